@@ -1,0 +1,2 @@
+//! What a developer or CI runs.
+fn main() {}
