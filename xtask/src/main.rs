@@ -1,2 +1,61 @@
-//! What a developer or CI runs.
-fn main() {}
+//! What a developer or CI runs: `cargo xtask help` lists it.
+//!
+//! Each command is a file: [`test`] proves the house, [`e2e`] sends calls through the running
+//! program with SIPp, [`bench`] measures it beside other proxies, [`fuzz`] looks for crashes.
+//! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
+//! [`accounting`] what `/proc` says, [`process`] children that never outlive us.
+
+mod accounting;
+mod bench;
+mod e2e;
+mod fuzz;
+mod management;
+mod packages;
+mod paths;
+mod ports;
+mod process;
+mod sipp;
+mod subject;
+mod tally;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Any failure, told in words: nobody but a person reads it.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Developer commands of Duologue.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check formatting and lints, run all tests, then calls through the running program.
+    Test(test::Options),
+    /// Measure CPU per call, memory per dialog and system calls, beside other proxies.
+    Bench(bench::Options),
+    /// Run a fuzz target (without a name: list them).
+    Fuzz(fuzz::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Test(options) => test::run(&options),
+        Command::Bench(options) => bench::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

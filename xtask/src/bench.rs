@@ -1,0 +1,150 @@
+//! `cargo xtask bench`: CPU per call, memory per dialog, system calls, micro-benchmarks.
+
+mod calls;
+mod memory;
+mod profile;
+mod table;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde_json::Value;
+
+use crate::sipp::{self, Agent, Plan, Report};
+use crate::subject::{Running, Subject};
+use crate::tally::heading;
+use crate::{Result, packages, paths, ports, process};
+
+/// All micro-benchmarks together take no longer than this.
+const MICRO_LIMIT: Duration = Duration::from_secs(1800);
+
+/// What to measure.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Measure one thing alone.
+    what: Option<What>,
+    /// The proxies to compare, in this order.
+    #[arg(long, value_delimiter = ',', default_values_t = Subject::ALL)]
+    subjects: Vec<Subject>,
+    /// Interleaved rounds; medians are over these.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of calls for each measurement.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Seconds after the last call that still count, for what is freed late.
+    #[arg(long, default_value_t = 6)]
+    linger: u64,
+    /// Calls in a second; `max` is nine tenths of what the slowest subject can take.
+    #[arg(long, value_delimiter = ',', default_values_t = ["500", "2000", "max"].map(String::from))]
+    rates: Vec<String>,
+    /// Dialogs held for the measurement of memory.
+    #[arg(long, default_value_t = 20_000)]
+    dialogs: u64,
+    /// Take the programs as they are, without building or installing anything.
+    #[arg(long)]
+    no_build: bool,
+}
+
+/// A kind of measurement.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// CPU time per call.
+    Calls,
+    /// Bytes per held dialog.
+    Memory,
+    /// System calls per call, and time by function.
+    Profile,
+    /// The micro-benchmarks of the crates.
+    Micro,
+}
+
+/// Measures; results go to the terminal and, as JSON, to `target/bench`.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let wants = |what| options.what.is_none_or(|only| only == what);
+    let directory = paths::kept("bench")?;
+    if options.what != Some(What::Micro) && !options.no_build {
+        packages::require(&[packages::SIPP])?;
+        for subject in &options.subjects {
+            subject.prepare()?;
+        }
+    }
+    if wants(What::Calls) {
+        heading("CPU time per call");
+        calls::run(options, &directory)?;
+    }
+    if wants(What::Memory) {
+        heading("Memory per held dialog");
+        memory::run(options, &directory)?;
+    }
+    if wants(What::Profile) {
+        heading("System calls and functions");
+        packages::require(&[packages::STRACE])?;
+        profile::run(options, &directory)?;
+    }
+    if wants(What::Micro) {
+        heading("Micro-benchmarks");
+        micro()?;
+    }
+    Ok(true)
+}
+
+/// Sends `rate` calls a second for `seconds` through `proxy` and waits until all are over.
+fn load(proxy: &Running, rate: u32, seconds: u64, directory: &Path) -> Result<(Report, Report)> {
+    let callee = sipp::callee(&plan("bench_callee", None, rate), proxy.callee(), directory)?;
+    let calls = u64::from(rate) * seconds;
+    let caller = caller(proxy, &plan("bench_caller", Some(calls), rate), directory)?.finish()?;
+    Ok((caller, callee.stop()?))
+}
+
+fn plan(scenario: &str, calls: Option<u64>, rate: u32) -> Plan<'_> {
+    // Other proxies let messages of a call overtake each other: that must not end the call.
+    let limit = Duration::from_secs(calls.unwrap_or(0) / u64::from(rate) + 600);
+    Plan { scenario, calls, rate, hold: Duration::ZERO, limit, patient: true }
+}
+
+fn caller(proxy: &Running, plan: &Plan<'_>, directory: &Path) -> Result<Agent> {
+    sipp::caller(plan, proxy.caller(), proxy.sip(), ports::local(proxy.callee()), directory)
+}
+
+/// A folder of its own for SIPp's files, so that runs do not read each other's.
+fn scratch(directory: &Path, name: &str) -> Result<std::path::PathBuf> {
+    let scratch = directory.join(name);
+    if scratch.exists() {
+        fs::remove_dir_all(&scratch)?;
+    }
+    fs::create_dir_all(&scratch)?;
+    Ok(scratch)
+}
+
+fn save(directory: &Path, name: &str, value: &Value) -> Result<()> {
+    let file = directory.join(name);
+    fs::write(&file, format!("{value:#}\n"))?;
+    println!("\nwritten to {}", file.display());
+    Ok(())
+}
+
+/// What the figures were taken on: they mean nothing without it.
+fn machine() -> Value {
+    let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
+    let cpuinfo = read("/proc/cpuinfo");
+    let field = |name: &str| {
+        let line = cpuinfo.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(": ")).map(|(_, value)| value.to_owned())
+    };
+    serde_json::json!({
+        "cpu": field("model name"),
+        "cpus": std::thread::available_parallelism().map_or(0, usize::from),
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+    })
+}
+
+fn micro() -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(paths::root()).args(["bench", "--workspace", "--benches"]);
+    let status = process::run(&mut cargo, MICRO_LIMIT)?;
+    if status.success() { Ok(()) } else { Err(format!("cargo bench: {status}").into()) }
+}

@@ -1,0 +1,249 @@
+//! CPU time per call: INVITE 180 200 ACK BYE 200, user and system time of the proxy alone.
+//!
+//! All subjects take their turn in each round, in a different order each time, so that whatever
+//! the machine does besides hits all of them. Each starts fresh, is warmed up, and is measured
+//! from its first call to some seconds after its last.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{Options, load, machine, save, scratch, table};
+use crate::Result;
+use crate::subject::Subject;
+
+/// Calls before the first measurement: caches, page tables and pools are warm then.
+const WARM_RATE: u32 = 1000;
+const WARM_SECONDS: u64 = 2;
+
+/// The search for the highest rate: where it starts, its steps, its end, and their length.
+const SEARCH_FROM: u32 = 2000;
+const SEARCH_STEP: f64 = 1.25;
+const SEARCH_TO: u32 = 20_000;
+const SEARCH_SECONDS: u64 = 3;
+
+/// A rate is taken if this share of it was reached …
+const REACHED: f64 = 0.97;
+
+/// … and no more than this share of the calls needed a retransmission or failed.
+const STUMBLED: f64 = 0.002;
+
+/// "Near saturation" is this share of the lowest ceiling.
+const NEAR: f64 = 0.9;
+
+/// One measurement.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    /// Microseconds of CPU per call.
+    cpu: f64,
+    failed: u64,
+    repeats: u64,
+    /// Calls per second that were really made.
+    rate: f64,
+}
+
+type Samples = BTreeMap<(u32, usize), Vec<Sample>>;
+
+/// Runs all rounds, prints the table, writes `calls.json`.
+pub(super) fn run(options: &Options, directory: &Path) -> Result<()> {
+    let (rates, ceilings) = rates(options, directory)?;
+    let mut samples = Samples::new();
+    let count = options.subjects.len();
+    for round in 0..options.rounds {
+        for turn in 0..count {
+            let place = (turn + round) % count;
+            let Some(&subject) = options.subjects.get(place) else { continue };
+            for (rate, sample) in measure(options, subject, &rates, directory)? {
+                println!(
+                    "round {}  {subject:16} {rate:>6}/s  {:7.1} µs/call  {} failed, {} repeats",
+                    round + 1,
+                    sample.cpu,
+                    sample.failed,
+                    sample.repeats
+                );
+                samples.entry((rate, place)).or_default().push(sample);
+            }
+        }
+    }
+    report(options, &samples, &ceilings, directory)
+}
+
+/// The rates asked for, with `max` resolved; and each subject's ceiling, if it was searched.
+fn rates(options: &Options, directory: &Path) -> Result<(Vec<u32>, Vec<Option<u32>>)> {
+    let mut ceilings = vec![None; options.subjects.len()];
+    let mut rates = Vec::new();
+    for rate in &options.rates {
+        if rate != "max" {
+            rates.push(rate.parse::<u32>().map_err(|_| format!("{rate} is not a rate"))?.max(1));
+            continue;
+        }
+        for (subject, ceiling) in options.subjects.iter().zip(&mut ceilings) {
+            let found = search(*subject, directory)?;
+            println!("{subject:16} takes up to {found} calls/s on this machine, SIPp included");
+            *ceiling = Some(found);
+        }
+        let lowest = ceilings.iter().flatten().min().copied().unwrap_or(SEARCH_FROM);
+        // Rounded, so that the table has a readable heading.
+        rates.push(((f64::from(lowest) * NEAR / 100.0).round() * 100.0) as u32);
+    }
+    Ok((rates, ceilings))
+}
+
+/// The highest rate at which calls still go through without stumbling.
+fn search(subject: Subject, directory: &Path) -> Result<u32> {
+    let proxy = subject.start(&scratch(directory, "search")?)?;
+    let (mut rate, mut best) = (SEARCH_FROM, SEARCH_FROM);
+    while rate <= SEARCH_TO {
+        let scratch = scratch(directory, "search.calls")?;
+        let (caller, callee) = load(&proxy, rate, SEARCH_SECONDS, &scratch)?;
+        let stumbles = caller.failed + caller.repeats_sent + callee.repeats_sent;
+        if caller.rate < f64::from(rate) * REACHED
+            || stumbles as f64 > caller.calls as f64 * STUMBLED
+        {
+            break;
+        }
+        best = rate;
+        rate = (f64::from(rate) * SEARCH_STEP) as u32;
+    }
+    proxy.stop()?;
+    Ok(best)
+}
+
+fn measure(
+    options: &Options,
+    subject: Subject,
+    rates: &[u32],
+    directory: &Path,
+) -> Result<Vec<(u32, Sample)>> {
+    let proxy = subject.start(&scratch(directory, &subject.to_string())?)?;
+    load(&proxy, WARM_RATE, WARM_SECONDS, &scratch(directory, "warm")?)?;
+    let mut samples = Vec::new();
+    for &rate in rates {
+        let scratch = scratch(directory, &format!("{subject}.{rate}"))?;
+        let before = proxy.cpu()?;
+        let (caller, callee) = load(&proxy, rate, options.seconds, &scratch)?;
+        sleep(Duration::from_secs(options.linger));
+        let sample = Sample {
+            cpu: (proxy.cpu()? - before).per_call(caller.calls),
+            failed: caller.failed,
+            repeats: caller.repeats_sent + callee.repeats_sent,
+            rate: caller.rate,
+        };
+        samples.push((rate, sample));
+    }
+    proxy.stop()?;
+    Ok(samples)
+}
+
+fn report(
+    options: &Options,
+    samples: &Samples,
+    ceilings: &[Option<u32>],
+    directory: &Path,
+) -> Result<()> {
+    let mut rows = Vec::new();
+    let mut figures = Vec::new();
+    for (&(rate, place), taken) in samples {
+        let (Some(subject), Some(ceiling)) = (options.subjects.get(place), ceilings.get(place))
+        else {
+            continue;
+        };
+        let spread = Spread::of(taken.iter().map(|sample| sample.cpu).collect());
+        let failed: u64 = taken.iter().map(|sample| sample.failed).sum();
+        let repeats: u64 = taken.iter().map(|sample| sample.repeats).sum();
+        let reached = Spread::of(taken.iter().map(|sample| sample.rate).collect());
+        let peer = median_of(options, samples, rate, Subject::KamailioDialog);
+        let relay = median_of(options, samples, rate, Subject::Relay);
+        rows.push(vec![
+            subject.to_string(),
+            format!("{rate}/s"),
+            format!("{:.0}", reached.median),
+            format!("{:.1}", spread.median),
+            format!("{:.1}–{:.1}", spread.least, spread.most),
+            ratio(spread.median, peer),
+            ratio(spread.median, relay),
+            failed.to_string(),
+            repeats.to_string(),
+        ]);
+        figures.push(json!({
+            "subject": subject.to_string(),
+            "rate": rate,
+            "reached": reached.median,
+            "ceiling": ceiling,
+            "us_per_call": taken.iter().map(|sample| sample.cpu).collect::<Vec<_>>(),
+            "median": spread.median,
+            "least": spread.least,
+            "most": spread.most,
+            "failed": failed,
+            "repeats": repeats,
+        }));
+    }
+    let columns = [
+        "subject",
+        "rate",
+        "reached",
+        "µs/call",
+        "spread",
+        "×kamailio",
+        "×relay",
+        "failed",
+        "repeats",
+    ];
+    println!();
+    table::print(&columns, &rows);
+    let summary: Value = json!({
+        "machine": machine(),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "linger_seconds": options.linger,
+        "figures": figures,
+    });
+    save(directory, "calls.json", &summary)
+}
+
+fn median_of(options: &Options, samples: &Samples, rate: u32, subject: Subject) -> Option<f64> {
+    let place = options.subjects.iter().position(|&other| other == subject)?;
+    let taken = samples.get(&(rate, place))?;
+    Some(Spread::of(taken.iter().map(|sample| sample.cpu).collect()).median)
+}
+
+fn ratio(value: f64, base: Option<f64>) -> String {
+    base.map_or_else(|| "–".to_owned(), |base| format!("{:.2}", value / base))
+}
+
+/// The middle and the ends of some values.
+#[derive(Debug, PartialEq)]
+struct Spread {
+    least: f64,
+    median: f64,
+    most: f64,
+}
+
+impl Spread {
+    fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+        let (low, high) = (values.len().saturating_sub(1) / 2, values.len() / 2);
+        Self {
+            least: at(0),
+            median: f64::midpoint(at(low), at(high)),
+            most: at(values.len().saturating_sub(1)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        let odd = Spread::of(vec![3.0, 1.0, 2.0]);
+        assert_eq!(odd, Spread { least: 1.0, median: 2.0, most: 3.0 });
+        let even = Spread::of(vec![4.0, 1.0, 2.0, 3.0]);
+        assert_eq!(even, Spread { least: 1.0, median: 2.5, most: 4.0 });
+    }
+}

@@ -1,0 +1,88 @@
+//! A client of the management interface: JSON-RPC 2.0 in one HTTP request (spec/script.md §15).
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::Result;
+
+/// How long an answer may take.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The largest answer that we read, in bytes: a list of a hundred thousand dialogs.
+const ANSWER_MAX: u64 = 256 << 20;
+
+/// Calls `method` and gives its result.
+pub(crate) fn call(server: SocketAddr, method: &str, params: &Value) -> Result<Value> {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let mut answer: Value = serde_json::from_str(&post(server, "/mi", &body)?)?;
+    match answer.get_mut("result") {
+        Some(result) => Ok(result.take()),
+        None => Err(format!("{method}: {answer}").into()),
+    }
+}
+
+fn post(server: SocketAddr, path: &str, body: &str) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&server, LIMIT)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_write_timeout(Some(LIMIT))?;
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
+    body_of(&answer)
+}
+
+/// The body of an HTTP/1.1 answer whose connection was closed after it.
+fn body_of(answer: &[u8]) -> Result<String> {
+    let text = std::str::from_utf8(answer)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or("the HTTP answer has no body")?;
+    let status = head.lines().next().unwrap_or_default();
+    if status.split(' ').nth(1) != Some("200") {
+        return Err(format!("HTTP answer: {status}").into());
+    }
+    let chunked = head.lines().filter_map(|line| line.split_once(':')).any(|(name, value)| {
+        name.eq_ignore_ascii_case("transfer-encoding")
+            && value.trim().eq_ignore_ascii_case("chunked")
+    });
+    if chunked { unchunk(body) } else { Ok(body.to_owned()) }
+}
+
+/// RFC 9112 §7.1: sizes in hexadecimal, each chunk followed by CRLF, the last one empty.
+fn unchunk(mut rest: &str) -> Result<String> {
+    let mut body = String::with_capacity(rest.len());
+    loop {
+        let (size, after) = rest.split_once("\r\n").ok_or("a chunk without its size")?;
+        let size = usize::from_str_radix(size.split(';').next().unwrap_or_default().trim(), 16)?;
+        if size == 0 {
+            return Ok(body);
+        }
+        body.push_str(after.get(..size).ok_or("a chunk was cut off")?);
+        rest = after.get(size + 2..).ok_or("a chunk was cut off")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_and_chunked_bodies_are_read() {
+        let plain = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+        assert_eq!(body_of(plain).unwrap(), "{}");
+        let chunked =
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
+        assert_eq!(body_of(chunked).unwrap(), "{\"a\":1}");
+    }
+
+    #[test]
+    fn refusals_are_errors() {
+        assert!(body_of(b"HTTP/1.1 403 Forbidden\r\n\r\n").is_err());
+    }
+}

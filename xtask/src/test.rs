@@ -1,0 +1,145 @@
+//! `cargo xtask test`: everything that must hold before a change is taken.
+
+use std::process::Command;
+use std::time::Duration;
+
+use clap::ValueEnum;
+
+use crate::subject::Subject;
+use crate::tally::{Tally, heading};
+use crate::{Result, e2e, packages, paths, process};
+
+/// Formatting takes no longer than this.
+const FORMAT_LIMIT: Duration = Duration::from_secs(120);
+
+/// Building from nothing, or running all unit tests, takes no longer than this.
+const CARGO_LIMIT: Duration = Duration::from_secs(1800);
+
+/// What to prove.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Leave out the calls through the running program.
+    #[arg(long, conflicts_with = "only")]
+    skip_e2e: bool,
+    /// Run one part alone.
+    #[arg(long)]
+    only: Option<Part>,
+    /// Five seconds of load instead of sixty.
+    #[arg(long)]
+    quick: bool,
+    /// The proxy that the calls go through (implies `--only e2e` unless it is ours).
+    #[arg(long, default_value = "duologue-dialog")]
+    subject: Subject,
+}
+
+/// A part of the tests.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Formatting and lints.
+    Lint,
+    /// Unit tests, snapshots, whole calls in virtual time.
+    Unit,
+    /// Calls through the running program with SIPp.
+    E2e,
+}
+
+/// Runs the chosen parts; false if anything failed.
+pub(crate) fn run(options: &Options) -> Result<bool> {
+    let mut tally = Tally::new();
+    if options.wants(Part::Lint) {
+        heading("Formatting");
+        let mut cargo = cargo(&["fmt", "--all", "--check"]);
+        tally.check("cargo fmt", || succeed(&mut cargo, FORMAT_LIMIT));
+        heading("Lints");
+        let mut cargo = cargo_lint();
+        tally.check("cargo clippy", || succeed(&mut cargo, CARGO_LIMIT));
+    }
+    if options.wants(Part::Unit) {
+        heading("Unit tests");
+        unit_tests(&mut tally);
+    }
+    if options.wants(Part::E2e) {
+        heading(&format!("Calls through {}", options.subject));
+        let ready = tally.check("SIPp is installed", || packages::require(&[packages::SIPP]))
+            && tally.check("the program is built", || options.subject.prepare());
+        if ready {
+            e2e::run(&mut tally, options.subject, options.quick)?;
+        }
+    }
+    Ok(tally.conclude())
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        match self.only {
+            Some(only) => only == part,
+            None if !self.subject.is_ours() => part == Part::E2e,
+            None => part != Part::E2e || !self.skip_e2e,
+        }
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(paths::root()).args(arguments);
+    cargo
+}
+
+fn cargo_lint() -> Command {
+    cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn succeed(command: &mut Command, limit: Duration) -> Result<()> {
+    let status = process::run(command, limit)?;
+    if status.success() { Ok(()) } else { Err(status.to_string().into()) }
+}
+
+fn unit_tests(tally: &mut Tally) {
+    let mut counted = Counted::default();
+    let outcome = process::run_seeing(
+        cargo(&["test", "--workspace", "--no-fail-fast"]).env("INSTA_UPDATE", "no"),
+        CARGO_LIMIT,
+        |line| counted.see(line),
+    );
+    tally.add("cargo test", counted.passed, counted.failed);
+    match outcome {
+        Ok(status) if status.success() => {}
+        // The tests that failed are counted already; anything else did not even run.
+        Ok(_) if counted.failed > 0 => {}
+        Ok(status) => tally.fail(format!("cargo test: {status}")),
+        Err(error) => tally.fail(format!("cargo test: {error}")),
+    }
+}
+
+/// The sum over all lines `test result: ok. 3 passed; 0 failed; …`.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counted {
+    passed: u64,
+    failed: u64,
+}
+
+impl Counted {
+    fn see(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let number = |what: &str| {
+            let before = result.split(what).next().unwrap_or_default();
+            before.trim_end().rsplit(' ').next().and_then(|text| text.parse::<u64>().ok())
+        };
+        self.passed += number("passed").unwrap_or(0);
+        self.failed += number("failed").unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_of_all_test_programs_are_added() {
+        let mut counted = Counted::default();
+        counted.see("test result: ok. 12 passed; 0 failed; 1 ignored; finished in 0.1s");
+        counted.see("test tests::something ... ok");
+        counted.see("test result: FAILED. 3 passed; 2 failed; 0 ignored; finished in 0.1s");
+        assert_eq!(counted, Counted { passed: 15, failed: 2 });
+    }
+}
