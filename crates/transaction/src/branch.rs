@@ -369,10 +369,11 @@ impl Branch {
         };
         self.lifetime = Alarm::OFF;
         let was_cancelled = self.cancel.is_running();
+        let answered = self.is_proceeding();
         let actions = self.apply(now, index, step, CancelReason::TimedOut, clocks, fx);
         if actions.contains(Actions::TIMEOUT) {
             if self.is_pending() {
-                fx.push(Effect::TimedOut { branch: index, answered: self.status != 0 });
+                fx.push(Effect::TimedOut { branch: index, answered });
             }
             // RFC 3261 §16.8: as if a 408 had come; §9.1: silent after a CANCEL, it is cancelled.
             self.fail(if was_cancelled { 487 } else { 408 });
@@ -380,6 +381,14 @@ impl Branch {
             // The owner never forwarded the final reply: do not wait for ever.
             self.fail(if self.status >= 300 { self.status } else { 500 });
         }
+    }
+
+    fn is_proceeding(&self) -> bool {
+        matches!(
+            self.machine,
+            Machine::Invite(client_invite::State::Proceeding)
+                | Machine::Request(client_request::State::Proceeding)
+        )
     }
 
     /// The outcome is made here, unless there is one.

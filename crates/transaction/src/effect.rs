@@ -17,12 +17,12 @@ pub enum Effect {
     /// Build a CANCEL from the branch's request and send it (RFC 3261 §9.1: Request-URI, Via, From,
     /// To, Call-ID, CSeq number and Routes of the request). Comes again for each retransmission.
     SendCancel(BranchIndex, CancelReason),
-    /// The branch got no final reply in time; `answered` tells whether it got a provisional. Only
-    /// news: what follows from it comes as effects of its own.
+    /// The branch got no final reply in time. Only news: what follows comes as effects of its own.
     TimedOut {
         /// The silent branch.
         branch: BranchIndex,
-        /// It had sent a provisional reply (timer C), it was not wholly silent (timers B, F).
+        /// A provisional reply had come (timer C, or F in Proceeding); if not, it was wholly silent
+        /// and another of the target's addresses may be tried.
         answered: bool,
     },
     /// Every branch of the active set ended without success and nothing final went back. Run the

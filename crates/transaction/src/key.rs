@@ -40,7 +40,8 @@ pub struct ServerKey {
     kind: RequestKind,
 }
 
-/// How a request relates to a transaction that it matches.
+/// How a request relates to a transaction that it matches. A CANCEL that came again matches two, its
+/// own (if one was made) and its INVITE's: `Retransmission` goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
     /// The same request again: call [`retransmission`](crate::Transaction::retransmission).
