@@ -1,7 +1,44 @@
 //! SIP messages: lazy, zero-copy parsing, typed headers, URIs, edits and rendering.
 
+mod auth;
+mod check;
+mod cseq;
+mod error;
 mod flow;
+mod grammar;
+mod limits;
+mod message;
+mod method;
+mod name_addr;
+mod names;
+mod params;
+mod scan;
+mod span;
+mod start_line;
+mod status;
 mod time;
+mod transport;
+mod uri;
+mod uri_equality;
+mod values;
+mod via;
 
+pub use auth::Auth;
+pub use check::CheckError;
+pub use cseq::{CSeq, RAck};
+pub use error::{HeaderError, ParseError, ParseFault, UriError};
 pub use flow::Flow;
+pub use limits::{HEADER_LINES_MAX, HEADER_OCTETS_MAX, Limits, MESSAGE_OCTETS_MAX, URI_OCTETS_MAX};
+pub use message::{Header, Message, unfold};
+pub use method::Method;
+pub use name_addr::{Contact, NameAddr};
+pub use names::{HeaderName, HeaderRef};
+pub use params::{Param, Params, unquote};
+pub use span::Span;
+pub use start_line::StartLine;
+pub use status::StatusCode;
 pub use time::{Moment, Tick};
+pub use transport::Transport;
+pub use uri::{Scheme, Uri, host_ip};
+pub use values::{Value, Values};
+pub use via::{BRANCH_COOKIE, Rport, Via};
