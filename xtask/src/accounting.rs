@@ -23,7 +23,12 @@ impl CpuTime {
 
     /// Microseconds for each of `calls`.
     pub(crate) fn per_call(self, calls: u64) -> f64 {
-        self.0.as_secs_f64() * 1e6 / calls.max(1) as f64
+        self.seconds() * 1e6 / calls.max(1) as f64
+    }
+
+    /// As seconds.
+    pub(crate) fn seconds(self) -> f64 {
+        self.0.as_secs_f64()
     }
 }
 

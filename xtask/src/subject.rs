@@ -146,7 +146,7 @@ impl Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
+        out.pad(match self {
             Self::Relay => "relay",
             Self::KamailioTm => "kamailio-tm",
             Self::KamailioDialog => "kamailio-dialog",

@@ -3,17 +3,23 @@
 //! All subjects take their turn in each round, in a different order each time, so that whatever
 //! the machine does besides hits all of them. Each starts fresh, is warmed up, and is measured
 //! from its first call to some seconds after its last.
+//!
+//! Some of a call's work comes later: RFC 6026 keeps an answered INVITE for 32 s. So each subject
+//! stays up until that is over, and the table's last part counts a whole round: all CPU time
+//! since the start, less what the subject uses while idle, for each of all its calls.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::{Options, load, machine, save, scratch, table};
 use crate::Result;
-use crate::subject::Subject;
+use crate::accounting::CpuTime;
+use crate::sipp::Report;
+use crate::subject::{Running, Subject};
 
 /// Calls before the first measurement: caches, page tables and pools are warm then.
 const WARM_RATE: u32 = 1000;
@@ -34,6 +40,12 @@ const STUMBLED: f64 = 0.002;
 /// "Near saturation" is this share of the lowest ceiling.
 const NEAR: f64 = 0.9;
 
+/// How long we watch a subject that nobody calls.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// When everything of the last call is freed: 64·T1 and some room.
+const FREED: Duration = Duration::from_secs(34);
+
 /// One measurement.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
@@ -47,16 +59,32 @@ struct Sample {
 
 type Samples = BTreeMap<(u32, usize), Vec<Sample>>;
 
+/// A subject that has had its turn and stays up until all is freed.
+struct Turn {
+    place: usize,
+    proxy: Running,
+    started: Instant,
+    at_start: CpuTime,
+    /// Share of a CPU that it uses while nobody calls.
+    idle: f64,
+    calls: u64,
+    ended: Instant,
+}
+
 /// Runs all rounds, prints the table, writes `calls.json`.
 pub(super) fn run(options: &Options, directory: &Path) -> Result<()> {
     let (rates, ceilings) = rates(options, directory)?;
     let mut samples = Samples::new();
     let count = options.subjects.len();
+    let mut whole = vec![Vec::new(); count];
     for round in 0..options.rounds {
-        for turn in 0..count {
-            let place = (turn + round) % count;
-            let Some(&subject) = options.subjects.get(place) else { continue };
-            for (rate, sample) in measure(options, subject, &rates, directory)? {
+        let mut turns = Vec::new();
+        let mut order: Vec<_> = options.subjects.iter().copied().enumerate().collect();
+        order.rotate_left(round % count.max(1));
+        for (place, subject) in order {
+            let mut turn = Turn::start(place, subject, directory)?;
+            for &rate in &rates {
+                let sample = turn.measure(options, rate, directory)?;
                 println!(
                     "round {}  {subject:16} {rate:>6}/s  {:7.1} µs/call  {} failed, {} repeats",
                     round + 1,
@@ -66,9 +94,15 @@ pub(super) fn run(options: &Options, directory: &Path) -> Result<()> {
                 );
                 samples.entry((rate, place)).or_default().push(sample);
             }
+            turns.push(turn);
+        }
+        for turn in turns {
+            if let Some(values) = whole.get_mut(turn.place) {
+                values.push(turn.conclude()?);
+            }
         }
     }
-    report(options, &samples, &ceilings, directory)
+    report(options, &samples, &whole, &ceilings, directory)
 }
 
 /// The rates asked for, with `max` resolved; and each subject's ceiling, if it was searched.
@@ -112,35 +146,53 @@ fn search(subject: Subject, directory: &Path) -> Result<u32> {
     Ok(best)
 }
 
-fn measure(
-    options: &Options,
-    subject: Subject,
-    rates: &[u32],
-    directory: &Path,
-) -> Result<Vec<(u32, Sample)>> {
-    let proxy = subject.start(&scratch(directory, &subject.to_string())?)?;
-    load(&proxy, WARM_RATE, WARM_SECONDS, &scratch(directory, "warm")?)?;
-    let mut samples = Vec::new();
-    for &rate in rates {
-        let scratch = scratch(directory, &format!("{subject}.{rate}"))?;
-        let before = proxy.cpu()?;
-        let (caller, callee) = load(&proxy, rate, options.seconds, &scratch)?;
+impl Turn {
+    /// Starts `subject`, sees what it costs idle, and warms it up.
+    fn start(place: usize, subject: Subject, directory: &Path) -> Result<Self> {
+        let proxy = subject.start(&scratch(directory, &subject.to_string())?)?;
+        let at_start = proxy.cpu()?;
+        let started = Instant::now();
+        sleep(IDLE);
+        let idle = (proxy.cpu()? - at_start).seconds() / IDLE.as_secs_f64();
+        let mut turn = Self { place, proxy, started, at_start, idle, calls: 0, ended: started };
+        turn.load(WARM_RATE, WARM_SECONDS, &scratch(directory, "warm")?)?;
+        Ok(turn)
+    }
+
+    fn measure(&mut self, options: &Options, rate: u32, directory: &Path) -> Result<Sample> {
+        let scratch = scratch(directory, &format!("{}.{rate}", self.proxy.subject()))?;
+        let before = self.proxy.cpu()?;
+        let (caller, callee) = self.load(rate, options.seconds, &scratch)?;
         sleep(Duration::from_secs(options.linger));
-        let sample = Sample {
-            cpu: (proxy.cpu()? - before).per_call(caller.calls),
+        Ok(Sample {
+            cpu: (self.proxy.cpu()? - before).per_call(caller.calls),
             failed: caller.failed,
             repeats: caller.repeats_sent + callee.repeats_sent,
             rate: caller.rate,
-        };
-        samples.push((rate, sample));
+        })
     }
-    proxy.stop()?;
-    Ok(samples)
+
+    fn load(&mut self, rate: u32, seconds: u64, scratch: &Path) -> Result<(Report, Report)> {
+        let reports = load(&self.proxy, rate, seconds, scratch)?;
+        self.calls += reports.0.calls;
+        self.ended = Instant::now();
+        Ok(reports)
+    }
+
+    /// Waits until all calls are freed, stops, and gives the whole round's microseconds per call.
+    fn conclude(self) -> Result<f64> {
+        sleep(FREED.saturating_sub(self.ended.elapsed()));
+        let used = (self.proxy.cpu()? - self.at_start).seconds();
+        let idle = self.idle * self.started.elapsed().as_secs_f64();
+        self.proxy.stop()?;
+        Ok((used - idle) * 1e6 / self.calls.max(1) as f64)
+    }
 }
 
 fn report(
     options: &Options,
     samples: &Samples,
+    whole: &[Vec<f64>],
     ceilings: &[Option<u32>],
     directory: &Path,
 ) -> Result<()> {
@@ -194,12 +246,30 @@ fn report(
     ];
     println!();
     table::print(&columns, &rows);
+    let mut rows = Vec::new();
+    let mut rounds = Vec::new();
+    for (subject, values) in options.subjects.iter().zip(whole) {
+        let spread = Spread::of(values.clone());
+        rows.push(vec![
+            subject.to_string(),
+            format!("{:.1}", spread.median),
+            format!("{:.1}–{:.1}", spread.least, spread.most),
+        ]);
+        rounds.push(json!({
+            "subject": subject.to_string(),
+            "us_per_call": values,
+            "median": spread.median,
+        }));
+    }
+    println!("\nwhole rounds, until everything is freed, idle time taken off");
+    table::print(&["subject", "µs/call", "spread"], &rows);
     let summary: Value = json!({
         "machine": machine(),
         "rounds": options.rounds,
         "seconds": options.seconds,
         "linger_seconds": options.linger,
         "figures": figures,
+        "whole_rounds": rounds,
     });
     save(directory, "calls.json", &summary)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
@@ -107,19 +107,22 @@ fn functions(proxy: &Running, directory: &Path) -> Result<()> {
     }
     load(proxy, SAMPLED_RATE, SAMPLED_SECONDS, &directory)?;
     perf.stop("INT")?;
-    let report = perf_report(&data)?;
-    println!("\n{}: time by function at {SAMPLED_RATE} calls/s", proxy.subject());
-    let lines = report.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    for line in lines.take(FUNCTIONS) {
-        println!("{}", line.trim_end());
+    for (what, sort) in [("library", "dso"), ("function", "dso,symbol")] {
+        println!("\n{}: time by {what} at {SAMPLED_RATE} calls/s", proxy.subject());
+        let report = perf_report(&data, sort)?;
+        let lines = report.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+        for line in lines.take(FUNCTIONS) {
+            // Some versions of perf end each line in columns that are never filled.
+            println!("{}", line.trim_end_matches(['-', ' ']));
+        }
     }
     Ok(())
 }
 
-fn perf_report(data: &PathBuf) -> Result<String> {
+fn perf_report(data: &Path, sort: &str) -> Result<String> {
     let text = data.with_extension("txt");
     let mut perf = Command::new("perf");
-    perf.args(["report", "--stdio", "--no-children", "--sort", "dso,symbol", "-i"]).arg(data);
+    perf.args(["report", "--stdio", "--no-children", "--sort", sort, "-i"]).arg(data);
     Daemon::start("perf report", &mut perf, &text)?.finish(REPORT_LIMIT)?;
     Ok(fs::read_to_string(text)?)
 }
