@@ -71,6 +71,7 @@ impl Ladder {
             let (name, address) = &self.columns[*column];
             let _ = write!(drawing, "{:<COLUMN$}", format!("{name} {address}"));
         }
+        drawing.truncate(drawing.trim_end().len());
         drawing.push('\n');
         let hidden = self.rows.len().saturating_sub(ROWS_MAX);
         if hidden > 0 {
@@ -155,11 +156,9 @@ seed 7
         ms  alice 10.0.0.11:5060        proxy 10.0.0.1:5060         bob 10.0.0.12:5060
       1000  |--------- INVITE --------->|                           |
       1005  |                           |------- INVITE LOST ------x|
-      1010  |                           |<-- 200 OK (INVITE) LATE --|
+      1010  |                           |<- 200 OK (INVITE) LATE ---|
       1011  |----------------------- 9 bytes ---------------------->|
 ";
-        let trimmed: String =
-            drawing.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-        assert_eq!(trimmed, expected);
+        assert_eq!(drawing, expected);
     }
 }

@@ -16,8 +16,8 @@ use crate::subject::{Datagram, Served, Subject};
 use crate::text::Message;
 use crate::user_agent::UserAgent;
 
-/// [`World::settle`] ends when nobody sends for this long. Longer than T2 (4 s), the longest pause
-/// between two retransmissions, so that a peer between two of them is not taken for finished.
+/// [`World::settle`] ends when a subject sends nothing for this long. Longer than T2 (4 s), the longest pause
+/// between two retransmissions, so that a subject between two of them is not taken for finished.
 pub const QUIET: Duration = Duration::from_millis(4_500);
 
 /// The longest conversation [`World::settle`] waits for, in virtual time.
@@ -179,10 +179,11 @@ impl World {
         self.shared.borrow().now
     }
 
-    /// Lets things happen until nobody has sent anything for [`QUIET`] and nobody is about to, then
-    /// checks what the agents received (see [`Agent::complaints`]). The clock stops at the last
-    /// thing that happened. Timers of the subject that are further away (a dialog's lifetime, a
-    /// ringing time-out) do not run: use [`run_for`](Self::run_for).
+    /// Lets things happen until no packet is under way, no agent has anything left to repeat and
+    /// the subject has sent nothing for [`QUIET`]; then checks what the agents received (see
+    /// [`Agent::complaints`]). The clock stops at the last thing that happened. Timers of the
+    /// subject that are further away (a dialog's lifetime, a ringing time-out) do not run: use
+    /// [`run_for`](Self::run_for).
     ///
     /// # Panics
     /// When the talk goes on for [`SETTLE_MAX`]; when an agent received something malformed, unless
@@ -190,12 +191,13 @@ impl World {
     pub fn settle(&self) {
         let start = self.now();
         loop {
-            let (next, quiet_at) = {
+            let (next, busy, quiet_at) = {
                 let shared = self.shared.borrow();
-                (shared.next_event(), shared.last_sent.max(start) + QUIET)
+                let busy = shared.network.next_arrival().or(shared.next_retry()).is_some();
+                (shared.next_event(), busy, shared.last_sent.max(start) + QUIET)
             };
             match next {
-                Some(at) if at <= quiet_at => self.step(at),
+                Some(at) if busy || at <= quiet_at => self.step(at),
                 _ => break,
             }
             assert!(
@@ -209,9 +211,7 @@ impl World {
     /// Lets this much time pass, and everything happen that belongs to it.
     pub fn run_for(&self, span: Duration) {
         let end = self.now() + span;
-        while let Some(at) = self.shared.borrow().next_event().filter(|at| *at <= end) {
-            self.step(at);
-        }
+        self.run_until(span, || false);
         self.shared.borrow_mut().now = end;
     }
 
@@ -296,10 +296,11 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         // Only the last clone speaks: agents hold clones too.
-        if std::thread::panicking() && Rc::strong_count(&self.shared) == 1 {
-            if let Ok(shared) = self.shared.try_borrow() {
-                eprintln!("{}", shared.ladder.draw(shared.seed));
-            }
+        if std::thread::panicking()
+            && Rc::strong_count(&self.shared) == 1
+            && let Ok(shared) = self.shared.try_borrow()
+        {
+            eprintln!("{}", shared.ladder.draw(shared.seed));
         }
     }
 }
@@ -338,8 +339,12 @@ impl std::fmt::Debug for Kept {
 impl Shared {
     fn next_event(&self) -> Option<Tick> {
         let wakes = self.subjects.iter().filter_map(|seat| seat.subject.0.borrow().next_wake());
-        let retransmissions = self.agents.iter().filter_map(UserAgent::next_wake);
-        wakes.chain(retransmissions).chain(self.network.next_arrival()).min()
+        wakes.chain(self.next_retry()).chain(self.network.next_arrival()).min()
+    }
+
+    /// When an agent repeats something next, or gives up repeating it.
+    fn next_retry(&self) -> Option<Tick> {
+        self.agents.iter().filter_map(UserAgent::next_wake).min()
     }
 
     /// One event: first what arrives, then agents' timers, then the subjects' timers.

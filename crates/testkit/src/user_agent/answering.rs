@@ -101,12 +101,14 @@ impl UserAgent {
 
     /// An ACK stops the repetition of the final response it is for.
     fn receive_ack(&mut self, now: Tick, ack: &Message) {
+        // The To tag tells apart two INVITEs of one call that a proxy sent here, one after another.
         let for_this = |server: &&mut Server| {
             let invite = &server.request;
             invite.method() == Some("INVITE")
                 && invite.call_id() == ack.call_id()
                 && invite.cseq().0 == ack.cseq().0
                 && invite.from_tag() == ack.from_tag()
+                && server.response.as_ref().is_some_and(|reply| reply.to_tag() == ack.to_tag())
                 && !server.is_open()
         };
         let Some(server) = self.servers.iter_mut().find(for_this) else {
@@ -122,10 +124,10 @@ impl UserAgent {
             (false, false) => self.complain(now, "the ACK of a refusal has a branch of its own"),
             _ => {}
         }
-        if let (true, Some(call)) = (accepted, call) {
-            if self.calls[call].state == CallState::Answered {
-                self.calls[call].state = CallState::Talking;
-            }
+        if let (true, Some(call)) = (accepted, call)
+            && self.calls[call].state == CallState::Answered
+        {
+            self.calls[call].state = CallState::Talking;
         }
     }
 

@@ -130,12 +130,12 @@ impl UserAgent {
             Due::GiveUp => {
                 // RFC 3261 §13.3.1.4: no ACK came for the 2xx; the session is ended with BYE.
                 let accepted = self.servers[index].status().is_some_and(|status| status < 300);
-                if let (true, false, Some(leg)) =
-                    (accepted, self.manners.manual, self.servers[index].leg)
+                if accepted
+                    && !self.manners.manual
+                    && let Some(leg) = self.servers[index].leg
+                    && self.legs[leg].state == LegState::Confirmed
                 {
-                    if self.legs[leg].state == LegState::Confirmed {
-                        self.bye(now, leg);
-                    }
+                    self.bye(now, leg);
                 }
             }
         }
