@@ -139,7 +139,7 @@ impl Branch {
         clocks: &Clocks,
         fx: &mut Effects,
     ) -> bool {
-        if reply.cancel {
+        if reply.cancel && matches!(self.machine, Machine::Invite(_)) {
             self.cancel.receive(now, reply.status, clocks);
             return false;
         }

@@ -38,6 +38,46 @@
 //! End-to-end ACKs and statelessly forwarded messages have no state here, only a
 //! [branch identifier](BranchKey::stateless).
 //!
+//! # A call in one page
+//!
+//! ```
+//! use duologue_sip::{Flow, Tick};
+//! use duologue_transaction::*;
+//!
+//! let (secret, settings) = (BranchKey::new(0x5eed, 0xfeed), Settings::default());
+//! let caller = Flow::datagram(0, "192.0.2.1:5060".parse()?);
+//! let callee = Flow::datagram(0, "192.0.2.2:5060".parse()?);
+//! let (now, mut fx) = (Tick::ZERO, Effects::new());
+//!
+//! // An INVITE came in: nobody knows it yet.
+//! let key = ServerKey::new(&secret, b"z9hG4bK776", b"192.0.2.1:5060", b"INVITE");
+//! let request = b"INVITE sip:bob@example.com SIP/2.0\r\n...".as_slice().into();
+//! let new = NewTransaction { id: TransactionId(1), key, flow: caller, reliable: false, request };
+//! let mut call = Transaction::new(now, new, &settings);
+//! call.reply_sent(now, 100, b"", b"SIP/2.0 100 Giving it a try\r\n...", &mut fx);
+//!
+//! // It goes on to the callee, with our branch on top.
+//! let id = BranchId { transaction: call.id(), branch: call.next_branch()? };
+//! let mut via = Vec::new();
+//! secret.encode(b"call-id@caller", id, &mut via);
+//! let wire = b"INVITE sip:bob@192.0.2.2 SIP/2.0\r\n...";
+//! call.add_branch(now, NewBranch { wire, flow: callee, reliable: false, minor: false })?;
+//!
+//! // The callee answers. The reply proves by its Via branch where it belongs.
+//! let id = secret.decode(b"call-id@caller", &via).ok_or("a forged branch")?;
+//! let answer = Reply { status: 200, to_tag: b"314159", cancel: false };
+//! let received = call.receive_reply(now, id.branch, answer, &mut fx);
+//! assert_eq!(received, Received::Success { retransmission: false });
+//! let verdict = call.forward_reply(now, id.branch, answer, b"SIP/2.0 200 OK...", &mut fx);
+//! assert_eq!(verdict, Verdict::Relay { retransmission: false });
+//! call.reply_sent(now, 200, b"314159", b"SIP/2.0 200 OK...", &mut fx);
+//!
+//! // Nothing else to do, little to keep, and for 64·T1 something to recognise.
+//! assert!(fx.is_empty() && call.shrink() && call.memory() <= 300);
+//! assert_eq!(call.next_wake(), Some(Tick::from_millis(32_000)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Where to look
 //!
 //! The four machines of RFC 3261 §17 are tables in `machine`, each a `match` from state and event to

@@ -7,7 +7,8 @@ pub struct Reply<'a> {
     pub status: u16,
     /// The To-tag, empty if there is none.
     pub to_tag: &'a [u8],
-    /// Whether the CSeq method is CANCEL: the reply to our CANCEL has its request's Via branch.
+    /// Whether the CSeq method is CANCEL: the reply to the CANCEL of an INVITE has that one's Via
+    /// branch, and only the method tells them apart (RFC 3261 §17.1.3).
     pub cancel: bool,
 }
 

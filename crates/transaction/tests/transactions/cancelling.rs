@@ -139,3 +139,26 @@ fn a_script_cancels_the_branches_it_names() {
     assert_eq!(world.fx.as_slice(), [cancels(1, script), cancels(2, script)]);
     assert!(!world.tx.was_cancelled());
 }
+
+/// spec/modules.md §1.3: a CANCEL without a known INVITE is relayed like any other request.
+#[test]
+fn a_relayed_cancel_is_a_request_like_any_other() {
+    let mut world = World::new("CANCEL", Over::Udp, &Settings::default());
+    world.fork(1);
+    let (now, reply) = (world.tick(), Reply { status: 200, to_tag: b"a", cancel: true });
+    let received = world.tx.receive_reply(now, BranchIndex(0), reply, &mut world.fx);
+    assert_eq!(received, Received::Success { retransmission: false });
+    assert_eq!(world.tx.forward_reply(now, BranchIndex(0), reply, b"r", &mut world.fx), RELAY);
+}
+
+/// Whoever waits for branches to be injected stops waiting.
+#[test]
+fn a_cancel_closes_a_round_that_is_held_open() {
+    let mut world = World::invite();
+    world.tx.wait_for_branches(world.tick());
+    world.fork(1);
+    world.reply(0, 180, "a");
+    world.cancel();
+    world.reply(0, 487, "a");
+    assert_eq!(world.effects().last(), Some(&won(0, 487)));
+}

@@ -7,6 +7,7 @@ mod anything;
 mod cancelling;
 mod forking;
 mod local;
+mod loss;
 mod memory;
 mod timers;
 mod world;
