@@ -178,9 +178,8 @@ impl<T> Wheel<T> {
         let level = self.occupied.iter().position(|&map| map != 0)?;
         let shift = LEVEL_BITS * level as u32;
         let current = self.elapsed >> shift;
-        let ahead = self.occupied[level]
-            .rotate_right((current % BUCKETS as u64) as u32)
-            .trailing_zeros();
+        let ahead =
+            self.occupied[level].rotate_right((current % BUCKETS as u64) as u32).trailing_zeros();
         let begin = current + u64::from(ahead);
         Some((level, (begin % BUCKETS as u64) as usize, begin << shift))
     }
