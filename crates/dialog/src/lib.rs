@@ -1,1 +1,139 @@
-//! placeholder
+//! SIP dialogs: a table that follows every call from its INVITE to its end, and lets modules
+//! follow and steer it. No socket, no clock, no thread: time comes in as an argument, work goes
+//! out as values.
+//!
+//! # A call, and what a module hears of it
+//!
+//! ```text
+//!  caller          this proxy           callee      state             callbacks
+//!    │ INVITE          │                   │
+//!    ├────────────────►│                   │        1 UNCONFIRMED     CREATED
+//!    │                 ├──────────────────►│
+//!    │                 │               180 │
+//!    │                 │◄──────────────────┤                          RESPONSE_FWDED
+//!    │◄────────────────┤                   │        2 EARLY           EARLY
+//!    │                 │               200 │
+//!    │                 │◄──────────────────┤                          RESPONSE_FWDED
+//!    │◄────────────────┤                   │        3 CONFIRMED_NA    CONFIRMED
+//!    │ ACK             │                   │
+//!    ├────────────────►├──────────────────►│        4 CONFIRMED       REQ_WITHIN
+//!    │ INFO            │                   │
+//!    ├────────────────►├──────────────────►│                          REQ_WITHIN
+//!    │                 │               BYE │
+//!    │◄────────────────┤◄──────────────────┤        5 DELETED         TERMINATED
+//!    │ 200             │                   │
+//!    ├────────────────►├──────────────────►│        (gone)            DESTROY
+//! ```
+//!
+//! A call that is not answered ends by FAILED, one that lives too long by EXPIRED: exactly one of
+//! the three, then DESTROY.
+//!
+//! # A module
+//!
+//! ```
+//! use duologue_dialog::{Dialogs, DialogEvents, EndReason, Event, Settings};
+//!
+//! /// Counts the requests within each call; ends a call after its third.
+//! fn load(dialogs: &Dialogs) {
+//!     dialogs.on_created(|event| {
+//!         let dialog = event.dialog().clone();
+//!         let _ = dialog.on(DialogEvents::REQ_WITHIN | DialogEvents::ENDED, |event| match event {
+//!             Event::RequestWithin(request) => {
+//!                 let seen = request.dialog.fetch_value("requests").ok().flatten();
+//!                 let seen = seen.and_then(|value| value.as_int()).unwrap_or(0) + 1;
+//!                 let _ = request.dialog.store_value("requests", seen);
+//!                 if seen == 3 {
+//!                     let _ = request.dialog.terminate(EndReason::new("Too many requests"));
+//!                 }
+//!             }
+//!             Event::Terminated(end) => println!("{} ended: {}", end.dialog.id(), end.reason),
+//!             _ => {}
+//!         });
+//!     });
+//! }
+//!
+//! let dialogs = Dialogs::new(Settings::default(), 7);
+//! load(&dialogs);
+//! ```
+//!
+//! # How the shell drives it
+//!
+//! Whoever runs a call is the only one that feeds its dialogs. Each operation changes the table at
+//! once and fills [`Steps`]: transitions to tell, callbacks to [`fire`](Dialogs::fire), routes to
+//! run, in order. Walk them front to back; then the message may leave.
+//!
+//! 1. INVITE: [`create`](Dialogs::create), then [`branch_sent`](Dialogs::branch_sent) per branch.
+//! 2. Reply: [`reply_forwarded`](Dialogs::reply_forwarded) while it may be changed, then
+//!    [`reply_about_to_be_sent`](Dialogs::reply_about_to_be_sent).
+//! 3. Request within: [`match_request`](Dialogs::match_request), then
+//!    [`request_within`](Dialogs::request_within), and [`release`](Dialogs::release) when done.
+//! 4. INVITE transaction freed: [`transaction_ended`](Dialogs::transaction_ended).
+//! 5. Time: [`next_wake`](Dialogs::next_wake), [`wake`](Dialogs::wake), and
+//!    [`deadline`](Dialogs::deadline) for each dialog it names.
+//! 6. [`Step::End`] or an [`Intent`]: [`begin_end`](Dialogs::begin_end), send what it says, then
+//!    [`bye_settled`](Dialogs::bye_settled).
+//!
+//! # What holds
+//! * Callbacks run in the order of the transitions that caused them; EARLY never after CONFIRMED.
+//! * No lock is held while they run: they may call anything here, on any dialog.
+//! * Every dialog ends by exactly one of FAILED, TERMINATED, EXPIRED, then DESTROY.
+//! * After the last dialog, the table, its timers and gauges are empty (tombstones 32 s later).
+//! * A panic in a callback is a value for the log, and a counter.
+
+mod callbacks;
+mod create;
+mod deadlines;
+mod dialog;
+mod engine;
+mod event;
+mod facts;
+mod flags;
+mod id;
+mod journal;
+mod leg;
+mod listing;
+mod machine;
+mod matching;
+mod packed;
+mod reason;
+mod record;
+mod reply;
+mod request;
+mod settings;
+mod snapshot;
+mod stats;
+mod steps;
+mod table;
+mod terminate;
+mod tombstone;
+mod values;
+mod wheel;
+
+pub use callbacks::{PanicReport, Refused, Registration};
+pub use create::CreateError;
+pub use deadlines::Due;
+pub use dialog::{Dialog, StoreError};
+pub use event::{
+    Confirmed, Created, Destroy, Direction, Early, Event, EventMessage, Expired, FailCause, Failed,
+    Loaded, MessageSlot, NotMutable, RequestWithin, ResponseForwarded, ResponseWithin, Terminated,
+};
+pub use facts::{DialogMethod, InviteFacts, MatchFacts, ReplyFacts, RequestFacts};
+pub use flags::{DialogEvents, DialogFlags, ModuleFlags};
+pub use id::{DID_LEN_MAX, DialogId, Did, MalformedDid, call_id_hash, entry_of};
+pub use journal::{BoundedJournal, Change, Journal};
+pub use leg::LegState;
+pub use listing::Cursor;
+pub use machine::{MachineEvent, State};
+pub use matching::{Matched, NoMatch};
+pub use reason::EndReason;
+pub use settings::{
+    CALLBACKS_PER_DIALOG_MAX, DIALOGS_PER_CALL_ID_MAX, INTENTS_MAX, LEGS_MAX, LINGER_SECONDS_MAX,
+    LateAnswer, MatchMode, NoAckAction, ROUTES_MAX, Settings, TEXT_BYTES_MAX, TOMBSTONE_SECONDS,
+    VALUES_BYTES_MAX,
+};
+pub use snapshot::{LegSnapshot, Snapshot};
+pub use stats::Statistics;
+pub use steps::{Changed, Fire, Firing, Note, RouteHook, Step, Steps};
+pub use table::{DialogKey, Dialogs, Gone};
+pub use terminate::{ByeRequest, ENDING_MAX, EndPlan, Heard, Intent, TerminateError};
+pub use values::{Value, Values, ValuesFull};

@@ -1,0 +1,154 @@
+//! Time: lifetimes, early and no-ACK timeouts, the way out (spec dialog.md §5, decisions D4, D8).
+
+use crate::engine::{Cause, destroy};
+use crate::record::NEVER;
+use crate::table::Content;
+use crate::{
+    DialogFlags, DialogKey, Dialogs, EndReason, Gone, Intent, MachineEvent, NoAckAction, Note,
+    RouteHook, State, Step, Steps,
+};
+use duologue_sip::{Moment, Tick};
+use std::time::Duration;
+
+/// How long the on-timeout route may take to prolong the call, before it ends without its word.
+const TIMEOUT_ROUTE_MAX: Duration = Duration::from_secs(60);
+
+/// A dialog whose time has come: pass it to [`Dialogs::deadline`] as a job of its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The dialog.
+    pub key: DialogKey,
+    /// The shell's word for the call that owns it.
+    pub owner: u64,
+}
+
+impl Dialogs {
+    /// The earliest moment at which [`wake`](Self::wake) may have something to tell; it may turn
+    /// out to be nothing. `None` while no dialog has a deadline.
+    pub fn next_wake(&self) -> Option<Tick> {
+        let seconds = self.inner.shards.iter().filter_map(|shard| shard.lock().wheel.next_second());
+        seconds.min().map(|second| Tick::from_millis(second.saturating_mul(1000)))
+    }
+
+    /// Tells which dialogs are due. Nothing changes yet: each is a job for its call. A job that
+    /// got lost is told again a second later.
+    pub fn wake(&self, now: Tick, due: &mut Vec<Due>) {
+        let second = now.as_millis() / 1000;
+        let mut candidates = Vec::new();
+        for shard in &self.inner.shards {
+            let mut shard = shard.lock();
+            candidates.clear();
+            shard.wheel.turn(second, &mut candidates);
+            for &slot in &candidates {
+                match &shard.slots[slot as usize].content {
+                    Content::Live(record) if record.deadline() <= now => {
+                        due.push(Due { key: shard.key(slot), owner: record.owner });
+                        shard.wheel.arm(slot, second + 1);
+                    }
+                    Content::Tomb(tombstone) if tombstone.until <= now => {
+                        self.bury(&mut shard, slot);
+                    }
+                    // a later turn of the wheel
+                    Content::Live(_) | Content::Tomb(_) => {}
+                    Content::Free => shard.wheel.disarm(slot),
+                }
+            }
+        }
+    }
+
+    /// Carries out what is due for this dialog; nothing if it was prolonged or ended meanwhile.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn deadline(&self, now: Moment, key: DialogKey, steps: &mut Steps) -> Result<(), Gone> {
+        let settings = self.settings();
+        let due = self.with_timer(key, |record| {
+            let is_due = |at: &mut Tick| {
+                let due = *at <= now.tick;
+                if due {
+                    *at = NEVER;
+                }
+                due
+            };
+            let guard = is_due(&mut record.guard_at);
+            let ending = is_due(&mut record.ending_at);
+            let lifetime = record.lifetime_at <= now.tick;
+            let intent = Intent { key, owner: record.owner };
+            match record.state {
+                State::Deleted if guard => {
+                    record.destroying = false;
+                    destroy(now, key, record, steps);
+                }
+                State::Unconfirmed | State::Early if guard => {
+                    record.note_reason(EndReason::EARLY_TIMEOUT);
+                    steps.push(Step::End(intent));
+                }
+                State::ConfirmedNa if guard => {
+                    steps.note(key, Note::NoAck);
+                    if settings.noack_action == NoAckAction::Bye {
+                        record.note_reason(EndReason::NO_ACK);
+                        steps.push(Step::End(intent));
+                    }
+                }
+                _ => {}
+            }
+            if ending && record.state.is_answered() {
+                return Some(MachineEvent::InternalEnd);
+            }
+            if !lifetime || !record.state.is_answered() {
+                return None;
+            }
+            match record.route(RouteHook::Timeout) {
+                Some(route) if !record.expiring => {
+                    record.expiring = true;
+                    record.lifetime_at = now.tick + TIMEOUT_ROUTE_MAX;
+                    steps.push(Step::Route(key, RouteHook::Timeout, route));
+                    steps.push(Step::DecideExpiry(key));
+                    None
+                }
+                _ => {
+                    record.expiring = true;
+                    Some(MachineEvent::Expired)
+                }
+            }
+        })?;
+        match due {
+            Some(MachineEvent::Expired) => self.expire(now, key, steps),
+            Some(event) => self.apply(now, key, event, Cause::default(), steps).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// The on-timeout route has run: unless it prolonged the call, the call expires (§5.1).
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn expire(&self, now: Moment, key: DialogKey, steps: &mut Steps) -> Result<(), Gone> {
+        let mut shard = self.shard(key.id.entry);
+        let record = shard.record(key)?;
+        if !std::mem::take(&mut record.expiring) || !record.state.is_answered() {
+            return Ok(());
+        }
+        record.lifetime_at = NEVER;
+        if !record.flags.contains(DialogFlags::BYE_ON_TIMEOUT) {
+            let event = MachineEvent::Expired;
+            let (_, change) =
+                self.apply_locked(&mut shard, now, key, event, Cause::default(), steps)?;
+            drop(shard);
+            self.tell(change);
+            return Ok(());
+        }
+        let raced = record.flags.contains(DialogFlags::RACE_CONDITION_OCCURRED);
+        record.note_reason(if raced {
+            EndReason::SIP_RACE_CONDITION
+        } else {
+            EndReason::LIFETIME_TIMEOUT
+        });
+        // should the shell lose the step, the dialog ends all the same
+        record.ending_at = record.ending_at.min(now.tick + crate::terminate::ENDING_MAX);
+        steps.push(Step::End(Intent { key, owner: record.owner }));
+        shard.counts.expired += 1;
+        shard.rearm(key.slot);
+        Ok(())
+    }
+}

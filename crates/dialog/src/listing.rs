@@ -1,0 +1,50 @@
+//! Long lists in slices: a cursor over the shards (spec dialog.md §13.1, decision D23).
+
+use crate::table::Content;
+use crate::{Dialogs, Snapshot};
+
+/// Where a listing goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cursor {
+    shard: usize,
+    slot: usize,
+}
+
+/// How many slots one slice may look at under a shard's lock before it lets go.
+const SLOTS_PER_LOCK: usize = 256;
+
+impl Dialogs {
+    /// Appends up to `limit` snapshots from the cursor on. Returns where to go on, or `None` at the
+    /// end. Start with `Cursor::default()`.
+    ///
+    /// A lock is held for a few hundred dialogs at a time, so that no call waits. A dialog that
+    /// lives throughout is listed exactly once; ended ones are listed while somebody may read them.
+    #[doc(alias = "dlg_list")]
+    pub fn list(
+        &self,
+        mut cursor: Cursor,
+        limit: usize,
+        into: &mut Vec<Snapshot>,
+    ) -> Option<Cursor> {
+        let end = into.len() + limit;
+        while let Some(shard) = self.inner.shards.get(cursor.shard) {
+            let shard = shard.lock();
+            let stop = shard.slots.len().min(cursor.slot + SLOTS_PER_LOCK);
+            while cursor.slot < stop && into.len() < end {
+                if let Content::Live(record) = &shard.slots[cursor.slot].content
+                    && !record.unlinked
+                {
+                    into.push(Snapshot::of(shard.key(cursor.slot as u32), record));
+                }
+                cursor.slot += 1;
+            }
+            if cursor.slot >= shard.slots.len() {
+                cursor = Cursor { shard: cursor.shard + 1, slot: 0 };
+            }
+            if into.len() >= end {
+                return (cursor.shard < self.inner.shards.len()).then_some(cursor);
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,168 @@
+//! What the table keeps of one dialog (spec dialog.md §1.1).
+
+use crate::callbacks::Callbacks;
+use crate::leg::{Leg, LegState};
+use crate::packed::Packed;
+use crate::{DialogEvents, DialogFlags, EndReason, ModuleFlags, RouteHook, State, Values};
+use duologue_sip::{Moment, Tick};
+use std::time::Duration;
+
+/// A deadline that never comes.
+pub(crate) const NEVER: Tick = Tick::from_millis(u64::MAX);
+
+pub(crate) struct Record {
+    texts: Packed<3>,
+    pub(crate) legs: Vec<Leg>,
+    pub(crate) owner: u64,
+    pub(crate) start_ts: u64,
+    pub(crate) timeout_ts: u64,
+    /// When the lifetime is over.
+    pub(crate) lifetime_at: Tick,
+    /// States 1, 2: early timeout; 3: no-ACK timeout; 5: the way out of the table.
+    pub(crate) guard_at: Tick,
+    /// When we give up waiting for our own BYEs.
+    pub(crate) ending_at: Tick,
+    pub(crate) callbacks: Option<Box<Callbacks>>,
+    pub(crate) values: Option<Box<Values>>,
+    pub(crate) routes: Option<Box<[Option<u32>; 3]>>,
+    pub(crate) reason: Option<EndReason>,
+    pub(crate) flags: DialogFlags,
+    pub(crate) user_flags: u32,
+    pub(crate) module_flags: ModuleFlags,
+    pub(crate) lifetime: u32,
+    pub(crate) wanted: DialogEvents,
+    pub(crate) from_rr_nb: u16,
+    answered: u16,
+    /// Requests under way that want to read the dialog.
+    pub(crate) holds: u16,
+    pub(crate) state: State,
+    /// The INVITE's transaction still lives.
+    pub(crate) invite_hold: bool,
+    /// Somebody asked us to end it.
+    pub(crate) ending: bool,
+    /// The on-timeout route is running.
+    pub(crate) expiring: bool,
+    /// Out of the indexes; DESTROY is running.
+    pub(crate) unlinked: bool,
+    /// DESTROY was asked for.
+    pub(crate) destroying: bool,
+}
+
+impl Record {
+    pub(crate) fn new(texts: Packed<3>, caller: Leg, owner: u64, lifetime: u32) -> Self {
+        let mut legs = Vec::with_capacity(2);
+        legs.push(caller);
+        Self {
+            texts,
+            legs,
+            owner,
+            start_ts: 0,
+            timeout_ts: 0,
+            lifetime_at: NEVER,
+            guard_at: NEVER,
+            ending_at: NEVER,
+            callbacks: None,
+            values: None,
+            routes: None,
+            reason: None,
+            flags: DialogFlags::IS_INIT,
+            user_flags: 0,
+            module_flags: ModuleFlags::empty(),
+            lifetime,
+            wanted: DialogEvents::empty(),
+            from_rr_nb: 0,
+            answered: 0,
+            holds: 0,
+            state: State::Unconfirmed,
+            invite_hold: true,
+            ending: false,
+            expiring: false,
+            unlinked: false,
+            destroying: false,
+        }
+    }
+
+    pub(crate) fn call_id(&self) -> &[u8] {
+        self.texts.get(0)
+    }
+
+    pub(crate) fn from_uri(&self) -> &[u8] {
+        self.texts.get(1)
+    }
+
+    pub(crate) fn to_uri(&self) -> &[u8] {
+        self.texts.get(2)
+    }
+
+    /// The callee leg that answered first.
+    pub(crate) fn answered_leg(&self) -> Option<u16> {
+        (self.answered != 0).then_some(self.answered)
+    }
+
+    pub(crate) fn answer(&mut self, leg: u16) {
+        if self.answered == 0 {
+            self.answered = leg;
+        }
+    }
+
+    /// "The callee leg" of §1: the answered leg, or leg 1 while nothing answered.
+    pub(crate) fn callee(&self) -> Option<&Leg> {
+        self.legs.get(self.answered_leg().unwrap_or(1) as usize)
+    }
+
+    /// How many answered legs have not ended yet.
+    pub(crate) fn answered_legs(&self) -> usize {
+        self.legs.iter().filter(|leg| leg.state == LegState::Answered).count()
+    }
+
+    /// Adds a leg without the slack a growing vector would take.
+    pub(crate) fn add_leg(&mut self, leg: Leg) -> u16 {
+        if self.legs.len() == self.legs.capacity() {
+            self.legs.reserve_exact(1);
+        }
+        self.legs.push(leg);
+        (self.legs.len() - 1) as u16
+    }
+
+    /// First writer wins (§7).
+    pub(crate) fn note_reason(&mut self, reason: EndReason) {
+        self.reason.get_or_insert(reason);
+    }
+
+    pub(crate) fn route(&self, hook: RouteHook) -> Option<u32> {
+        self.routes.as_ref()?[hook as usize]
+    }
+
+    /// The lifetime runs from now on for this many seconds.
+    pub(crate) fn arm_lifetime(&mut self, now: Moment, seconds: u32) {
+        self.lifetime = seconds;
+        self.lifetime_at = now.tick + Duration::from_secs(seconds.into());
+        self.timeout_ts = now.unix.saturating_add(seconds.into());
+        self.expiring = false;
+    }
+
+    /// While a race is being ended, nobody prolongs the call (§2.4.4).
+    pub(crate) fn timeout_is_fixed(&self) -> bool {
+        self.flags.contains(DialogFlags::END_ON_RACE_CONDITION | DialogFlags::WAS_CANCELLED)
+    }
+
+    /// Whether nobody reads it any more.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.holds == 0 && !self.invite_hold
+    }
+
+    pub(crate) fn deadline(&self) -> Tick {
+        self.lifetime_at.min(self.guard_at).min(self.ending_at)
+    }
+
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.texts.memory()
+            + self.legs.capacity() * size_of::<Leg>()
+            + self.legs.iter().map(Leg::memory).sum::<usize>()
+            + self.values.as_ref().map_or(0, |v| size_of::<Values>() + v.memory())
+            + self.callbacks.as_ref().map_or(0, |c| c.memory())
+            + self.reason.as_ref().map_or(0, EndReason::memory)
+            + self.routes.as_ref().map_or(0, |r| size_of_val(&**r))
+    }
+}

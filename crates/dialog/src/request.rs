@@ -1,0 +1,124 @@
+//! Requests within a dialog, and the replies to them (spec dialog.md §2.2, §2.3).
+
+use crate::engine::Cause;
+use crate::leg::LegState;
+use crate::record::Record;
+use crate::{
+    DialogKey, DialogMethod, Dialogs, Direction, Fire, Gone, MachineEvent, Matched, Note,
+    RequestFacts, State, Steps,
+};
+use duologue_sip::Moment;
+
+impl Dialogs {
+    /// A request was matched to this dialog: the machine, the bookkeeping, then REQ_WITHIN or, for
+    /// the BYE that ends the call, TERMINATED.
+    ///
+    /// Takes one hold, so that the script can read the dialog even if this ends it: pair it with
+    /// [`release`](Self::release) when the request's transaction and script are done with it. Call
+    /// it once per message, whichever of `loose_route()` and `match_dialog()` ran first.
+    ///
+    /// # Errors
+    /// [`Gone`]; no hold was taken then.
+    pub fn request_within(
+        &self,
+        now: Moment,
+        key: DialogKey,
+        facts: &RequestFacts<'_>,
+        steps: &mut Steps,
+    ) -> Result<State, Gone> {
+        let mut shard = self.shard(key.id.entry);
+        let record = shard.record(key)?;
+        record.holds = record.holds.saturating_add(1);
+        let event = event_of(record, facts);
+        let cause = Cause { status: None, request: Some(facts) };
+        let (state, change) = self.apply_locked(&mut shard, now, key, event, cause, steps)?;
+        drop(shard);
+        self.tell(change);
+        Ok(state)
+    }
+
+    /// A reply to a request within the dialog is about to be relayed: a 2xx to a target refresh
+    /// moves the remote target of who sent it, then RESPONSE_WITHIN is asked for (not for BYE).
+    ///
+    /// `matched` and `method` are those of the request, `contact` is the reply's Contact URI.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn response_within(
+        &self,
+        matched: &Matched,
+        method: DialogMethod,
+        status: u16,
+        contact: &[u8],
+        steps: &mut Steps,
+    ) -> Result<(), Gone> {
+        let key = matched.key;
+        let refreshes = matches!(
+            method,
+            DialogMethod::Invite | DialogMethod::Update | DialogMethod::TargetRefresh
+        );
+        let stored = self.with(key, |record| {
+            // RFC 3261 §12.2.1.2: a 2xx to a target refresh carries the peer's new target
+            match record.legs.get_mut(matched.dst_leg as usize) {
+                Some(leg) if refreshes && (200..300).contains(&status) && !contact.is_empty() => {
+                    leg.set_contact(contact)
+                }
+                _ => Ok(false),
+            }
+        })?;
+        if stored.is_err() {
+            steps.note(key, Note::TextTooLong);
+        }
+        if method != DialogMethod::Bye {
+            let direction = matched.direction.reversed();
+            let back = if direction == Direction::Upstream { 0 } else { matched.callee_leg };
+            steps.fire(key, Fire::ResponseWithin(direction, back));
+        }
+        Ok(())
+    }
+}
+
+impl<'a> RequestFacts<'a> {
+    /// The facts of a request as matched, without Contact and pending timeout.
+    pub const fn of(
+        matched: &Matched,
+        method: DialogMethod,
+        cseq: u32,
+        flow: duologue_sip::Flow,
+    ) -> Self {
+        RequestFacts {
+            method,
+            cseq,
+            contact: b"",
+            timeout: None,
+            flow,
+            direction: matched.direction,
+            dst_leg: matched.dst_leg,
+            callee_leg: matched.callee_leg,
+        }
+    }
+}
+
+/// What a request is to the machine. Decision D2: a BYE is told apart by what it ends.
+fn event_of(record: &Record, facts: &RequestFacts<'_>) -> MachineEvent {
+    match facts.method {
+        DialogMethod::Ack => MachineEvent::Ack,
+        DialogMethod::Prack => MachineEvent::Prack,
+        DialogMethod::Bye => {
+            let leg = record.legs.get(facts.callee_leg as usize).map(|leg| leg.state);
+            if record.state.is_answered() && record.answered_legs() == 0 {
+                // answered by the script: no callee leg is known
+                return MachineEvent::ByeLast;
+            }
+            match (leg, facts.direction) {
+                (Some(LegState::Answered), _) if record.answered_legs() <= 1 => {
+                    MachineEvent::ByeLast
+                }
+                (Some(LegState::Answered | LegState::Ended), _) => MachineEvent::ByeOneOfSeveral,
+                (_, Direction::Downstream) => MachineEvent::ByeUnansweredByCaller,
+                (_, Direction::Upstream) => MachineEvent::ByeUnansweredByCallee,
+            }
+        }
+        _ => MachineEvent::Request,
+    }
+}

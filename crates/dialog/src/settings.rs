@@ -1,0 +1,166 @@
+//! What an operator may set (spec dialog.md §14.4), and the bounds of the table.
+
+/// How an in-dialog request finds its dialog (§4.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MatchMode {
+    /// Only by the did parameter of our Route (0).
+    DidOnly,
+    /// By the did; without one that fits, by Call-ID and tags (1).
+    #[default]
+    DidFallback,
+    /// By Call-ID and tags alone; no did is added to Record-Route (2).
+    DidNone,
+}
+
+impl MatchMode {
+    /// The mode behind the number of `dlg_match_mode`.
+    pub const fn from_number(number: u32) -> Option<Self> {
+        match number {
+            0 => Some(Self::DidOnly),
+            1 => Some(Self::DidFallback),
+            2 => Some(Self::DidNone),
+            _ => None,
+        }
+    }
+
+    /// The mode behind the argument of `match_dialog()`, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            ("did_only", Self::DidOnly),
+            ("did_fallback", Self::DidFallback),
+            ("did_none", Self::DidNone),
+        ]
+        .into_iter()
+        .find_map(|(known, mode)| name.eq_ignore_ascii_case(known).then_some(mode))
+    }
+}
+
+/// What happens when a 2xx was relayed and no ACK came (decision D8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoAckAction {
+    /// A note for the log; the call goes on. Unchanged scripts lose no calls.
+    #[default]
+    Log,
+    /// The dialog is ended by BYEs to both sides.
+    Bye,
+}
+
+/// What happens to a 2xx that arrives after the dialog failed (decision D3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LateAnswer {
+    /// It is relayed and counted; the dialog stays ended.
+    #[default]
+    Relay,
+    /// It is relayed and counted, and the shell is told to ACK and BYE the callee.
+    Release,
+}
+
+/// The longest a state-5 dialog may stay in the table beyond its `delete_delay`, in seconds,
+/// whoever still holds it. Costs one record per dialog ended in that time.
+pub const LINGER_SECONDS_MAX: u32 = 32;
+
+/// How long a tombstone routes late requests, in seconds: 64*T1 of RFC 3261.
+pub const TOMBSTONE_SECONDS: u32 = 32;
+
+/// How many dialogs (live, ended or tombstones) may share one Call-ID. More are refused: a peer
+/// that repeats a Call-ID for ever would otherwise make every look-up of it slow.
+pub const DIALOGS_PER_CALL_ID_MAX: usize = 64;
+
+/// How many callee legs one dialog may have (forked branches). Later branches are not tracked.
+pub const LEGS_MAX: usize = 32;
+
+/// How many bytes the texts of one leg, or of the dialog itself, may have together.
+pub const TEXT_BYTES_MAX: usize = 16 * 1024;
+
+/// How many route values one leg may have (§1.2).
+pub const ROUTES_MAX: usize = 64;
+
+/// How many callbacks may be registered on one dialog.
+pub const CALLBACKS_PER_DIALOG_MAX: usize = 64;
+
+/// How many bytes the values of one dialog may have together, names included.
+pub const VALUES_BYTES_MAX: usize = 64 * 1024;
+
+/// How many requests to end a dialog may wait for the shell. More are refused.
+pub const INTENTS_MAX: usize = 65_536;
+
+/// The settings of a table of dialogs. `Default` is OpenSIPS's defaults with the decisions of
+/// spec dialog.md §18.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Seconds an answered call may last; at least 1. Default 43200.
+    pub default_timeout: u32,
+    /// How in-dialog requests are matched. Default [`MatchMode::DidFallback`].
+    pub match_mode: MatchMode,
+    /// Name of the did parameter in Record-Route. Default `did`.
+    pub rr_param: String,
+    /// Seconds an unanswered call may last; `None` leaves it to the transaction. Default `None`.
+    pub early_timeout: Option<u32>,
+    /// Seconds to wait for the ACK of an answered call; `None` waits for ever. Default 60.
+    pub noack_timeout: Option<u32>,
+    /// What happens then. Default [`NoAckAction::Log`].
+    pub noack_action: NoAckAction,
+    /// Seconds a call that raced with its CANCEL may last (§2.4.4). Default 5.
+    pub race_condition_timeout: u32,
+    /// Seconds a dialog stays readable after its end. Default 0.
+    pub delete_delay: u32,
+    /// What happens to a 2xx after the failure. Default [`LateAnswer::Relay`].
+    pub late_answer: LateAnswer,
+    /// Number of entries of the id space (§4.2); rounded down to a power of two. Default 4096.
+    pub hash_size: u32,
+    /// How many dialogs may exist at once; more are refused and counted. Each costs about 700
+    /// bytes. Default 2,000,000.
+    pub dialogs_max: usize,
+    /// How many tombstones may exist at once; beyond, the dialog leaves none. Default 500,000.
+    pub tombstones_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_timeout: 43_200,
+            match_mode: MatchMode::default(),
+            rr_param: "did".to_owned(),
+            early_timeout: None,
+            noack_timeout: Some(60),
+            noack_action: NoAckAction::default(),
+            race_condition_timeout: 5,
+            delete_delay: 0,
+            late_answer: LateAnswer::default(),
+            hash_size: 4096,
+            dialogs_max: 2_000_000,
+            tombstones_max: 500_000,
+        }
+    }
+}
+
+impl Settings {
+    /// The largest power of two that is not above the wanted `hash_size`; at least 1 (§4.2).
+    pub fn hash_size_used(&self) -> u32 {
+        self.hash_size.checked_ilog2().map_or(1, |log| 1 << log)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // dialog.md §4.2: hash_size is rounded down to a power of two
+    #[test]
+    fn hash_size_is_rounded_down() {
+        for (asked, used) in
+            [(4096, 4096), (5000, 4096), (1, 1), (0, 1), (3, 2), (u32::MAX, 1 << 31)]
+        {
+            assert_eq!(Settings { hash_size: asked, ..Settings::default() }.hash_size_used(), used);
+        }
+    }
+
+    // dialog.md §4.4: mode names are case-insensitive, numbers 0..2
+    #[test]
+    fn match_modes_have_names_and_numbers() {
+        assert_eq!(MatchMode::from_name("DID_only"), Some(MatchMode::DidOnly));
+        assert_eq!(MatchMode::from_name("did"), None);
+        assert_eq!(MatchMode::from_number(2), Some(MatchMode::DidNone));
+        assert_eq!(MatchMode::from_number(3), None);
+    }
+}

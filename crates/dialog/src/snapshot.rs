@@ -1,0 +1,121 @@
+//! A dialog as it is at one moment: for listings, events and the final words of an end.
+
+use crate::leg::{Leg, LegState};
+use crate::record::Record;
+use crate::{DialogFlags, DialogId, DialogKey, EndReason, ModuleFlags, State, Values};
+use duologue_sip::Flow;
+
+/// All that can be told about a dialog (spec dialog.md §13.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The way back to the dialog.
+    pub key: DialogKey,
+    /// Its public name.
+    pub id: DialogId,
+    /// The shell's word for the call that owns it.
+    pub owner: u64,
+    /// Its state.
+    pub state: State,
+    /// The engine's flags.
+    pub flags: DialogFlags,
+    /// The script's flags.
+    pub user_flags: u32,
+    /// The modules' flags.
+    pub module_flags: ModuleFlags,
+    /// Seconds since 1970 of the answer; 0 before.
+    pub start_ts: u64,
+    /// Seconds since 1970 of the expiry; 0 without a running lifetime.
+    pub timeout_ts: u64,
+    /// The lifetime in seconds as armed, or to be armed at the answer.
+    pub lifetime: u32,
+    /// Call-ID.
+    pub call_id: Box<[u8]>,
+    /// From URI as received from the caller.
+    pub from_uri: Box<[u8]>,
+    /// To URI as received from the caller.
+    pub to_uri: Box<[u8]>,
+    /// The leg that answered first.
+    pub answered_leg: Option<u16>,
+    /// Why it ended, or is about to.
+    pub reason: Option<EndReason>,
+    /// Leg 0, the caller, then the callees in sending order.
+    pub legs: Vec<LegSnapshot>,
+    /// Values, newest name first.
+    pub values: Values,
+}
+
+/// A leg as it is at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegSnapshot {
+    /// From-tag of the caller, To-tag of a callee; empty until known.
+    pub tag: Box<[u8]>,
+    /// How far the leg got; the caller's says nothing.
+    pub state: LegState,
+    /// Remote target URI.
+    pub contact: Box<[u8]>,
+    /// Route values in the order needed to reach the leg, joined by commas.
+    pub route_set: Box<[u8]>,
+    /// CSeq of the last request sent towards the leg.
+    pub cseq: u32,
+    /// The value of `cseq` before the last request.
+    pub prev_cseq: Option<u32>,
+    /// CSeq of the last INVITE or UPDATE received from the leg.
+    pub inv_cseq: u32,
+    /// The way to it, once known.
+    pub flow: Option<Flow>,
+    /// From URI as this leg sees it; empty when it was not rewritten.
+    pub from_uri: Box<[u8]>,
+    /// To URI as this leg sees it; empty when it was not rewritten.
+    pub to_uri: Box<[u8]>,
+}
+
+impl Snapshot {
+    /// The To-tag of the answered leg, or of the first callee leg; empty while unknown (§14.2).
+    pub fn to_tag(&self) -> &[u8] {
+        self.legs.get(self.answered_leg.unwrap_or(1) as usize).map_or(b"", |leg| &leg.tag)
+    }
+
+    /// The From-tag.
+    pub fn from_tag(&self) -> &[u8] {
+        self.legs.first().map_or(b"", |leg| &leg.tag)
+    }
+
+    pub(crate) fn of(key: DialogKey, record: &Record) -> Self {
+        Self {
+            key,
+            id: key.id,
+            owner: record.owner,
+            state: record.state,
+            flags: record.flags,
+            user_flags: record.user_flags,
+            module_flags: record.module_flags,
+            start_ts: record.start_ts,
+            timeout_ts: record.timeout_ts,
+            lifetime: record.lifetime,
+            call_id: record.call_id().into(),
+            from_uri: record.from_uri().into(),
+            to_uri: record.to_uri().into(),
+            answered_leg: record.answered_leg(),
+            reason: record.reason.clone(),
+            legs: record.legs.iter().map(LegSnapshot::of).collect(),
+            values: record.values.as_deref().cloned().unwrap_or_default(),
+        }
+    }
+}
+
+impl LegSnapshot {
+    fn of(leg: &Leg) -> Self {
+        Self {
+            tag: leg.tag().into(),
+            state: leg.state,
+            contact: leg.contact().into(),
+            route_set: leg.routes().into(),
+            cseq: leg.r_cseq,
+            prev_cseq: leg.prev_cseq,
+            inv_cseq: leg.inv_cseq,
+            flow: leg.flow,
+            from_uri: leg.from_uri().into(),
+            to_uri: leg.to_uri().into(),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Statistics (spec dialog.md §2.5, §14.3): gauges are membership, counters only rise.
+
+use crate::table::Content;
+use crate::{Dialogs, State};
+
+/// What a shard counts. Gauges change in `enter`, `leave` and `moved` alone.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    members: [u64; 6],
+    pub(crate) processed: u64,
+    pub(crate) expired: u64,
+    pub(crate) failed: u64,
+    pub(crate) late_answers: u64,
+    pub(crate) bogus: u64,
+}
+
+impl Counts {
+    pub(crate) const fn enter(&mut self, state: State) {
+        self.members[state as usize] += 1;
+    }
+
+    pub(crate) const fn leave(&mut self, state: State) {
+        let members = &mut self.members[state as usize];
+        *members = members.saturating_sub(1);
+    }
+
+    pub(crate) const fn moved(&mut self, old: State, new: State) {
+        self.leave(old);
+        self.enter(new);
+    }
+}
+
+/// The statistics of a table, added up over its shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Dialogs in states 3 and 4.
+    pub active_dialogs: u64,
+    /// Dialogs in state 2.
+    pub early_dialogs: u64,
+    /// Dialogs in state 1.
+    pub unconfirmed_dialogs: u64,
+    /// Dialogs in state 5 that somebody may still read.
+    pub dialogs_lingering: u64,
+    /// Tombstones that route late requests.
+    pub dialogs_tombstones: u64,
+    /// Dialogs created.
+    pub processed_dialogs: u64,
+    /// Dialogs whose lifetime ran out.
+    pub expired_dialogs: u64,
+    /// Dialogs that ended unanswered, and failed creations.
+    pub failed_dialogs: u64,
+    /// 2xx that came after the dialog had failed (decision D3).
+    pub late_answers: u64,
+    /// Events that their dialog's state did not expect.
+    pub bogus_events: u64,
+    /// Callbacks that panicked.
+    pub callback_panics: u64,
+}
+
+impl Dialogs {
+    /// The statistics, read shard by shard.
+    pub fn statistics(&self) -> Statistics {
+        let mut sum = Statistics {
+            dialogs_tombstones: self.tombstones() as u64,
+            callback_panics: self.inner.panics(),
+            ..Statistics::default()
+        };
+        for shard in &self.inner.shards {
+            let counts = shard.lock().counts;
+            let members = |state: State| counts.members[state as usize];
+            sum.active_dialogs += members(State::ConfirmedNa) + members(State::Confirmed);
+            sum.early_dialogs += members(State::Early);
+            sum.unconfirmed_dialogs += members(State::Unconfirmed);
+            sum.dialogs_lingering += members(State::Deleted);
+            sum.processed_dialogs += counts.processed;
+            sum.expired_dialogs += counts.expired;
+            sum.failed_dialogs += counts.failed;
+            sum.late_answers += counts.late_answers;
+            sum.bogus_events += counts.bogus;
+        }
+        sum
+    }
+
+    /// `$DLG_count`: dialogs in states 3 and 4.
+    pub fn active_count(&self) -> u64 {
+        self.statistics().active_dialogs
+    }
+
+    /// Checks the gauges against a count of the table: the first difference in words.
+    pub fn audit(&self) -> Result<(), String> {
+        let mut armed = 0;
+        for (number, shard) in self.inner.shards.iter().enumerate() {
+            let shard = shard.lock();
+            let mut members = [0; 6];
+            for slot in &shard.slots {
+                if let Content::Live(record) = &slot.content {
+                    members[record.state as usize] += 1;
+                }
+            }
+            if members != shard.counts.members {
+                return Err(format!(
+                    "shard {number}: counted {members:?}, gauges say {:?}",
+                    shard.counts.members
+                ));
+            }
+            armed += shard.wheel.armed();
+        }
+        let kept = self.len() + self.tombstones();
+        if armed > kept {
+            return Err(format!("{armed} deadlines for {kept} dialogs and tombstones"));
+        }
+        Ok(())
+    }
+
+    /// How many dialogs the table holds, ended ones included.
+    pub fn len(&self) -> usize {
+        self.inner.live.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Whether the table holds no dialog.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that the table, its dialogs and tombstones take, as handed to the allocator.
+    pub fn memory(&self) -> usize {
+        self.inner
+            .shards
+            .iter()
+            .map(|shard| {
+                let shard = shard.lock();
+                let contents = shard.slots.iter().map(|slot| match &slot.content {
+                    Content::Free => 0,
+                    Content::Live(record) => record.memory(),
+                    Content::Tomb(tombstone) => tombstone.memory(),
+                });
+                contents.sum::<usize>() + shard.memory()
+            })
+            .sum()
+    }
+}

@@ -1,0 +1,460 @@
+//! The table of dialogs: shards, slots and two indexes.
+//!
+//! A shard is picked by `h_entry`; within it nothing depends on `h_entry`. A dialog is reached by
+//! its slot (from a [`DialogKey`]), by its id, or by its Call-ID under a keyed hash, since peers
+//! choose Call-IDs. Locks are leaves: nothing of the user's runs while one is held.
+
+use crate::callbacks::{Globals, Leaving};
+use crate::record::{NEVER, Record};
+use crate::settings::{DIALOGS_PER_CALL_ID_MAX, TOMBSTONE_SECONDS};
+use crate::stats::Counts;
+use crate::tombstone::Tombstone;
+use crate::wheel::Wheel;
+use crate::{Change, Dialog, DialogId, Intent, Journal, Settings, State, entry_of};
+use duologue_sip::Tick;
+use hashbrown::HashTable;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use siphasher::sip::SipHasher13;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// How many shards there are; a power of two. Each costs 4 KB for its wheel.
+pub(crate) const SHARDS: usize = 32;
+
+/// The dialog is no longer in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the dialog is gone")
+    }
+}
+
+impl std::error::Error for Gone {}
+
+/// The way to one dialog: its id, its place, and the generation of that place. Copied freely; it
+/// keeps nothing alive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DialogKey {
+    /// The public name.
+    pub id: DialogId,
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// All dialogs: a cheap handle to share among threads.
+///
+/// The methods come in four kinds. *Look*: `by_did`, `by_id`, `by_callid`, `list`, `statistics`.
+/// *Feed*, by whoever runs the call, one at a time per dialog: `create`, `branch_sent`,
+/// `reply_forwarded`, `reply_about_to_be_sent`, `transaction_ended`, `cancelled`,
+/// `request_within`, `release`, `deadline`… *Collect*: each of those fills [`Steps`](crate::Steps)
+/// to be walked in order. *Time*: `next_wake`, `wake`.
+#[derive(Clone)]
+pub struct Dialogs {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: Settings,
+    pub(crate) hash_size: u32,
+    hash_keys: (u64, u64),
+    pub(crate) shards: Box<[Mutex<Shard>]>,
+    pub(crate) globals: RwLock<Globals>,
+    pub(crate) live: AtomicUsize,
+    tombstones: AtomicUsize,
+    transitions: AtomicU64,
+    panics: AtomicU64,
+    pub(crate) journal: OnceLock<Arc<dyn Journal>>,
+    pub(crate) mailbox: OnceLock<Box<dyn Fn(Intent) + Send + Sync>>,
+    pub(crate) intents: Mutex<VecDeque<Intent>>,
+}
+
+/// What a slot holds.
+pub(crate) enum Content {
+    Free,
+    Live(Box<Record>),
+    Tomb(Box<Tombstone>),
+}
+
+pub(crate) struct Slot {
+    pub(crate) content: Content,
+    pub(crate) call_id_hash: u64,
+    pub(crate) id: DialogId,
+    pub(crate) generation: u32,
+}
+
+pub(crate) struct Shard {
+    pub(crate) slots: Vec<Slot>,
+    free: Vec<u32>,
+    by_id: HashTable<u32>,
+    by_call_id: HashTable<u32>,
+    /// The id that the next dialog of an entry gets.
+    next_id: Box<[u32]>,
+    pub(crate) wheel: Wheel,
+    pub(crate) counts: Counts,
+}
+
+/// Why a dialog could not be put into the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    Table,
+    CallId,
+}
+
+impl fmt::Debug for Dialogs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialogs").field("live", &self.inner.live).finish_non_exhaustive()
+    }
+}
+
+impl Dialogs {
+    /// An empty table. The seed starts the id counters and keys the hashes: take it from the
+    /// system's randomness, or fix it to replay a run.
+    pub fn new(settings: Settings, seed: u64) -> Self {
+        let hash_size = settings.hash_size_used();
+        let entries = (hash_size as usize).div_ceil(SHARDS);
+        let mut numbers = SplitMix(seed);
+        let hash_keys = (numbers.next(), numbers.next());
+        let shards = (0..SHARDS)
+            .map(|_| {
+                Mutex::new(Shard {
+                    slots: Vec::new(),
+                    free: Vec::new(),
+                    by_id: HashTable::new(),
+                    by_call_id: HashTable::new(),
+                    next_id: (0..entries).map(|_| numbers.next() as u32).collect(),
+                    wheel: Wheel::new(),
+                    counts: Counts::default(),
+                })
+            })
+            .collect();
+        let inner = Inner {
+            settings,
+            hash_size,
+            hash_keys,
+            shards,
+            globals: RwLock::default(),
+            live: AtomicUsize::new(0),
+            tombstones: AtomicUsize::new(0),
+            transitions: AtomicU64::new(0),
+            panics: AtomicU64::new(0),
+            journal: OnceLock::new(),
+            mailbox: OnceLock::new(),
+            intents: Mutex::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The settings of the table.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// The dialog with this did text, live or ended but not yet gone.
+    #[doc(alias = "get_dlg_by_did")]
+    pub fn by_did(&self, did: &[u8]) -> Option<Dialog> {
+        self.by_id(DialogId::parse_did(did).ok()?)
+    }
+
+    /// The dialog with this id, live or ended but not yet gone.
+    #[doc(alias = "get_dlg_by_ids")]
+    pub fn by_id(&self, id: DialogId) -> Option<Dialog> {
+        let shard = self.shard(id.entry);
+        let slot = shard.slot_of_id(id)?;
+        matches!(shard.slots[slot as usize].content, Content::Live(_))
+            .then(|| self.handle(shard.key(slot)))
+    }
+
+    /// The first created of the dialogs with this Call-ID (and this From-tag, if given) that have
+    /// not ended.
+    #[doc(alias = "get_dlg_by_callid")]
+    pub fn by_callid(&self, call_id: &[u8], from_tag: Option<&[u8]>) -> Option<Dialog> {
+        let shard = self.shard(entry_of(call_id, self.inner.hash_size));
+        let mut best: Option<u32> = None;
+        for slot in shard.slots_of_call_id(self.hash(call_id)) {
+            let Content::Live(record) = &shard.slots[slot as usize].content else { continue };
+            let fits = record.call_id() == call_id
+                && !record.state.is_ended()
+                && from_tag.is_none_or(|tag| record.legs[0].tag() == tag);
+            if fits && best.is_none_or(|best| shard.is_older(slot, best)) {
+                best = Some(slot);
+            }
+        }
+        best.map(|slot| self.handle(shard.key(slot)))
+    }
+
+    /// The handle behind a key. The dialog may be gone: each reading method tells.
+    pub fn handle(&self, key: DialogKey) -> Dialog {
+        Dialog::new(self.clone(), key)
+    }
+
+    pub(crate) fn shard(&self, entry: u32) -> MutexGuard<'_, Shard> {
+        self.inner.shards[entry as usize % SHARDS].lock()
+    }
+
+    pub(crate) fn hash(&self, call_id: &[u8]) -> u64 {
+        let (k0, k1) = self.inner.hash_keys;
+        SipHasher13::new_with_keys(k0, k1).hash(call_id)
+    }
+
+    /// Reads or changes a record under the leaf lock.
+    pub(crate) fn with<R>(
+        &self,
+        key: DialogKey,
+        f: impl FnOnce(&mut Record) -> R,
+    ) -> Result<R, Gone> {
+        let mut shard = self.shard(key.id.entry);
+        shard.record(key).map(f)
+    }
+
+    /// Like `with`, and the deadline is armed anew.
+    pub(crate) fn with_timer<R>(
+        &self,
+        key: DialogKey,
+        f: impl FnOnce(&mut Record) -> R,
+    ) -> Result<R, Gone> {
+        let mut shard = self.shard(key.id.entry);
+        let result = shard.record(key).map(f)?;
+        shard.rearm(key.slot);
+        Ok(result)
+    }
+
+    /// Every key in the table, collected shard by shard.
+    pub(crate) fn keys(&self) -> Vec<DialogKey> {
+        let mut keys = Vec::new();
+        for shard in &self.inner.shards {
+            let shard = shard.lock();
+            keys.extend(
+                (0..shard.slots.len() as u32)
+                    .filter(|&slot| {
+                        matches!(&shard.slots[slot as usize].content,
+                            Content::Live(record) if !record.unlinked)
+                    })
+                    .map(|slot| shard.key(slot)),
+            );
+        }
+        keys
+    }
+
+    /// Puts a new record into the table and gives it its id.
+    pub(crate) fn insert(&self, call_id: &[u8], record: Box<Record>) -> Result<DialogKey, NoRoom> {
+        let inner = &*self.inner;
+        let claimed = inner.live.fetch_add(1, Ordering::Relaxed);
+        let result = if claimed >= inner.settings.dialogs_max {
+            Err(NoRoom::Table)
+        } else {
+            let entry = entry_of(call_id, inner.hash_size);
+            self.shard(entry).insert(entry, self.hash(call_id), record)
+        };
+        if result.is_err() {
+            inner.live.fetch_sub(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    /// Takes a dialog out of the indexes and leaves a tombstone. False if somebody did already.
+    pub(crate) fn unlink(&self, key: DialogKey, now: Tick) -> bool {
+        let inner = &*self.inner;
+        let mut shard = self.shard(key.id.entry);
+        let Ok(record) = shard.record(key) else { return false };
+        if record.unlinked {
+            return false;
+        }
+        record.unlinked = true;
+        let until = now + Duration::from_secs(TOMBSTONE_SECONDS.into());
+        let tombstone = Tombstone::of(record, until);
+        let hash = shard.slots[key.slot as usize].call_id_hash;
+        shard.wheel.disarm(key.slot);
+        shard.remove_from_indexes(key.slot);
+        let Some(tombstone) = tombstone else { return true };
+        if inner.tombstones.fetch_add(1, Ordering::Relaxed) >= inner.settings.tombstones_max {
+            inner.tombstones.fetch_sub(1, Ordering::Relaxed);
+            return true;
+        }
+        let slot = shard.place(key.id, hash, Content::Tomb(Box::new(tombstone)));
+        shard.wheel.arm(slot, second_of(until));
+        true
+    }
+
+    /// Frees the slot of an unlinked dialog and hands its record over, to be dropped outside.
+    pub(crate) fn free(&self, key: DialogKey) -> Leaving {
+        let mut shard = self.shard(key.id.entry);
+        let state = shard.record(key).ok()?.state;
+        shard.counts.leave(state);
+        self.inner.live.fetch_sub(1, Ordering::Relaxed);
+        Some(shard.vacate(key.slot))
+    }
+
+    /// The tombstone in this slot served its time.
+    pub(crate) fn bury(&self, shard: &mut Shard, slot: u32) {
+        shard.wheel.disarm(slot);
+        shard.remove_from_indexes(slot);
+        shard.vacate(slot);
+        self.inner.tombstones.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many tombstones there are.
+    pub(crate) fn tombstones(&self) -> usize {
+        self.inner.tombstones.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tell(&self, change: Option<Change>) {
+        if let (Some(change), Some(journal)) = (change, self.inner.journal.get()) {
+            journal.record(change);
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn next_transition(&self) -> u64 {
+        self.transitions.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn count_panic(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn panics(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+}
+
+impl Shard {
+    pub(crate) fn key(&self, slot: u32) -> DialogKey {
+        let Slot { id, generation, .. } = self.slots[slot as usize];
+        DialogKey { id, slot, generation }
+    }
+
+    pub(crate) fn record(&mut self, key: DialogKey) -> Result<&mut Record, Gone> {
+        match self.slots.get_mut(key.slot as usize) {
+            Some(Slot { content: Content::Live(record), generation, id, .. })
+                if *generation == key.generation && *id == key.id =>
+            {
+                Ok(record)
+            }
+            _ => Err(Gone),
+        }
+    }
+
+    pub(crate) fn slot_of_id(&self, id: DialogId) -> Option<u32> {
+        self.by_id.find(hash_id(id), |&slot| self.slots[slot as usize].id == id).copied()
+    }
+
+    /// The slots whose Call-ID has this hash: few, and nearly always the right ones.
+    pub(crate) fn slots_of_call_id(&self, hash: u64) -> impl Iterator<Item = u32> + '_ {
+        self.by_call_id
+            .iter_hash(hash)
+            .copied()
+            .filter(move |&slot| self.slots[slot as usize].call_id_hash == hash)
+    }
+
+    /// Creation order within an entry: ids count up, and may wrap.
+    pub(crate) fn is_older(&self, one: u32, other: u32) -> bool {
+        let id = |slot: u32| self.slots[slot as usize].id.id;
+        (id(one).wrapping_sub(id(other)) as i32) < 0
+    }
+
+    /// Arms the wheel for the earliest deadline of a dialog.
+    pub(crate) fn rearm(&mut self, slot: u32) {
+        let Some(Slot { content: Content::Live(record), .. }) = self.slots.get(slot as usize)
+        else {
+            return;
+        };
+        let deadline = record.deadline();
+        if record.unlinked || deadline == NEVER {
+            self.wheel.disarm(slot);
+        } else {
+            self.wheel.arm(slot, second_of(deadline));
+        }
+    }
+
+    fn insert(&mut self, entry: u32, hash: u64, record: Box<Record>) -> Result<DialogKey, NoRoom> {
+        if self.slots_of_call_id(hash).count() >= DIALOGS_PER_CALL_ID_MAX {
+            return Err(NoRoom::CallId);
+        }
+        let at = entry as usize / SHARDS;
+        let id = loop {
+            let id = DialogId { entry, id: self.next_id[at] };
+            self.next_id[at] = self.next_id[at].wrapping_add(1);
+            // after four thousand million calls of one entry the counter has come round
+            if self.slot_of_id(id).is_none() {
+                break id;
+            }
+        };
+        self.counts.enter(State::Unconfirmed);
+        self.counts.processed += 1;
+        let slot = self.place(id, hash, Content::Live(record));
+        Ok(self.key(slot))
+    }
+
+    fn place(&mut self, id: DialogId, hash: u64, content: Content) -> u32 {
+        let slot = if let Some(slot) = self.free.pop() {
+            let cell = &mut self.slots[slot as usize];
+            *cell = Slot { content, call_id_hash: hash, id, generation: cell.generation };
+            slot
+        } else {
+            self.slots.push(Slot { content, call_id_hash: hash, id, generation: 0 });
+            (self.slots.len() - 1) as u32
+        };
+        let slots = &self.slots;
+        self.by_id.insert_unique(hash_id(id), slot, |&s| hash_id(slots[s as usize].id));
+        self.by_call_id.insert_unique(hash, slot, |&s| slots[s as usize].call_id_hash);
+        slot
+    }
+
+    fn remove_from_indexes(&mut self, slot: u32) {
+        let Slot { id, call_id_hash, .. } = self.slots[slot as usize];
+        if let Ok(entry) = self.by_id.find_entry(hash_id(id), |&s| s == slot) {
+            entry.remove();
+        }
+        if let Ok(entry) = self.by_call_id.find_entry(call_id_hash, |&s| s == slot) {
+            entry.remove();
+        }
+    }
+
+    fn vacate(&mut self, slot: u32) -> Content {
+        let cell = &mut self.slots[slot as usize];
+        cell.generation = cell.generation.wrapping_add(1);
+        self.free.push(slot);
+        std::mem::replace(&mut cell.content, Content::Free)
+    }
+
+    /// Bytes of the shard's own structures, without records.
+    pub(crate) fn memory(&self) -> usize {
+        // a hashbrown table spends one control byte per bucket
+        let index = |table: &HashTable<u32>| table.capacity() * 8 / 7 * 5;
+        self.slots.capacity() * size_of::<Slot>()
+            + self.free.capacity() * 4
+            + index(&self.by_id)
+            + index(&self.by_call_id)
+            + self.next_id.len() * 4
+            + self.wheel.memory()
+    }
+}
+
+/// The first whole second at or after a tick.
+pub(crate) fn second_of(tick: Tick) -> u64 {
+    tick.as_millis().div_ceil(1000)
+}
+
+/// Ids are ours, so a cheap spread will do.
+fn hash_id(id: DialogId) -> u64 {
+    let spread = id.db_id().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    spread ^ (spread >> 29)
+}
+
+/// Numbers from a seed (Steele, Lea and Flood's SplitMix64).
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+}
