@@ -1,0 +1,143 @@
+//! The HTTP door: `POST /mi` with one JSON-RPC document (spec/script.md §15.5).
+//!
+//! A web page in a browser on the same machine must not be able to end calls, so a request is
+//! refused unless all of this holds:
+//! - `Host` is an IP address, `localhost` or a configured name. A page that rebinds its own DNS
+//!   name to the loopback address still sends that name.
+//! - `Origin`, if there is one, is this server, and `Sec-Fetch-Site` does not tell of another.
+//! - `Content-Type` is `application/json`, which a form cannot send and which a script
+//!   may send only after a preflight, which is refused.
+//! - the token or the password is right, if one was configured.
+//!
+//! Statuses: 200 for every JSON-RPC document, 202 for a notification, 400 without a body, 401, 403
+//! for a foreign page, 404 for another path, 405 for another method, 408 when the body does not
+//! come, 413 and 415 for a body too large or of another type, 503 when too many requests are
+//! running, 504 when a command takes too long.
+
+mod connections;
+mod door;
+mod guard;
+mod service;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+pub use door::{Door, STOP_WAIT, serve};
+
+/// The largest request body, in bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// The largest reply, in bytes; a command that has more to say fails with status 500.
+pub const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Connections at once; more wait in the backlog of the kernel.
+pub const CONNECTIONS_MAX: usize = 64;
+
+/// Commands running at once, each on a thread; more are answered with 503.
+pub const REQUESTS_MAX: usize = 16;
+
+/// Where the door is, and who may pass.
+#[derive(Clone)]
+pub struct Config {
+    /// The address to listen on; port 0 takes a free one. Default `127.0.0.1:8888`.
+    pub address: SocketAddr,
+    /// The path without its slashes. Default `mi`.
+    pub root: String,
+    /// Host names that clients may use besides IP addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// Indents the replies. Default off.
+    pub pretty_printing: bool,
+    /// How long a connection may stay without completing an exchange, and how long a command may
+    /// run. Default 30 s.
+    pub connection_timeout: Duration,
+    /// Asks for `Authorization: Bearer` with this token.
+    pub token: Option<String>,
+    /// Asks for HTTP basic authentication; with a token too, either will do.
+    pub basic: Option<Basic>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 8888)),
+            root: "mi".into(),
+            hosts: Vec::new(),
+            pretty_printing: false,
+            connection_timeout: Duration::from_secs(30),
+            token: None,
+            basic: None,
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the secrets.
+        f.debug_struct("Config")
+            .field("address", &self.address)
+            .field("root", &self.root)
+            .field("hosts", &self.hosts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `auth_username`, `auth_password` and `auth_realm` of `httpd`.
+#[derive(Clone)]
+pub struct Basic {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: String,
+    /// The realm to name in the challenge, `OpenSIPS MI` by custom.
+    pub realm: String,
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basic").field("username", &self.username).finish_non_exhaustive()
+    }
+}
+
+/// What the operator should hear about an open door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// Whoever reaches this address can command the server.
+    Unprotected(SocketAddr),
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::Unprotected(address) = self;
+        write!(
+            f,
+            "management listens on {address} without a token: whoever reaches it commands this server"
+        )
+    }
+}
+
+/// Why a door could not be opened.
+#[derive(Debug)]
+pub enum Error {
+    /// The address cannot be had.
+    Listen(SocketAddr, std::io::Error),
+    /// The system gave no thread or no event queue.
+    Runtime(std::io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Runtime(error) => write!(f, "cannot run the management door: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Listen(_, error) | Self::Runtime(error) => Some(error),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! One request: checks, body, command, reply.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::Registry;
+use crate::http::guard::Guard;
+use crate::http::{BODY_BYTES_MAX, Config, REPLY_BYTES_MAX, REQUESTS_MAX};
+use crate::jsonrpc::{self, Reply};
+
+/// All that a request needs.
+pub(crate) struct Service {
+    registry: Arc<Registry>,
+    guard: Guard,
+    path: String,
+    challenge: HeaderValue,
+    pretty: bool,
+    timeout: Duration,
+    free: Arc<Semaphore>,
+}
+
+impl Service {
+    pub(crate) fn new(config: Config, registry: Arc<Registry>) -> Self {
+        let challenge = config
+            .basic
+            .as_ref()
+            .and_then(|basic| {
+                let realm = basic.realm.replace(['"', '\\'], "");
+                HeaderValue::from_str(&format!("Basic realm=\"{realm}\"")).ok()
+            })
+            .unwrap_or(HeaderValue::from_static("Bearer"));
+        Self {
+            registry,
+            guard: Guard::new(&config),
+            path: format!("/{}", config.root.trim_matches('/')),
+            challenge,
+            pretty: config.pretty_printing,
+            timeout: config.connection_timeout,
+            free: Arc::new(Semaphore::new(REQUESTS_MAX)),
+        }
+    }
+
+    fn check(&self, request: &Request) -> Result<(), StatusCode> {
+        self.guard.refuse_pages(request.uri(), request.headers())?;
+        if request.uri().path() != self.path {
+            return Err(StatusCode::NOT_FOUND);
+        }
+        if request.method() != Method::POST {
+            return Err(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        self.guard.authorize(request.headers())?;
+        if announced_length(request.headers()) == Some(0) {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        Guard::require_json(request.headers())
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response, StatusCode> {
+        self.check(&request)?;
+        if announced_length(request.headers()).is_some_and(|length| length > BODY_BYTES_MAX as u64)
+        {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let body = timeout(self.timeout, to_bytes(request.into_body(), BODY_BYTES_MAX))
+            .await
+            .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
+            .map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+        if body.is_empty() {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        let place = Arc::clone(&self.free)
+            .try_acquire_owned()
+            .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+        let registry = Arc::clone(&self.registry);
+        let pretty = self.pretty;
+        let command = tokio::task::spawn_blocking(move || {
+            // Held by the command itself: one that outlives its time-out still counts.
+            let _place = place;
+            text(jsonrpc::answer(&registry, &body), pretty)
+        });
+        timeout(self.timeout, command)
+            .await
+            .map_err(|_| StatusCode::GATEWAY_TIMEOUT)?
+            .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?
+    }
+
+    fn refuse(&self, status: StatusCode) -> Response {
+        let mut response = status.into_response();
+        match status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            }
+            StatusCode::UNAUTHORIZED => {
+                response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// Every path and method leads to the one service, so that nothing is answered unchecked.
+pub(crate) fn router(service: Service) -> Router {
+    Router::new().fallback(handle).with_state(Arc::new(service))
+}
+
+async fn handle(State(service): State<Arc<Service>>, request: Request) -> Response {
+    service.answer(request).await.unwrap_or_else(|status| service.refuse(status))
+}
+
+/// The reply as a response. A reply in pieces is gathered up to [`REPLY_BYTES_MAX`].
+fn text(reply: Reply, pretty: bool) -> Result<Response, StatusCode> {
+    let document = match reply {
+        Reply::Silence => return Ok(StatusCode::ACCEPTED.into_response()),
+        Reply::Pieces(mut pieces) => {
+            let gathered = pieces.try_fold(String::new(), |mut gathered, piece| {
+                gathered.push_str(&piece);
+                (gathered.len() <= REPLY_BYTES_MAX).then_some(gathered)
+            });
+            gathered.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?
+        }
+        Reply::Whole(document) if pretty => format!("{document:#}"),
+        Reply::Whole(document) => document.to_string(),
+    };
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, Body::from(document)).into_response())
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}

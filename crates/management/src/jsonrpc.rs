@@ -1,0 +1,140 @@
+//! The JSON-RPC 2.0 envelope (spec/script.md §15.1): bytes in, at most one reply out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::{Map, Value, json};
+
+use crate::params::Given;
+use crate::{Answer, CommandError, Registry};
+
+/// What to send back.
+#[derive(Debug)]
+pub enum Reply {
+    /// Nothing: the request was a notification.
+    Silence,
+    /// One JSON document.
+    Whole(Value),
+    /// One JSON document in pieces.
+    Pieces(Pieces),
+}
+
+impl Reply {
+    /// The whole document, or `None` for a notification. A reply in pieces is always compact.
+    pub fn into_text(self, pretty: bool) -> Option<String> {
+        match self {
+            Self::Silence => None,
+            Self::Whole(document) if pretty => Some(format!("{document:#}")),
+            Self::Whole(document) => Some(document.to_string()),
+            Self::Pieces(pieces) => Some(pieces.collect()),
+        }
+    }
+}
+
+/// The pieces of a reply: the opening of the envelope, the slices of the result, its end.
+pub struct Pieces {
+    opening: Option<String>,
+    result: Box<dyn Iterator<Item = String> + Send>,
+    closing: Option<String>,
+}
+
+impl Iterator for Pieces {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        self.opening.take().or_else(|| self.result.next()).or_else(|| self.closing.take())
+    }
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pieces(..)")
+    }
+}
+
+/// Executes the request in `bytes`. Never panics, whatever the bytes are and the handler does.
+pub fn answer(registry: &Registry, bytes: &[u8]) -> Reply {
+    let request = match parse(bytes) {
+        Ok(request) => request,
+        Err((error, id)) => return failure(&error, id),
+    };
+    let run = || registry.run(&request.method, request.params);
+    let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        tracing::error!(method = %request.method, "a management command panicked");
+        Err(CommandError::server("Command handler returned null"))
+    });
+    let Some(id) = request.id else {
+        return Reply::Silence;
+    };
+    match outcome {
+        Ok(Answer::Value(result)) => {
+            Reply::Whole(json!({ "jsonrpc": "2.0", "result": result, "id": id }))
+        }
+        Ok(Answer::Stream(result)) => Reply::Pieces(Pieces {
+            opening: Some(r#"{"jsonrpc":"2.0","result":"#.into()),
+            result,
+            closing: Some(format!(",\"id\":{id}}}")),
+        }),
+        Err(error) => failure(&error, id),
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Request {
+    method: String,
+    params: Given,
+    /// Absent in a notification.
+    id: Option<Value>,
+}
+
+/// The request, or the error with the id to send it to.
+fn parse(bytes: &[u8]) -> Result<Request, (CommandError, Value)> {
+    let document: Value = serde_json::from_slice(bytes)
+        .map_err(|_| (CommandError::new(-32700, "Parse error"), Value::Null))?;
+    // Batches are not supported, so an array is as wrong as a number.
+    let Value::Object(mut members) = document else {
+        return Err((invalid_request(), Value::Null));
+    };
+    let id = read_id(&mut members).map_err(|()| (invalid_request(), Value::Null))?;
+    let invalid = || (invalid_request(), id.clone().unwrap_or_default());
+    if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        return Err(invalid());
+    }
+    let Some(Value::String(method)) = members.remove("method") else {
+        return Err(invalid());
+    };
+    let params = match members.remove("params") {
+        None => Given::Positional(Vec::new()),
+        Some(Value::Array(values)) => Given::Positional(values),
+        Some(Value::Object(values)) => Given::Named(values),
+        Some(_) => return Err(invalid()),
+    };
+    Ok(Request { method, params, id })
+}
+
+fn read_id(members: &mut Map<String, Value>) -> Result<Option<Value>, ()> {
+    match members.remove("id") {
+        None => Ok(None),
+        Some(id @ (Value::Null | Value::String(_))) => Ok(Some(id)),
+        // Numeric ids are echoed as integers.
+        Some(Value::Number(id)) => Ok(Some(match id.as_f64() {
+            Some(number) if id.is_f64() => Value::from(number as i64),
+            _ => Value::Number(id),
+        })),
+        Some(_) => Err(()),
+    }
+}
+
+fn invalid_request() -> CommandError {
+    CommandError::new(-32600, "Invalid Request")
+}
+
+/// The error document.
+fn failure(error: &CommandError, id: Value) -> Reply {
+    let mut members = Map::new();
+    members.insert("code".into(), error.code.into());
+    members.insert("message".into(), error.message.as_ref().into());
+    if let Some(data) = &error.data {
+        members.insert("data".into(), data.as_ref().into());
+    }
+    Reply::Whole(json!({ "jsonrpc": "2.0", "error": members, "id": id }))
+}

@@ -1,0 +1,308 @@
+//! All commands, and how a name finds one (spec/script.md §15.3).
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde_json::{Value, json};
+
+use crate::params::Given;
+use crate::{Answer, CommandError, Params};
+
+/// One command as a module declares it.
+pub struct Command {
+    name: &'static str,
+    aliases: Vec<&'static str>,
+    help: &'static str,
+    module: &'static str,
+    signatures: &'static [&'static [&'static str]],
+    named_only: bool,
+    run: Run,
+}
+
+impl Command {
+    /// The command `name`, spelled `group:local`, which `module` exports; it takes no parameters
+    /// until [`Command::signatures`] says otherwise.
+    ///
+    /// The handler runs on a thread of its own and may block; several may run at once. A panic in
+    /// it becomes a −32000 error.
+    pub fn new(
+        name: &'static str,
+        module: &'static str,
+        handler: impl Fn(&Params) -> Result<Answer, CommandError> + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_run(name, module, Run::Handler(Box::new(handler)))
+    }
+
+    fn with_run(name: &'static str, module: &'static str, run: Run) -> Self {
+        Self {
+            name,
+            aliases: Vec::new(),
+            help: "",
+            module,
+            signatures: &[&[]],
+            named_only: false,
+            run,
+        }
+    }
+
+    /// Another name, usually the flat one of old releases (`dlg_list`).
+    pub fn alias(mut self, name: &'static str) -> Self {
+        self.aliases.push(name);
+        self
+    }
+
+    /// One sentence for `help`.
+    pub fn help(mut self, help: &'static str) -> Self {
+        self.help = help;
+        self
+    }
+
+    /// The parameter lists it takes, each an ordered list of names: `&[&[], &["callid"]]`.
+    pub fn signatures(mut self, signatures: &'static [&'static [&'static str]]) -> Self {
+        self.signatures = signatures;
+        self
+    }
+
+    /// Refuses positional parameters.
+    pub fn named_only(mut self) -> Self {
+        self.named_only = true;
+        self
+    }
+
+    /// The canonical name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn local_name(&self) -> &'static str {
+        self.name.split_once(':').map_or(self.name, |(_, local)| local)
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("name", &self.name)
+            .field("aliases", &self.aliases)
+            .field("signatures", &self.signatures)
+            .finish_non_exhaustive()
+    }
+}
+
+enum Run {
+    Handler(Box<dyn Fn(&Params) -> Result<Answer, CommandError> + Send + Sync>),
+    OverRegistry(fn(&Registry, &Params) -> Result<Answer, CommandError>),
+}
+
+/// A name that two commands claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duplicate(
+    /// The name.
+    pub &'static str,
+);
+
+impl fmt::Display for Duplicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "management command {} is registered twice", self.0)
+    }
+}
+
+impl std::error::Error for Duplicate {}
+
+/// The commands of a server. Filled at start-up, then shared as it is.
+#[derive(Debug)]
+pub struct Registry {
+    commands: Vec<Command>,
+    /// Canonical names and aliases.
+    by_name: HashMap<&'static str, usize>,
+    by_local_name: HashMap<&'static str, Vec<usize>>,
+}
+
+impl Registry {
+    /// A registry that knows `core:which` and `core:help`.
+    pub fn new() -> Self {
+        let mut registry =
+            Self { commands: Vec::new(), by_name: HashMap::new(), by_local_name: HashMap::new() };
+        let own = [
+            Command::with_run("core:which", "core", Run::OverRegistry(which))
+                .alias("which")
+                .help("lists all commands, the commands of a group, or the signatures of one")
+                .signatures(&[&[], &["command"]]),
+            Command::with_run("core:help", "core", Run::OverRegistry(help))
+                .alias("help")
+                .help("tells what a command does")
+                .signatures(&[&[], &["mi_cmd"]]),
+        ];
+        for command in own {
+            registry.add(command).expect("a new registry has no names");
+        }
+        registry
+    }
+
+    /// Adds a command.
+    ///
+    /// # Errors
+    /// Its name or one of its aliases is taken; then nothing was added.
+    pub fn add(&mut self, command: Command) -> Result<(), Duplicate> {
+        let names = || std::iter::once(command.name).chain(command.aliases.iter().copied());
+        if let Some(taken) = names().find(|name| self.by_name.contains_key(name)) {
+            return Err(Duplicate(taken));
+        }
+        let index = self.commands.len();
+        self.by_name.extend(names().map(|name| (name, index)));
+        self.by_local_name.entry(command.local_name()).or_default().push(index);
+        self.commands.push(command);
+        Ok(())
+    }
+
+    /// The canonical names, in the order of registration.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.commands.iter().map(|command| command.name)
+    }
+
+    /// Finds a command by its canonical name, an alias, or its bare local name if only one has it.
+    ///
+    /// # Errors
+    /// −32601 if there is none, −32001 with the full names if there are several.
+    pub fn find(&self, name: &str) -> Result<&Command, CommandError> {
+        if let Some(index) = self.by_name.get(name) {
+            return Ok(&self.commands[*index]);
+        }
+        match self.by_local_name.get(name).map(Vec::as_slice) {
+            None | Some([]) => Err(CommandError::new(-32601, "Method not found")),
+            Some([index]) => Ok(&self.commands[*index]),
+            Some(several) => {
+                let names: Vec<_> =
+                    several.iter().map(|index| self.commands[*index].name).collect();
+                Err(CommandError::new(-32001, "Method ambiguous")
+                    .with_data(format!("supported names: {}", names.join(", "))))
+            }
+        }
+    }
+
+    /// Runs the command `name`.
+    pub(crate) fn run(&self, name: &str, given: Given) -> Result<Answer, CommandError> {
+        let command = self.find(name)?;
+        let params = Params::bind(given, command.signatures, command.named_only)?;
+        match &command.run {
+            Run::Handler(handler) => handler(&params),
+            Run::OverRegistry(own) => own(self, &params),
+        }
+    }
+
+    fn find_or_404(&self, name: &str) -> Result<&Command, CommandError> {
+        self.find(name).map_err(|error| match error.code {
+            -32601 => unknown(),
+            _ => error,
+        })
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn unknown() -> CommandError {
+    CommandError::new(404, "unknown MI command")
+}
+
+fn which(registry: &Registry, params: &Params) -> Result<Answer, CommandError> {
+    let Some(wanted) = params.optional_text("command")? else {
+        return Ok(registry.names().collect::<Vec<_>>().into());
+    };
+    if wanted.ends_with(':') {
+        let group: Vec<_> = registry.names().filter(|name| name.starts_with(&wanted)).collect();
+        return if group.is_empty() { Err(unknown()) } else { Ok(group.into()) };
+    }
+    let command = registry.find_or_404(&wanted)?;
+    Ok(command.signatures.iter().map(|names| Value::from(names.to_vec())).collect::<Value>().into())
+}
+
+fn help(registry: &Registry, params: &Params) -> Result<Answer, CommandError> {
+    let Some(wanted) = params.optional_text("mi_cmd")? else {
+        return Ok("help mi_cmd: tells what a command does; `which` lists the commands".into());
+    };
+    let command = registry.find_or_404(&wanted)?;
+    Ok(json!({ "Help": command.help, "Exported by": command.module }).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry() -> Registry {
+        let mut registry = Registry::new();
+        let named = |name: &'static str| Command::new(name, "m", move |_| Ok(name.into()));
+        registry.add(named("dialog:list").alias("dlg_list")).unwrap();
+        registry.add(named("dialog:end_dlg").alias("dlg_end_dlg")).unwrap();
+        registry.add(named("statistics:list").alias("list_statistics")).unwrap();
+        registry
+    }
+
+    fn value(name: &str, params: Value) -> Result<Value, CommandError> {
+        let given = match params {
+            Value::Object(values) => Given::Named(values),
+            Value::Array(values) => Given::Positional(values),
+            _ => unreachable!("params are an array or an object"),
+        };
+        registry().run(name, given).map(|answer| match answer {
+            Answer::Value(value) => value,
+            Answer::Stream(_) => unreachable!("none of these streams"),
+        })
+    }
+
+    #[test]
+    fn old_new_and_bare_names_find_the_command() {
+        for (name, found) in [
+            ("dialog:list", "dialog:list"),
+            ("dlg_list", "dialog:list"),
+            ("end_dlg", "dialog:end_dlg"),
+            ("list_statistics", "statistics:list"),
+        ] {
+            assert_eq!(value(name, json!([])), Ok(json!(found)));
+        }
+        let ambiguous = value("list", json!([])).unwrap_err();
+        assert_eq!(ambiguous.code, -32001);
+        assert_eq!(
+            ambiguous.data.as_deref(),
+            Some("supported names: dialog:list, statistics:list")
+        );
+        for name in ["", ":", "dialog:", "dialog", "core:list", "DLG_LIST"] {
+            assert_eq!(value(name, json!([])).unwrap_err().code, -32601, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_taken_once() {
+        let mut registry = registry();
+        let again = Command::new("other:thing", "m", |_| Ok(Answer::ok())).alias("dlg_list");
+        assert_eq!(registry.add(again), Err(Duplicate("dlg_list")));
+        assert!(registry.find("other:thing").is_err());
+    }
+
+    #[test]
+    fn the_registry_tells_about_itself() {
+        assert_eq!(
+            value("which", json!([])),
+            Ok(json!([
+                "core:which",
+                "core:help",
+                "dialog:list",
+                "dialog:end_dlg",
+                "statistics:list"
+            ]))
+        );
+        assert_eq!(
+            value("which", json!(["dialog:"])),
+            Ok(json!(["dialog:list", "dialog:end_dlg"]))
+        );
+        assert_eq!(value("which", json!({"command": "which"})), Ok(json!([[], ["command"]])));
+        assert_eq!(value("which", json!(["nothing"])), Err(unknown()));
+        assert_eq!(value("which", json!(["nothing:"])), Err(unknown()));
+        assert_eq!(value("which", json!(["list"])).unwrap_err().code, -32001);
+        assert_eq!(value("help", json!(["dlg_list"])), Ok(json!({"Help": "", "Exported by": "m"})));
+        assert_eq!(value("help", json!(["nothing"])), Err(unknown()));
+    }
+}
