@@ -1,7 +1,9 @@
 //! Calls through a running proxy: each behaviour once, then a minute under load.
 //!
-//! Nothing here knows which proxy it is; what only ours promises stands in [`ours`].
+//! Nothing here knows which proxy it is; what only ours promises stands in [`ours`], what it
+//! must endure in [`hostile`].
 
+mod hostile;
 mod ours;
 
 use std::fs;
@@ -86,6 +88,9 @@ pub(crate) fn run(tally: &mut Tally, subject: Subject, quick: bool) -> Result<()
         if proxy.is_running() { Ok(()) } else { Err("the process has ended".into()) }
     });
     tally.check("it stops when asked", || proxy.stop());
+
+    heading("Hostile peers");
+    hostile::run(tally, subject, &directory);
     Ok(())
 }
 

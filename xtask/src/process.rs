@@ -57,9 +57,11 @@ impl Daemon {
         self.finish(OBEY)
     }
 
-    fn signal(&self, signal: &str) -> Result<()> {
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: &str) -> Result<()> {
         // Std cannot send signals, and this house keeps `unsafe` out of its tools.
-        Command::new("kill").arg(format!("-{signal}")).arg(self.id().to_string()).status()?;
+        let arguments = [format!("-{signal}"), self.id().to_string()];
+        Command::new("kill").args(arguments).stderr(Stdio::null()).status()?;
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -20,6 +21,9 @@ use crate::{Result, management, packages, paths, ports};
 
 /// How long a subject may take to listen.
 const START_LIMIT: Duration = Duration::from_secs(15);
+
+/// Time for a subject to take in the first signal before the second.
+const BETWEEN_SIGNALS: Duration = Duration::from_millis(300);
 
 /// A kind of proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -138,7 +142,7 @@ impl Subject {
             if Instant::now() > deadline || !running.is_running() {
                 return Err(error);
             }
-            std::thread::sleep(Duration::from_millis(50));
+            sleep(Duration::from_millis(50));
         }
         Ok(running)
     }
@@ -229,6 +233,13 @@ impl Running {
             return Err(format!("{} stopped with {status}", self.subject).into());
         }
         Ok(())
+    }
+
+    /// Asks it twice to stop, which must not wait for anybody.
+    pub(crate) fn stop_at_once(mut self) -> Result<()> {
+        self.process.signal("TERM")?;
+        sleep(BETWEEN_SIGNALS);
+        self.process.stop("TERM").map(drop)
     }
 
     /// Calls a management method of ours.
