@@ -1,0 +1,206 @@
+//! The HTTP door, spoken to over a plain socket (spec/script.md §15.5).
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use duologue_management::http::{BODY_BYTES_MAX, Basic};
+use duologue_management::{Answer, Command, Config, Door, Error, Registry, Warning, serve};
+use serde_json::{Map, Value, json};
+
+const REQUEST: &str = r#"{"jsonrpc":"2.0","method":"test:ok","id":1}"#;
+const JSON: &str = "Content-Type: application/json";
+
+fn open(change: impl FnOnce(&mut Config)) -> Door {
+    let mut registry = Registry::new();
+    let commands = [
+        Command::new("test:ok", "test", |_| Ok(Answer::ok())),
+        Command::new("test:lists", "test", |_| {
+            let items = (0..20_000).map(|n| json!({ "ID": n, "callid": "0123456789abcdef" }));
+            Ok(Answer::listing(Map::new(), "Dialogs", items))
+        }),
+        Command::new("test:sleeps", "test", |_| {
+            std::thread::sleep(Duration::from_secs(2));
+            Ok(Answer::ok())
+        }),
+    ];
+    commands.into_iter().for_each(|command| registry.add(command).unwrap());
+    let mut config = Config { address: ([127, 0, 0, 1], 0).into(), ..Config::default() };
+    change(&mut config);
+    serve(config, Arc::new(registry)).unwrap()
+}
+
+/// Sends `bytes` and reads until the door closes the connection.
+fn raw(door: &Door, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(door.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // The door may answer and close before it has read everything.
+    let _ = stream.write_all(bytes);
+    let mut response = Vec::new();
+    let _ = stream.read_to_end(&mut response);
+    String::from_utf8(response).unwrap()
+}
+
+fn exchange(door: &Door, start: &str, headers: &[&str], body: &str) -> (u16, String, String) {
+    let has_host = headers.iter().any(|line| line.starts_with("Host:"));
+    let mut request = format!("{start} HTTP/1.1\r\nConnection: close\r\n");
+    if !has_host {
+        request.push_str(&format!("Host: {}\r\n", door.address()));
+    }
+    headers.iter().for_each(|line| request.push_str(&format!("{line}\r\n")));
+    request.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+    let response = raw(door, request.as_bytes());
+    let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    (status, head.to_ascii_lowercase(), body.to_owned())
+}
+
+fn status(door: &Door, headers: &[&str], body: &str) -> u16 {
+    exchange(door, "POST /mi", headers, body).0
+}
+
+#[test]
+fn a_request_is_answered_with_json() {
+    let door = open(|_| {});
+    let (status, head, body) = exchange(&door, "POST /mi", &[JSON], REQUEST);
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: application/json"), "{head}");
+    assert_eq!(body, r#"{"jsonrpc":"2.0","result":"OK","id":1}"#);
+    assert_eq!(door.warning(), None);
+    door.stop();
+}
+
+#[test]
+fn a_notification_is_accepted_in_silence() {
+    let door = open(|_| {});
+    let notification = r#"{"jsonrpc":"2.0","method":"test:ok"}"#;
+    let (status, _, body) = exchange(&door, "POST /mi", &[JSON], notification);
+    assert_eq!((status, body.as_str()), (202, ""));
+}
+
+#[test]
+fn bad_json_is_a_json_answer_and_no_body_is_none() {
+    let door = open(|_| {});
+    let (status, _, body) = exchange(&door, "POST /mi", &[JSON], "{");
+    assert_eq!(status, 200);
+    assert!(body.contains("-32700"));
+    assert_eq!(exchange(&door, "POST /mi", &[JSON], "").0, 400);
+}
+
+#[test]
+fn other_methods_and_paths_are_refused() {
+    let door = open(|_| {});
+    for method in ["GET", "PUT", "OPTIONS", "DELETE", "HEAD"] {
+        let (status, head, _) = exchange(&door, &format!("{method} /mi"), &[JSON], "");
+        assert_eq!(status, 405, "{method}");
+        assert!(head.contains("allow: post"), "{head}");
+        assert!(!head.contains("access-control"), "{head}");
+    }
+    assert_eq!(exchange(&door, "POST /other", &[JSON], REQUEST).0, 404);
+    let renamed = open(|config| config.root = "/manage/".into());
+    assert_eq!(exchange(&renamed, "POST /manage", &[JSON], REQUEST).0, 200);
+}
+
+#[test]
+fn a_body_too_large_is_refused_announced_or_not() {
+    let door = open(|_| {});
+    let body = " ".repeat(BODY_BYTES_MAX + 1);
+    let head = format!("POST /mi HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{JSON}\r\n");
+    let announced = format!("{head}Content-Length: {}\r\n\r\n", body.len());
+    assert!(raw(&door, announced.as_bytes()).starts_with("HTTP/1.1 413"));
+    let chunked =
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    assert!(raw(&door, chunked.as_bytes()).starts_with("HTTP/1.1 413"));
+}
+
+#[test]
+fn web_pages_of_others_are_refused() {
+    let door = open(|_| {});
+    assert_eq!(status(&door, &[JSON, "Origin: http://evil.example"], REQUEST), 403);
+    assert_eq!(status(&door, &[JSON, "Origin: null"], REQUEST), 403);
+    assert_eq!(status(&door, &[JSON, "Sec-Fetch-Site: cross-site"], REQUEST), 403);
+    // A page that rebinds its own name to our address.
+    assert_eq!(status(&door, &[JSON, "Host: evil.example:8888"], REQUEST), 403);
+    assert_eq!(status(&door, &[JSON, "Host: localhost:8888"], REQUEST), 200);
+    let origin = format!("Origin: http://{}", door.address());
+    assert_eq!(status(&door, &[JSON, &origin, "Sec-Fetch-Site: same-origin"], REQUEST), 200);
+}
+
+#[test]
+fn only_json_is_read() {
+    let door = open(|_| {});
+    assert_eq!(status(&door, &["Content-Type: text/plain"], REQUEST), 415);
+    assert_eq!(status(&door, &["Content-Type: application/jsonx"], REQUEST), 415);
+    assert_eq!(status(&door, &[], REQUEST), 415);
+    assert_eq!(status(&door, &["Content-Type: application/json; charset=utf-8"], REQUEST), 200);
+}
+
+#[test]
+fn a_token_or_a_password_is_asked_for() {
+    let door = open(|config| config.token = Some("t0ken".into()));
+    assert_eq!(status(&door, &[JSON], REQUEST), 401);
+    assert_eq!(status(&door, &[JSON, "Authorization: Bearer wrong"], REQUEST), 401);
+    assert_eq!(status(&door, &[JSON, "Authorization: Bearer t0ken"], REQUEST), 200);
+    let basic =
+        Basic { username: "ada".into(), password: "secret".into(), realm: "OpenSIPS MI".into() };
+    let door = open(|config| config.basic = Some(basic));
+    let (status_code, head, _) = exchange(&door, "POST /mi", &[JSON], REQUEST);
+    assert_eq!(status_code, 401);
+    assert!(head.contains(r#"www-authenticate: basic realm="opensips mi""#), "{head}");
+    let right = "Authorization: Basic YWRhOnNlY3JldA==";
+    assert_eq!(status(&door, &[JSON, right], REQUEST), 200);
+}
+
+#[test]
+fn a_long_listing_arrives_whole() {
+    let door = open(|_| {});
+    let request = r#"{"jsonrpc":"2.0","method":"test:lists","id":"x"}"#;
+    let (status, _, body) = exchange(&door, "POST /mi", &[JSON], request);
+    assert_eq!(status, 200);
+    let document: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(document["id"], "x");
+    assert_eq!(document["result"]["Dialogs"].as_array().unwrap().len(), 20_000);
+}
+
+#[test]
+fn replies_are_indented_on_request() {
+    let door = open(|config| config.pretty_printing = true);
+    let (_, _, body) = exchange(&door, "POST /mi", &[JSON], REQUEST);
+    assert_eq!(body, "{\n  \"jsonrpc\": \"2.0\",\n  \"result\": \"OK\",\n  \"id\": 1\n}");
+}
+
+#[test]
+fn slow_commands_and_silent_clients_are_cut_off() {
+    let door = open(|config| config.connection_timeout = Duration::from_millis(300));
+    assert_eq!(raw(&door, b"POST /mi HTTP/1.1\r\nHost: local"), "");
+    let sleeps = r#"{"jsonrpc":"2.0","method":"test:sleeps","id":1}"#;
+    let code = status(&door, &[JSON], sleeps);
+    assert!(matches!(code, 504 | 0), "{code}");
+    // The door is still open, and closes without waiting for the sleeper.
+    assert_eq!(status(&door, &[JSON], REQUEST), 200);
+    let started = std::time::Instant::now();
+    door.stop();
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn an_open_address_without_a_secret_is_worth_a_warning() {
+    let door = open(|config| config.address = ([0, 0, 0, 0], 0).into());
+    assert_eq!(door.warning(), Some(Warning::Unprotected(door.address())));
+    let door = open(|config| {
+        config.address = ([0, 0, 0, 0], 0).into();
+        config.token = Some("t0ken".into());
+    });
+    assert_eq!(door.warning(), None);
+}
+
+#[test]
+fn a_taken_address_is_an_error_and_a_closed_door_is_closed() {
+    let door = open(|_| {});
+    let address = door.address();
+    let again = serve(Config { address, ..Config::default() }, Arc::new(Registry::new()));
+    assert!(matches!(again, Err(Error::Listen(taken, _)) if taken == address));
+    door.stop();
+    assert!(TcpStream::connect(address).is_err());
+}
