@@ -5,154 +5,16 @@
 //! run time nothing is formatted or allocated. A socket's place in the table is the `socket` of
 //! [`duologue_sip::Flow`].
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
-use std::str::FromStr;
 
 use crate::net::interfaces;
 
+mod spec;
+
+pub use spec::{Advertised, AliasSpec, Proto, SocketError, SocketSpec};
+
 /// How many sockets a table can hold.
 pub const SOCKETS_MAX: usize = 1_024;
-
-/// A transport protocol that a socket can speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Proto {
-    /// Datagrams.
-    Udp,
-    /// Streams.
-    Tcp,
-    /// Streams under TLS.
-    Tls,
-    /// WebSocket (RFC 7118).
-    Ws,
-    /// WebSocket under TLS.
-    Wss,
-}
-
-impl Proto {
-    /// The name in scripts and in the `transport` parameter of a URI.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "udp",
-            Self::Tcp => "tcp",
-            Self::Tls => "tls",
-            Self::Ws => "ws",
-            Self::Wss => "wss",
-        }
-    }
-
-    /// The name in a Via header (RFC 3261 §20.42).
-    pub const fn via_name(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-            Self::Tls => "TLS",
-            Self::Ws => "WS",
-            Self::Wss => "WSS",
-        }
-    }
-
-    /// The port that is meant when none is given.
-    pub const fn default_port(self) -> u16 {
-        match self {
-            Self::Udp | Self::Tcp => 5060,
-            Self::Tls => 5061,
-            Self::Ws => 80,
-            Self::Wss => 443,
-        }
-    }
-
-    /// The protocol of this name, in any case.
-    pub fn from_name(name: &[u8]) -> Option<Self> {
-        [Self::Udp, Self::Tcp, Self::Tls, Self::Ws, Self::Wss]
-            .into_iter()
-            .find(|proto| proto.name().as_bytes().eq_ignore_ascii_case(name))
-    }
-}
-
-/// A socket as the script names it. `"udp:127.0.0.1:5060".parse()` makes one without parameters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketSpec {
-    /// The protocol.
-    pub proto: Proto,
-    /// An address, a host name, an interface name or `*`. IPv6 with or without brackets.
-    pub host: String,
-    /// The port; `None` is the protocol's default. Zero lets the kernel choose (for tests).
-    pub port: Option<u16>,
-    /// `as host[:port]`: what messages show instead of the address.
-    pub advertised: Option<(String, Option<u16>)>,
-    /// `tag`: the name of this socket among cluster nodes.
-    pub tag: Option<String>,
-    /// `use_workers`: how many receivers; `None` takes the global setting.
-    pub workers: Option<u16>,
-    /// `tos`: the type of service of what leaves here; `None` takes the global setting.
-    pub tos: Option<u8>,
-    /// `anycast`: several nodes share this address.
-    pub anycast: bool,
-    /// `frag`: what is too long for the path may leave in fragments.
-    pub fragments: bool,
-    /// `accept_subdomain`: names below a host name are this socket, too.
-    pub accept_subdomain: bool,
-}
-
-/// Another name of ours (`alias`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AliasSpec {
-    /// Only for this protocol; `None` is any.
-    pub proto: Option<Proto>,
-    /// The name or address.
-    pub host: String,
-    /// Only for this port; `None` is any.
-    pub port: Option<u16>,
-    /// Names below it are ours, too.
-    pub accept_subdomain: bool,
-}
-
-/// What holds for all sockets without an `as` of their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Advertised {
-    /// `advertised_address`.
-    pub host: Option<String>,
-    /// `advertised_port`.
-    pub port: Option<u16>,
-}
-
-/// Why a socket of the script cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SocketError {
-    /// Not `proto:host[:port]`.
-    Syntax(String),
-    /// The protocol is not known.
-    UnknownProto(String),
-    /// Neither an address nor an interface nor a name that resolves.
-    Unresolved(String),
-    /// The same protocol, address and port were named twice.
-    Duplicate(String),
-    /// No socket at all.
-    None,
-    /// More than [`SOCKETS_MAX`].
-    TooMany,
-    /// The interfaces of the machine cannot be listed.
-    Interfaces(String),
-}
-
-impl fmt::Display for SocketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax(text) => write!(f, "`{text}` is not a socket; write proto:address[:port]"),
-            Self::UnknownProto(name) => write!(f, "unknown transport protocol `{name}`"),
-            Self::Unresolved(host) => {
-                write!(f, "`{host}` is no address, no interface and no name that resolves")
-            }
-            Self::Duplicate(socket) => write!(f, "socket {socket} is named twice"),
-            Self::None => f.write_str("there is no socket to listen on"),
-            Self::TooMany => write!(f, "more than {SOCKETS_MAX} sockets"),
-            Self::Interfaces(error) => write!(f, "cannot list the network interfaces: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for SocketError {}
 
 /// All listening sockets of the program.
 #[derive(Clone, Debug)]
@@ -457,58 +319,6 @@ impl ListeningSocket {
     }
 }
 
-// === impl SocketSpec ===
-
-impl SocketSpec {
-    /// A socket without parameters.
-    pub fn new(proto: Proto, host: impl Into<String>, port: Option<u16>) -> Self {
-        Self {
-            proto,
-            host: host.into(),
-            port,
-            advertised: None,
-            tag: None,
-            workers: None,
-            tos: None,
-            anycast: false,
-            fragments: false,
-            accept_subdomain: false,
-        }
-    }
-}
-
-impl FromStr for SocketSpec {
-    type Err = SocketError;
-
-    fn from_str(text: &str) -> Result<Self, SocketError> {
-        let syntax = || SocketError::Syntax(text.to_owned());
-        let (proto, address) = text.split_once(':').ok_or_else(syntax)?;
-        let proto = Proto::from_name(proto.trim().as_bytes())
-            .ok_or_else(|| SocketError::UnknownProto(proto.to_owned()))?;
-        let (host, port) = split_host_port(address).ok_or_else(syntax)?;
-        Ok(Self::new(proto, host, port))
-    }
-}
-
-impl FromStr for AliasSpec {
-    type Err = SocketError;
-
-    /// `[proto:|any:]host[:port]`. A bare `name:5060` has no protocol.
-    fn from_str(text: &str) -> Result<Self, SocketError> {
-        let syntax = || SocketError::Syntax(text.to_owned());
-        let (proto, address) = match text.split_once(':') {
-            Some((any, rest)) if any.eq_ignore_ascii_case("any") => (None, rest),
-            Some((name, rest)) => match Proto::from_name(name.as_bytes()) {
-                Some(proto) => (Some(proto), rest),
-                None => (None, text),
-            },
-            None => (None, text),
-        };
-        let (host, port) = split_host_port(address).ok_or_else(syntax)?;
-        Ok(Self { proto, host, port, accept_subdomain: false })
-    }
-}
-
 // === identities ===
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -540,25 +350,6 @@ impl Identity {
 }
 
 // === texts and addresses ===
-
-/// Host and port of `host[:port]`, IPv6 only in brackets if a port follows.
-fn split_host_port(text: &str) -> Option<(String, Option<u16>)> {
-    let text = text.trim();
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']')?;
-        host.parse::<Ipv6Addr>().ok()?;
-        (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) })
-    } else if text.parse::<Ipv6Addr>().is_ok() {
-        (text, None)
-    } else {
-        match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        }
-    };
-    let port = port.map(str::parse).transpose().ok()?;
-    (!host.is_empty()).then(|| (host.to_owned(), port))
-}
 
 fn expand(host: &str, local: &[(String, IpAddr)]) -> Result<Vec<IpAddr>, SocketError> {
     if let Some(ip) = parse_ip(without_brackets(host.as_bytes())) {
@@ -763,9 +554,5 @@ mod tests {
             Some(SocketError::Duplicate("udp:127.0.0.1:5060".into()))
         );
         assert!(matches!(build(&["udp:no.such.invalid"]), Some(SocketError::Unresolved(_))));
-        for bad in ["udp", "udp:", "udp:a:b", "udp:[::1", "udp:[::1]x", "udp:a:70000"] {
-            assert!(matches!(bad.parse::<SocketSpec>(), Err(SocketError::Syntax(_))), "{bad}");
-        }
-        assert!(matches!("xyz:a".parse::<SocketSpec>(), Err(SocketError::UnknownProto(_))));
     }
 }

@@ -65,11 +65,8 @@ pub struct Datagram<'a> {
 
 impl Receiver {
     /// The receiver of `socket`, which stands at `index` in the socket table.
-    ///
-    /// # Errors
-    /// None today; a receiver that has to ask the kernel for memory may get none.
-    pub fn new(socket: Arc<UdpSocket>, index: u16) -> io::Result<Self> {
-        Ok(Self {
+    pub fn new(socket: Arc<UdpSocket>, index: u16) -> Self {
+        Self {
             socket,
             index,
             drops: Drops::default(),
@@ -77,7 +74,7 @@ impl Receiver {
             errors_in_a_row: 0,
             used: BATCH_MAX,
             buffers: Buffers::new(),
-        })
+        }
     }
 
     /// Receives and hands batches to `handle` until [`UdpSocket::stop`].
@@ -138,11 +135,13 @@ impl Receiver {
                     }
                 }
             };
-            if self.socket.is_stopped() && len == 0 {
-                return Ok(None);
-            }
             self.errors_in_a_row = 0;
             self.used = len;
+            // A socket that is shut down answers with empty entries that have no peer.
+            let stopped = self.socket.is_stopped();
+            if stopped && (len == 0 || self.buffers.peer(0).is_none()) {
+                return Ok(None);
+            }
             // The counter only grows, so the newest datagram tells it best.
             let counter = len.checked_sub(1).and_then(|last| self.buffers.drop_counter(last));
             let dropped = counter.map_or(0, |counter| self.drops.advance(counter));

@@ -11,7 +11,7 @@
 //! # fn main() -> std::io::Result<()> {
 //! let sockets = UdpSocket::bind_group(([127, 0, 0, 1], 0).into(), 1, &UdpOptions::default())?;
 //! let transports = Transports::new(vec![sockets[0].clone()]);
-//! let mut receiver = Receiver::new(sockets[0].clone(), 0)?;
+//! let mut receiver = Receiver::new(sockets[0].clone(), 0);
 //! let mut outbox = Outbox::new();
 //!
 //! # std::net::UdpSocket::bind("127.0.0.1:0")?.send_to(b"ping", sockets[0].local_address())?;
@@ -21,7 +21,7 @@
 //!         outbox.push(datagram.flow, (), |bytes| bytes.extend_from_slice(datagram.bytes));
 //!     }
 //!     outbox.flush(&transports, |failed| eprintln!("to {}: {}", failed.flow.peer, failed.error));
-//!     # sockets[0].stop();
+//! #   sockets[0].stop();
 //! })?;
 //! # Ok(())
 //! # }
