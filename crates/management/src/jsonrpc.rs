@@ -55,7 +55,7 @@ impl std::fmt::Debug for Pieces {
 pub fn answer(registry: &Registry, bytes: &[u8]) -> Reply {
     let request = match parse(bytes) {
         Ok(request) => request,
-        Err((error, id)) => return failure(&error, id),
+        Err(refused) => return refused.into_reply(),
     };
     let run = || registry.run(&request.method, request.params);
     let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
@@ -86,16 +86,30 @@ struct Request {
     id: Option<Value>,
 }
 
-/// The request, or the error with the id to send it to.
-fn parse(bytes: &[u8]) -> Result<Request, (CommandError, Value)> {
-    let document: Value = serde_json::from_slice(bytes)
-        .map_err(|_| (CommandError::new(-32700, "Parse error"), Value::Null))?;
+/// Bytes that are not a request.
+enum Refused {
+    NotJson,
+    /// With the id to answer to, null if there is no usable one.
+    Invalid(Value),
+}
+
+impl Refused {
+    fn into_reply(self) -> Reply {
+        match self {
+            Self::NotJson => failure(&CommandError::new(-32700, "Parse error"), Value::Null),
+            Self::Invalid(id) => failure(&CommandError::new(-32600, "Invalid Request"), id),
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Request, Refused> {
+    let document: Value = serde_json::from_slice(bytes).map_err(|_| Refused::NotJson)?;
     // Batches are not supported, so an array is as wrong as a number.
     let Value::Object(mut members) = document else {
-        return Err((invalid_request(), Value::Null));
+        return Err(Refused::Invalid(Value::Null));
     };
-    let id = read_id(&mut members).map_err(|()| (invalid_request(), Value::Null))?;
-    let invalid = || (invalid_request(), id.clone().unwrap_or_default());
+    let id = read_id(&mut members).map_err(|()| Refused::Invalid(Value::Null))?;
+    let invalid = || Refused::Invalid(id.clone().unwrap_or_default());
     if members.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
         return Err(invalid());
     }
@@ -122,10 +136,6 @@ fn read_id(members: &mut Map<String, Value>) -> Result<Option<Value>, ()> {
         })),
         Some(_) => Err(()),
     }
-}
-
-fn invalid_request() -> CommandError {
-    CommandError::new(-32600, "Invalid Request")
 }
 
 /// The error document.

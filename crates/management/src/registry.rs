@@ -89,8 +89,10 @@ impl fmt::Debug for Command {
     }
 }
 
+type Handler = dyn Fn(&Params) -> Result<Answer, CommandError> + Send + Sync;
+
 enum Run {
-    Handler(Box<dyn Fn(&Params) -> Result<Answer, CommandError> + Send + Sync>),
+    Handler(Box<Handler>),
     OverRegistry(fn(&Registry, &Params) -> Result<Answer, CommandError>),
 }
 

@@ -1,5 +1,7 @@
 //! The core commands under old and new names, with their shapes (spec/script.md §15.4).
 
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 

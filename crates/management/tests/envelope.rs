@@ -1,5 +1,7 @@
 //! The JSON-RPC envelope, request by request (spec/script.md §15.1).
 
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+
 use duologue_management::{Answer, Command, CommandError, Registry, jsonrpc};
 use proptest::prelude::*;
 use serde_json::Map;

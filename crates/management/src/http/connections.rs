@@ -4,10 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::serve::Listener;
+use axum::extract::connect_info::Connected;
+use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -45,7 +47,8 @@ impl Listener for Connections {
                 Ok((stream, peer)) => {
                     let deadline = Box::pin(tokio::time::sleep(self.timeout));
                     let timeout = self.timeout;
-                    return (Connection { stream, deadline, timeout, _place: place }, peer);
+                    let busy = Busy::default();
+                    return (Connection { stream, deadline, timeout, busy, _place: place }, peer);
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -57,21 +60,50 @@ impl Listener for Connections {
     }
 }
 
-/// A connection that fails once nothing was sent on it for the time-out. What is received does
-/// not count, so a request that comes a byte at a time does not keep its place.
+/// Says that a command runs for this connection, which is then not idle.
+#[derive(Clone, Default)]
+pub(crate) struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    /// Marks the connection as busy until the guard goes.
+    pub(crate) fn begin(&self) -> impl Drop + use<> {
+        struct Running(Busy);
+        impl Drop for Running {
+            fn drop(&mut self) {
+                self.0.0.store(false, Relaxed);
+            }
+        }
+        self.0.store(true, Relaxed);
+        Running(self.clone())
+    }
+}
+
+impl Connected<IncomingStream<'_, Connections>> for Busy {
+    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
+        stream.io().busy.clone()
+    }
+}
+
+/// A connection that fails once nothing was sent on it for the time-out and no command runs for
+/// it. What is received does not count, so a request that comes a byte at a time does not keep its
+/// place.
 pub(crate) struct Connection {
     stream: TcpStream,
     deadline: Pin<Box<Sleep>>,
     timeout: Duration,
+    busy: Busy,
     _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
     fn check_deadline(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.deadline.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
+        while self.deadline.as_mut().poll(cx).is_ready() {
+            if !self.busy.0.load(Relaxed) {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.deadline.as_mut().reset(Instant::now() + self.timeout);
         }
+        Ok(())
     }
 
     fn sent(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {

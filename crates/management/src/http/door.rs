@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::Registry;
-use crate::http::connections::Connections;
+use crate::http::connections::{Busy, Connections};
 use crate::http::service::{self, Service};
 use crate::http::{Config, Error, REQUESTS_MAX, Warning};
 
@@ -102,7 +102,8 @@ async fn open_until(
     let connections = Connections::new(listener, config.connection_timeout);
     let router = service::router(Service::new(config, registry));
     let (draining, drain) = oneshot::channel::<()>();
-    let server = axum::serve(connections, router).with_graceful_shutdown(async move {
+    let service = router.into_make_service_with_connect_info::<Busy>();
+    let server = axum::serve(connections, service).with_graceful_shutdown(async move {
         // Either word or silence: the sender is gone.
         let _ = stopped.await;
         drop(draining);

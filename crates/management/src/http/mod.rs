@@ -48,9 +48,11 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Indents the replies. Default off.
     pub pretty_printing: bool,
-    /// How long a connection may stay without completing an exchange, and how long a command may
-    /// run. Default 30 s.
+    /// How long a connection may stay without completing an exchange, while no command runs for
+    /// it. Default 30 s.
     pub connection_timeout: Duration,
+    /// How long a client waits for a command, which goes on after that. Default 4 minutes.
+    pub command_timeout: Duration,
     /// Asks for `Authorization: Bearer` with this token.
     pub token: Option<String>,
     /// Asks for HTTP basic authentication; with a token too, either will do.
@@ -65,6 +67,7 @@ impl Default for Config {
             hosts: Vec::new(),
             pretty_printing: false,
             connection_timeout: Duration::from_secs(30),
+            command_timeout: Duration::from_secs(240),
             token: None,
             basic: None,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::Registry;
+use crate::http::connections::Busy;
 use crate::http::guard::Guard;
 use crate::http::{BODY_BYTES_MAX, Config, REPLY_BYTES_MAX, REQUESTS_MAX};
 use crate::jsonrpc::{self, Reply};
@@ -24,7 +25,8 @@ pub(crate) struct Service {
     path: String,
     challenge: HeaderValue,
     pretty: bool,
-    timeout: Duration,
+    body_timeout: Duration,
+    command_timeout: Duration,
     free: Arc<Semaphore>,
 }
 
@@ -44,7 +46,8 @@ impl Service {
             path: format!("/{}", config.root.trim_matches('/')),
             challenge,
             pretty: config.pretty_printing,
-            timeout: config.connection_timeout,
+            body_timeout: config.connection_timeout,
+            command_timeout: config.command_timeout,
             free: Arc::new(Semaphore::new(REQUESTS_MAX)),
         }
     }
@@ -64,13 +67,13 @@ impl Service {
         Guard::require_json(request.headers())
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, StatusCode> {
+    async fn answer(&self, request: Request, busy: Busy) -> Result<Response, StatusCode> {
         self.check(&request)?;
         if announced_length(request.headers()).is_some_and(|length| length > BODY_BYTES_MAX as u64)
         {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let body = timeout(self.timeout, to_bytes(request.into_body(), BODY_BYTES_MAX))
+        let body = timeout(self.body_timeout, to_bytes(request.into_body(), BODY_BYTES_MAX))
             .await
             .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
             .map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
@@ -80,6 +83,7 @@ impl Service {
         let place = Arc::clone(&self.free)
             .try_acquire_owned()
             .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+        let _running = busy.begin();
         let registry = Arc::clone(&self.registry);
         let pretty = self.pretty;
         let command = tokio::task::spawn_blocking(move || {
@@ -87,7 +91,7 @@ impl Service {
             let _place = place;
             text(jsonrpc::answer(&registry, &body), pretty)
         });
-        timeout(self.timeout, command)
+        timeout(self.command_timeout, command)
             .await
             .map_err(|_| StatusCode::GATEWAY_TIMEOUT)?
             .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?
@@ -113,8 +117,12 @@ pub(crate) fn router(service: Service) -> Router {
     Router::new().fallback(handle).with_state(Arc::new(service))
 }
 
-async fn handle(State(service): State<Arc<Service>>, request: Request) -> Response {
-    service.answer(request).await.unwrap_or_else(|status| service.refuse(status))
+async fn handle(
+    State(service): State<Arc<Service>>,
+    ConnectInfo(busy): ConnectInfo<Busy>,
+    request: Request,
+) -> Response {
+    service.answer(request, busy).await.unwrap_or_else(|status| service.refuse(status))
 }
 
 /// The reply as a response. A reply in pieces is gathered up to [`REPLY_BYTES_MAX`].
