@@ -33,7 +33,7 @@ pub(crate) fn read(line: &[u8]) -> Result<(StartLine<'_>, Option<ParseFault>), P
 }
 
 fn read_status_line(line: &[u8]) -> Result<StartLine<'_>, ParseFault> {
-    let rest = match line.split_at_checked(8) {
+    let rest = match line.split_at_checked(7) {
         Some((version, [b' ', rest @ ..])) if version.eq_ignore_ascii_case(b"SIP/2.0") => rest,
         _ => return Err(ParseFault::StatusLine),
     };

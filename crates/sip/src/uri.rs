@@ -128,6 +128,11 @@ impl<'b> Uri<'b> {
         Params::of_uri_headers(self.headers.get(1..).unwrap_or_default())
     }
 
+    /// The headers with their question mark, or nothing.
+    pub(crate) const fn header_part(&self) -> &'b [u8] {
+        self.headers
+    }
+
     /// What follows the scheme of a URI whose inside this crate does not know.
     pub fn opaque(&self) -> Option<&'b [u8]> {
         matches!(self.scheme, Scheme::Other(_)).then_some(self.host)
