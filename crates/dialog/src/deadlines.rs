@@ -1,11 +1,11 @@
 //! Time: lifetimes, early and no-ACK timeouts, the way out (spec dialog.md §5, decisions D4, D8).
 
 use crate::engine::{Cause, destroy};
-use crate::record::NEVER;
+use crate::record::{NEVER, Record};
 use crate::table::Content;
 use crate::{
-    DialogFlags, DialogKey, Dialogs, EndReason, Gone, Intent, MachineEvent, NoAckAction, Note,
-    RouteHook, State, Step, Steps,
+    DialogFlags, DialogKey, Dialogs, ENDING_MAX, EndReason, Gone, Intent, MachineEvent,
+    NoAckAction, Note, RouteHook, State, Step, Steps,
 };
 use duologue_sip::{Moment, Tick};
 use std::time::Duration;
@@ -25,6 +25,9 @@ pub struct Due {
 impl Dialogs {
     /// The earliest moment at which [`wake`](Self::wake) may have something to tell; it may turn
     /// out to be nothing. `None` while no dialog has a deadline.
+    ///
+    /// Deadlines are whole seconds and this looks at every shard: ask once after each wake, not
+    /// after each message.
     pub fn next_wake(&self) -> Option<Tick> {
         let seconds = self.inner.shards.iter().filter_map(|shard| shard.lock().wheel.next_second());
         seconds.min().map(|second| Tick::from_millis(second.saturating_mul(1000)))
@@ -80,14 +83,12 @@ impl Dialogs {
                     destroy(now, key, record, steps);
                 }
                 State::Unconfirmed | State::Early if guard => {
-                    record.note_reason(EndReason::EARLY_TIMEOUT);
-                    steps.push(Step::End(intent));
+                    want_end(record, EndReason::EARLY_TIMEOUT, intent, steps);
                 }
                 State::ConfirmedNa if guard => {
                     steps.note(key, Note::NoAck);
                     if settings.noack_action == NoAckAction::Bye {
-                        record.note_reason(EndReason::NO_ACK);
-                        steps.push(Step::End(intent));
+                        want_end(record, EndReason::NO_ACK, intent, steps);
                     }
                 }
                 _ => {}
@@ -139,16 +140,22 @@ impl Dialogs {
             return Ok(());
         }
         let raced = record.flags.contains(DialogFlags::RACE_CONDITION_OCCURRED);
-        record.note_reason(if raced {
-            EndReason::SIP_RACE_CONDITION
-        } else {
-            EndReason::LIFETIME_TIMEOUT
-        });
+        let reason =
+            if raced { EndReason::SIP_RACE_CONDITION } else { EndReason::LIFETIME_TIMEOUT };
         // should the shell lose the step, the dialog ends all the same
-        record.ending_at = record.ending_at.min(now.tick + crate::terminate::ENDING_MAX);
-        steps.push(Step::End(Intent { key, owner: record.owner }));
+        record.ending_at = record.ending_at.min(now.tick + ENDING_MAX);
+        want_end(record, reason, Intent { key, owner: record.owner }, steps);
         shard.counts.expired += 1;
         shard.rearm(key.slot);
         Ok(())
+    }
+}
+
+/// The engine itself wants the dialog ended by messages, unless they are under way.
+fn want_end(record: &mut Record, reason: EndReason, intent: Intent, steps: &mut Steps) {
+    record.note_reason(reason);
+    record.ending = true;
+    if !record.ending_begun {
+        steps.push(Step::End(intent));
     }
 }

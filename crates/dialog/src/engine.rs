@@ -1,5 +1,6 @@
 //! Carries out the effects of a transition, in the order of spec dialog.md §2.3.
 
+use crate::ENDING_MAX;
 use crate::leg::LegState;
 use crate::machine::{Effect, transition};
 use crate::record::{NEVER, Record};
@@ -177,7 +178,7 @@ impl Run<'_> {
             .map_or(NEVER, |seconds| self.now.tick + Duration::from_secs(seconds.into()));
         if self.record.ending {
             // asked to end while it rang, and answered nevertheless: now by BYEs
-            self.record.ending_at = self.now.tick + crate::terminate::ENDING_MAX;
+            self.record.ending_at = self.now.tick + ENDING_MAX;
         }
     }
 
@@ -224,19 +225,21 @@ impl Run<'_> {
         }
     }
 
-    // RFC 3261 §12.2.2: a target refresh request moves the remote target
+    // RFC 3261 §12.2.2: a target refresh request moves the remote target, and with it the flow
     fn take_contact(&mut self) {
         let Some(request) = self.cause.request else { return };
         let refreshes = matches!(
             request.method,
             DialogMethod::Invite | DialogMethod::Update | DialogMethod::TargetRefresh
         );
-        if refreshes
-            && !request.contact.is_empty()
-            && let Some(leg) = self.record.legs.get_mut(source_leg(request) as usize)
-            && leg.set_contact(request.contact).is_err()
-        {
-            self.steps.note(self.key, Note::TextTooLong);
+        if !refreshes || request.contact.is_empty() {
+            return;
+        }
+        if let Some(leg) = self.record.legs.get_mut(source_leg(request) as usize) {
+            match leg.set_contact(request.contact) {
+                Ok(_) => leg.flow = Some(request.flow),
+                Err(_) => self.steps.note(self.key, Note::TextTooLong),
+            }
         }
     }
 

@@ -80,12 +80,12 @@ impl Leg {
     }
 
     /// From URI as this leg sees it; empty when it was not rewritten.
-    pub(crate) fn from_uri(&self) -> &[u8] {
+    pub(crate) fn mangled_from(&self) -> &[u8] {
         self.texts.get(FROM_URI)
     }
 
     /// To URI as this leg sees it; empty when it was not rewritten.
-    pub(crate) fn to_uri(&self) -> &[u8] {
+    pub(crate) fn mangled_to(&self) -> &[u8] {
         self.texts.get(TO_URI)
     }
 

@@ -79,19 +79,19 @@ pub enum MachineEvent {
 impl MachineEvent {
     /// All events, in order.
     pub const ALL: [Self; 13] = [
-        On::Provisional,
-        On::Success,
-        On::Failure,
-        On::TransactionEnded,
-        On::Ack,
-        On::ByeLast,
-        On::ByeOneOfSeveral,
-        On::ByeUnansweredByCaller,
-        On::ByeUnansweredByCallee,
-        On::Prack,
-        On::Request,
-        On::Expired,
-        On::InternalEnd,
+        Self::Provisional,
+        Self::Success,
+        Self::Failure,
+        Self::TransactionEnded,
+        Self::Ack,
+        Self::ByeLast,
+        Self::ByeOneOfSeveral,
+        Self::ByeUnansweredByCaller,
+        Self::ByeUnansweredByCallee,
+        Self::Prack,
+        Self::Request,
+        Self::Expired,
+        Self::InternalEnd,
     ];
 }
 

@@ -40,6 +40,8 @@ pub(crate) struct Record {
     pub(crate) invite_hold: bool,
     /// Somebody asked us to end it.
     pub(crate) ending: bool,
+    /// Our BYEs were handed out.
+    pub(crate) ending_begun: bool,
     /// The on-timeout route is running.
     pub(crate) expiring: bool,
     /// Out of the indexes; DESTROY is running.
@@ -76,6 +78,7 @@ impl Record {
             state: State::Unconfirmed,
             invite_hold: true,
             ending: false,
+            ending_begun: false,
             expiring: false,
             unlinked: false,
             destroying: false,
@@ -86,11 +89,11 @@ impl Record {
         self.texts.get(0)
     }
 
-    pub(crate) fn from_uri(&self) -> &[u8] {
+    pub(crate) fn caller_uri(&self) -> &[u8] {
         self.texts.get(1)
     }
 
-    pub(crate) fn to_uri(&self) -> &[u8] {
+    pub(crate) fn callee_uri(&self) -> &[u8] {
         self.texts.get(2)
     }
 

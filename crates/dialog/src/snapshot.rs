@@ -71,12 +71,12 @@ pub struct LegSnapshot {
 
 impl Snapshot {
     /// The To-tag of the answered leg, or of the first callee leg; empty while unknown (§14.2).
-    pub fn to_tag(&self) -> &[u8] {
+    pub fn callee_tag(&self) -> &[u8] {
         self.legs.get(self.answered_leg.unwrap_or(1) as usize).map_or(b"", |leg| &leg.tag)
     }
 
     /// The From-tag.
-    pub fn from_tag(&self) -> &[u8] {
+    pub fn caller_tag(&self) -> &[u8] {
         self.legs.first().map_or(b"", |leg| &leg.tag)
     }
 
@@ -93,8 +93,8 @@ impl Snapshot {
             timeout_ts: record.timeout_ts,
             lifetime: record.lifetime,
             call_id: record.call_id().into(),
-            from_uri: record.from_uri().into(),
-            to_uri: record.to_uri().into(),
+            from_uri: record.caller_uri().into(),
+            to_uri: record.callee_uri().into(),
             answered_leg: record.answered_leg(),
             reason: record.reason.clone(),
             legs: record.legs.iter().map(LegSnapshot::of).collect(),
@@ -114,8 +114,8 @@ impl LegSnapshot {
             prev_cseq: leg.prev_cseq,
             inv_cseq: leg.inv_cseq,
             flow: leg.flow,
-            from_uri: leg.from_uri().into(),
-            to_uri: leg.to_uri().into(),
+            from_uri: leg.mangled_from().into(),
+            to_uri: leg.mangled_to().into(),
         }
     }
 }

@@ -27,7 +27,8 @@ pub struct Intent {
 pub enum Heard {
     /// Found and queued.
     Queued,
-    /// Somebody asked before; the first reason stays.
+    /// Somebody asked before; the first reason stays. Where nothing was sent yet, the wish is
+    /// posted once more, in case the first got lost.
     AlreadyEnding,
 }
 
@@ -59,6 +60,8 @@ pub enum EndPlan {
     /// It was answered: send these BYEs, the caller's first. Report the first outcome of any with
     /// [`Dialogs::bye_settled`].
     Byes(Vec<ByeRequest>),
+    /// The BYEs were handed out before: nothing more to do.
+    UnderWay,
     /// It has ended meanwhile: nothing to do.
     Ended,
 }
@@ -101,23 +104,20 @@ impl Dialog {
             if record.state.is_ended() {
                 return Err(TerminateError::NotActive);
             }
-            if std::mem::replace(&mut record.ending, true) {
-                return Ok(None);
-            }
-            record.note_reason(reason);
-            Ok(Some(Intent { key: self.key(), owner: record.owner }))
+            let heard = if std::mem::replace(&mut record.ending, true) {
+                Heard::AlreadyEnding
+            } else {
+                record.note_reason(reason);
+                Heard::Queued
+            };
+            let intent = Intent { key: self.key(), owner: record.owner };
+            Ok((heard, (!record.ending_begun).then_some(intent)))
         });
-        let intent = match heard {
-            Ok(Ok(Some(intent))) => intent,
-            Ok(Ok(None)) => return Ok(Heard::AlreadyEnding),
-            Ok(Err(error)) => return Err(error),
-            Err(Gone) => return Err(TerminateError::NotActive),
-        };
-        if table.post(intent) {
-            return Ok(Heard::Queued);
+        let (heard, intent) = heard.unwrap_or(Err(TerminateError::NotActive))?;
+        match intent {
+            Some(intent) if !table.post(intent) => Err(TerminateError::Busy),
+            _ => Ok(heard),
         }
-        let _ = table.with(self.key(), |record| record.ending = false);
-        Err(TerminateError::Busy)
     }
 }
 
@@ -171,7 +171,9 @@ impl Dialogs {
             match record.state {
                 State::Deleted => EndPlan::Ended,
                 State::Unconfirmed | State::Early => EndPlan::Cancel,
+                State::ConfirmedNa | State::Confirmed if record.ending_begun => EndPlan::UnderWay,
                 State::ConfirmedNa | State::Confirmed => {
+                    record.ending_begun = true;
                     record.ending_at = record.ending_at.min(now.tick + ENDING_MAX);
                     EndPlan::Byes(byes(record))
                 }
@@ -201,13 +203,13 @@ fn byes(record: &Record) -> Vec<ByeRequest> {
     let answered =
         record.legs.iter().enumerate().skip(1).filter(|(_, leg)| leg.state == LegState::Answered);
     for (number, callee) in answered {
-        let from_uri = or_else(callee.from_uri(), record.from_uri());
-        let to_uri = or_else(callee.to_uri(), record.to_uri());
+        let from_uri = or_else(callee.mangled_from(), record.caller_uri());
+        let to_uri = or_else(callee.mangled_to(), record.callee_uri());
         byes.push(bye(
             record,
             (0, caller),
-            (record.to_uri(), callee.tag()),
-            (record.from_uri(), caller.tag()),
+            (record.callee_uri(), callee.tag()),
+            (record.caller_uri(), caller.tag()),
         ));
         byes.push(bye(
             record,

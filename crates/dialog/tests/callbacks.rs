@@ -148,7 +148,7 @@ fn ends_carry_the_last_snapshot() {
     let last = seen.lock().unwrap().take().unwrap();
     assert_eq!(last.values.get(b"n"), Some(&Value::Int(3)));
     assert_eq!(
-        (last.state, &*last.to_tag(), last.start_ts),
+        (last.state, &*last.callee_tag(), last.start_ts),
         (State::Deleted, &b"b"[..], 1_000_000)
     );
 }

@@ -27,12 +27,12 @@ fn the_lifetime_runs_from_the_answer() {
     world.pass(39);
     world.seen();
     assert_eq!(dialog.state(), Ok(State::Confirmed));
+    world.dialogs.hold(dialog.key()).unwrap();
     world.pass(1);
     assert_eq!(world.seen(), ["4 -> 5", "EXPIRED"]);
     assert_eq!(dialog.timeout(world.now), Ok(0), "5: 0");
     assert_eq!(dialog.end_reason(), Ok(None));
-    world.transaction_ended(&dialog);
-    assert_eq!(world.seen(), Vec::<String>::new(), "an answered call left with DESTROY already");
+    world.dialogs.release(world.now, dialog.key(), &mut Steps::new()).unwrap();
     assert_eq!(world.dialogs.statistics().expired_dialogs, 1);
     assert!(world.ends.is_empty());
 }
@@ -163,9 +163,13 @@ fn terminate_is_queued() {
     let dialog = world.answered("call");
     assert_eq!(dialog.terminate(EndReason::new("Fraud")), Ok(Heard::Queued));
     assert_eq!(dialog.terminate(EndReason::MI_TERMINATION), Ok(Heard::AlreadyEnding));
-    assert_eq!(world.dialogs.take_intent(), Some(Intent { key: dialog.key(), owner: 77 }));
+    let intent = Some(Intent { key: dialog.key(), owner: 77 });
+    assert_eq!((world.dialogs.take_intent(), world.dialogs.take_intent()), (intent, intent));
+    let plan = world.dialogs.begin_end(world.now, dialog.key()).unwrap();
+    assert!(matches!(plan, EndPlan::Byes(_)));
+    assert_eq!(world.dialogs.begin_end(world.now, dialog.key()), Ok(EndPlan::UnderWay));
+    assert_eq!(dialog.terminate(EndReason::MI_TERMINATION), Ok(Heard::AlreadyEnding));
     assert_eq!(world.dialogs.take_intent(), None);
-    world.dialogs.begin_end(world.now, dialog.key()).unwrap();
     // §7: a BYE that arrives meanwhile wins the state change, not the reason
     world.request(&dialog, DialogMethod::Bye, 1, "b", "a");
     assert_eq!(world.seen(), ["4 -> 5", "TERMINATED Fraud", "DESTROY"]);

@@ -65,8 +65,9 @@ fn check(lines: &[String], seed: u64) {
 
 #[test]
 fn random_lives_end_exactly_once() {
+    let mut kinds = std::collections::BTreeSet::new();
     for seed in 1..=3000 {
-        let mut dice = Dice(seed * 0x9E37_79B9_7F4A_7C15);
+        let mut dice = Dice(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
         let mut world = World::with(Settings {
             default_timeout: 60,
             noack_action: if seed % 2 == 0 { NoAckAction::Bye } else { NoAckAction::Log },
@@ -76,6 +77,7 @@ fn random_lives_end_exactly_once() {
         });
         let flags = DialogFlags::from_bits_truncate(dice.roll(1 << 21) as u32);
         let dialog = world.create("call", "a", flags);
+        world.lose_jobs = dice.roll(2) == 0;
         for _ in 0..dice.roll(40) {
             happen(&mut world, &mut dice, &dialog);
             if dice.roll(4) == 0 {
@@ -92,11 +94,15 @@ fn random_lives_end_exactly_once() {
             .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
             .collect();
         check(&lines, seed);
+        kinds.extend(lines.iter().filter_map(|line| line.split(' ').next().map(str::to_owned)));
         let left = world.dialogs.statistics();
         let gauges = (left.active_dialogs, left.early_dialogs, left.dialogs_lingering);
         assert_eq!(gauges, (0, 0, 0), "seed {seed}");
         assert_eq!((world.dialogs.len(), left.dialogs_tombstones), (0, 0), "seed {seed}");
         assert_eq!(world.dialogs.next_wake(), None, "seed {seed}: no deadline is left");
+    }
+    for kind in ["CREATED", "EARLY", "CONFIRMED", "FAILED", "TERMINATED", "EXPIRED", "DESTROY"] {
+        assert!(kinds.contains(kind), "the dice never led to {kind}");
     }
 }
 
