@@ -1,9 +1,8 @@
 //! Callbacks: registered as closures, run without a lock, dropped exactly once.
 
 use crate::event::*;
-use crate::table::Content;
 use crate::{
-    Dialog, DialogEvents, DialogId, DialogKey, Dialogs, EndReason, FailCause, Fire, Firing, Gone,
+    Dialog, DialogEvents, DialogId, DialogKey, Dialogs, EndReason, FailCause, Fire, Firing,
     Snapshot,
 };
 use std::fmt;
@@ -122,25 +121,21 @@ impl Dialog {
         events: DialogEvents,
         callback: impl FnMut(&mut Event<'_>) + Send + 'static,
     ) -> Result<Registration, Refused> {
-        let closure: Closure = Box::new(callback);
+        // a refused closure is dropped at the end of this method, where no lock is held
+        let mut closure: Option<Closure> = Some(Box::new(callback));
         let added = self.table().with(self.key(), |record| {
             if record.state.is_ended() {
-                return Err((Refused::Ended, closure));
+                return Err(Refused::Ended);
             }
             let callbacks = record.callbacks.get_or_insert_default();
             if callbacks.list.len() + callbacks.running >= CALLBACKS_PER_DIALOG_MAX {
-                return Err((Refused::TooMany, closure));
+                return Err(Refused::TooMany);
             }
-            callbacks.list.push((events, closure));
+            callbacks.list.extend(closure.take().map(|closure| (events, closure)));
             record.wanted |= events;
-            Ok(())
+            Ok(Registration(()))
         });
-        match added {
-            Ok(Ok(())) => Ok(Registration(())),
-            // the refused closure is dropped here, where no lock is held
-            Ok(Err((why, _closure))) => Err(why),
-            Err(Gone) => Err(Refused::Gone),
-        }
+        added.unwrap_or(Err(Refused::Gone))
     }
 }
 
@@ -324,6 +319,3 @@ fn event_of<'a>(
         Fire::Destroy(_) => Event::Destroy(Destroy { dialog }),
     })
 }
-
-/// A record on its way out is dropped outside of the table.
-pub(crate) type Leaving = Option<Content>;

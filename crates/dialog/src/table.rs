@@ -4,7 +4,7 @@
 //! its slot (from a [`DialogKey`]), by its id, or by its Call-ID under a keyed hash, since peers
 //! choose Call-IDs. Locks are leaves: nothing of the user's runs while one is held.
 
-use crate::callbacks::{Globals, Leaving};
+use crate::callbacks::Globals;
 use crate::record::{NEVER, Record};
 use crate::settings::{DIALOGS_PER_CALL_ID_MAX, TOMBSTONE_SECONDS};
 use crate::stats::Counts;
@@ -281,12 +281,47 @@ impl Dialogs {
     }
 
     /// Frees the slot of an unlinked dialog and hands its record over, to be dropped outside.
-    pub(crate) fn free(&self, key: DialogKey) -> Leaving {
+    pub(crate) fn free(&self, key: DialogKey) -> Option<Content> {
         let mut shard = self.shard(key.id.entry);
         let state = shard.record(key).ok()?.state;
         shard.counts.leave(state);
         self.inner.live.fetch_sub(1, Ordering::Relaxed);
         Some(shard.vacate(key.slot))
+    }
+
+    /// Drops every callback and forgets every dialog, without an event: the process is going
+    /// down. Returns how many answered or early dialogs were open. Callbacks that captured a
+    /// handle would otherwise keep the table alive.
+    pub fn shutdown(&self) -> usize {
+        let globals = std::mem::take(&mut *self.inner.globals.write());
+        let mut open = 0;
+        for shard in &self.inner.shards {
+            let mut leaving = Vec::new();
+            {
+                let mut shard = shard.lock();
+                for slot in 0..shard.slots.len() as u32 {
+                    match &shard.slots[slot as usize].content {
+                        Content::Free => continue,
+                        Content::Tomb(_) => self.bury(&mut shard, slot),
+                        Content::Live(record) => {
+                            let (state, unlinked) = (record.state, record.unlinked);
+                            open += usize::from(!state.is_ended());
+                            shard.counts.leave(state);
+                            shard.wheel.disarm(slot);
+                            if !unlinked {
+                                shard.remove_from_indexes(slot);
+                            }
+                            self.inner.live.fetch_sub(1, Ordering::Relaxed);
+                            leaving.push(shard.vacate(slot));
+                        }
+                    }
+                }
+            }
+            // closures are dropped here, where no lock is held
+            drop(leaving);
+        }
+        drop(globals);
+        open
     }
 
     /// The tombstone in this slot served its time.

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use support::World;
 
+/// Makes a closure capture something.
+fn captured<T>(_: &T) {}
+
 struct CountsDrops(Arc<AtomicUsize>);
 
 impl Drop for CountsDrops {
@@ -63,14 +66,14 @@ fn closures_are_dropped_exactly_once() {
     world.dialogs.hold(dialog.key()).unwrap();
     world.request(&dialog, DialogMethod::Bye, 1, "b", "a");
     let guard = CountsDrops(Arc::clone(&refused));
-    let too_late = dialog.on(DialogEvents::DESTROY, move |_| drop(&guard));
+    let too_late = dialog.on(DialogEvents::DESTROY, move |_| captured(&guard));
     assert_eq!((too_late, refused.load(Relaxed)), (Err(Refused::Ended), 1));
     assert_eq!(kept.load(Relaxed), 0);
     world.pass(33);
     assert_eq!(kept.load(Relaxed), 1);
     assert!(!world.seen().iter().any(|line| line.starts_with("panic")));
     let guard = CountsDrops(Arc::clone(&refused));
-    assert_eq!(dialog.on(DialogEvents::ENDED, move |_| drop(&guard)), Err(Refused::Gone));
+    assert_eq!(dialog.on(DialogEvents::ENDED, move |_| captured(&guard)), Err(Refused::Gone));
     assert_eq!(refused.load(Relaxed), 2);
 }
 
@@ -148,7 +151,7 @@ fn ends_carry_the_last_snapshot() {
     let last = seen.lock().unwrap().take().unwrap();
     assert_eq!(last.values.get(b"n"), Some(&Value::Int(3)));
     assert_eq!(
-        (last.state, &*last.callee_tag(), last.start_ts),
+        (last.state, last.callee_tag(), last.start_ts),
         (State::Deleted, &b"b"[..], 1_000_000)
     );
 }
@@ -196,4 +199,42 @@ fn user_flags() {
     assert_eq!(dialog.user_flags(), Ok(0b100));
     // D17: resetting marks the dialog as changed
     assert!(dialog.flags().unwrap().contains(DialogFlags::VALUES_CHANGED));
+}
+
+// Promise 4: at shutdown every closure is dropped, even one that holds on to the table
+#[test]
+fn shutdown_drops_everything() {
+    let mut world = World::new();
+    let dialog = world.answered("call");
+    let other = world.answered("ended");
+    world.request(&other, DialogMethod::Bye, 1, "b", "a");
+    let drops = Arc::default();
+    let (guard, handle) = (CountsDrops(Arc::clone(&drops)), dialog.clone());
+    dialog.on(DialogEvents::ENDED, move |_| captured(&(&guard, &handle))).unwrap();
+    let guard = CountsDrops(Arc::clone(&drops));
+    world.dialogs.on_created(move |_| captured(&guard));
+    assert_eq!(world.dialogs.shutdown(), 1);
+    assert_eq!(drops.load(Relaxed), 2);
+    assert_eq!((dialog.state(), world.dialogs.len()), (Err(Gone), 0));
+    assert_eq!(
+        (world.dialogs.statistics().dialogs_tombstones, world.dialogs.next_wake()),
+        (0, None)
+    );
+    world.dialogs.audit().unwrap();
+}
+
+// Promise 2: a closure refused by a dialog that is gone is dropped without a lock
+#[test]
+fn refused_closures_may_call_back_while_dropped() {
+    struct Asks(Dialogs);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            self.0.statistics();
+        }
+    }
+    let mut world = World::new();
+    let dialog = world.answered("call");
+    world.request(&dialog, DialogMethod::Bye, 1, "b", "a");
+    let asks = Asks(world.dialogs.clone());
+    assert_eq!(dialog.on(DialogEvents::ENDED, move |_| captured(&asks)), Err(Refused::Gone));
 }

@@ -327,3 +327,19 @@ fn routes_in_order() {
     world.request(&dialog, DialogMethod::Bye, 1, "b", "a");
     assert_eq!(world.seen(), ["3 -> 5", "route Hangup 2", "TERMINATED Upstream BYE", "DESTROY"]);
 }
+
+// lessons 1: a DESTROY that the shell lost is asked for again
+#[test]
+fn a_lost_destroy_is_asked_for_again() {
+    let mut world = World::new();
+    let dialog = world.answered("call");
+    let mut lost = Steps::new();
+    let matched = world.matched(&dialog, "a", "b").unwrap();
+    let bye = RequestFacts::of(&matched, DialogMethod::Bye, 11, support::flow(1));
+    world.dialogs.request_within(world.now, dialog.key(), &bye, &mut lost).unwrap();
+    world.dialogs.release(world.now, dialog.key(), &mut lost).unwrap();
+    assert_eq!(dialog.state(), Ok(State::Deleted));
+    world.pass(2);
+    assert_eq!(world.seen(), ["DESTROY"]);
+    assert!(world.dialogs.is_empty());
+}

@@ -1,6 +1,7 @@
 //! A shell in miniature: plays messages at the engine, walks its steps, and writes down what
 //! happened in order.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use duologue_dialog::*;
 use duologue_sip::{Flow, Moment, Tick};
