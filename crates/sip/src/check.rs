@@ -66,8 +66,8 @@ impl Message<'_> {
     /// The first fault found. A request is answered with its status, a response is dropped.
     pub fn check(&self) -> Result<(), CheckError> {
         self.check_once()?;
-        if self.is_request() {
-            self.uri().map_err(CheckError::Uri)?;
+        if self.is_request() && !self.uri().map_err(CheckError::Uri)?.headers().is_empty() {
+            return Err(CheckError::Uri(UriError::Headers));
         }
         let malformed = |name| Err(CheckError::Header(HeaderError::Malformed(name)));
         if !self.top_via()?.params().is_well_formed() {

@@ -145,6 +145,9 @@ pub enum UriError {
     Host,
     /// A port that is no number up to 65535.
     Port,
+    /// Headers in a request URI, where none may be (RFC 3261 §19.1.1); found by
+    /// [`Message::check`](crate::Message::check), not by reading the URI.
+    Headers,
     /// More octets than [`URI_OCTETS_MAX`](crate::URI_OCTETS_MAX).
     TooLong,
 }
@@ -167,6 +170,7 @@ impl fmt::Display for UriError {
             Self::User => "URI with an empty user",
             Self::Host => "URI with a malformed host",
             Self::Port => "URI with a malformed port",
+            Self::Headers => "request URI with headers",
             Self::TooLong => "URI too long",
         })
     }

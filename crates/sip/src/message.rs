@@ -58,8 +58,7 @@ impl<'b> Message<'b> {
         ];
         let answerable = message.is_request()
             && message.method() != Some(Method::Ack)
-            && needed.into_iter().all(|name| message.has(name))
-            && message.top_via().is_ok();
+            && needed.into_iter().all(|name| message.has(name));
         answerable.then_some(message)
     }
 

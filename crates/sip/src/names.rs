@@ -155,7 +155,7 @@ const SPELLINGS: [(HeaderName, &str); HeaderName::COUNT] = [
 
 impl HeaderName {
     /// How many names are known.
-    pub const COUNT: usize = H::WwwAuthenticate as usize + 1;
+    pub const COUNT: usize = Self::WwwAuthenticate as usize + 1;
 
     /// The known name that `bytes` spells, long or compact (RFC 3261 §7.3.3), in any case.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
@@ -186,25 +186,25 @@ impl HeaderName {
     /// The name of a compact form: RFC 3261 §7.3.3 and the registry's later letters.
     const fn compact(letter: u8) -> Option<Self> {
         Some(match letter {
-            b'a' => H::AcceptContact,
-            b'b' => H::ReferredBy,
-            b'c' => H::ContentType,
-            b'd' => H::RequestDisposition,
-            b'e' => H::ContentEncoding,
-            b'f' => H::From,
-            b'i' => H::CallId,
-            b'j' => H::RejectContact,
-            b'k' => H::Supported,
-            b'l' => H::ContentLength,
-            b'm' => H::Contact,
-            b'o' => H::Event,
-            b'r' => H::ReferTo,
-            b's' => H::Subject,
-            b't' => H::To,
-            b'u' => H::AllowEvents,
-            b'v' => H::Via,
-            b'x' => H::SessionExpires,
-            b'y' => H::Identity,
+            b'a' => Self::AcceptContact,
+            b'b' => Self::ReferredBy,
+            b'c' => Self::ContentType,
+            b'd' => Self::RequestDisposition,
+            b'e' => Self::ContentEncoding,
+            b'f' => Self::From,
+            b'i' => Self::CallId,
+            b'j' => Self::RejectContact,
+            b'k' => Self::Supported,
+            b'l' => Self::ContentLength,
+            b'm' => Self::Contact,
+            b'o' => Self::Event,
+            b'r' => Self::ReferTo,
+            b's' => Self::Subject,
+            b't' => Self::To,
+            b'u' => Self::AllowEvents,
+            b'v' => Self::Via,
+            b'x' => Self::SessionExpires,
+            b'y' => Self::Identity,
             _ => return None,
         })
     }

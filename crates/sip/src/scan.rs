@@ -173,3 +173,102 @@ fn read_line(bytes: &[u8], start: usize, end: usize) -> Option<Line> {
 fn without_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Message, StatusCode};
+
+    const REQUEST: &str = "OPTIONS sip:h SIP/2.0\r\n";
+
+    fn fault(text: &str) -> (ParseFault, Option<StatusCode>) {
+        let error = Message::parse(text.as_bytes()).unwrap_err();
+        (error.fault(), error.status())
+    }
+
+    #[test]
+    fn lines_folds_and_compact_names() {
+        let text =
+            format!("\r\n\r\n{REQUEST}v:a\r\nSUBJECT \t: x\r\n y\r\n\tz \r\nX-Y:\r\n\r\nbody");
+        let message = Message::parse(text.as_bytes()).unwrap();
+        let lines: Vec<_> = message.headers().map(|h| (h.known(), h.value())).collect();
+        assert_eq!(
+            lines,
+            [
+                (Some(HeaderName::Via), &b"a"[..]),
+                (Some(HeaderName::Subject), b"x\r\n y\r\n\tz"),
+                (None, b""),
+            ]
+        );
+        assert_eq!(message.header("subject").unwrap().unfolded(), &b"x y z"[..]);
+        assert_eq!(message.body(), b"body");
+        assert_eq!(message.count("x-y"), 1);
+    }
+
+    #[test]
+    fn bare_line_feeds_are_line_breaks() {
+        let message = Message::parse(b"OPTIONS sip:h SIP/2.0\nVia: a\n b\n\nbody").unwrap();
+        assert_eq!(message.value(HeaderName::Via), Some(&b"a\n b"[..]));
+        assert_eq!(message.body(), b"body");
+    }
+
+    #[test]
+    fn first_last_nth_and_count() {
+        let text = format!("{REQUEST}a: 1\r\nX: 2\r\nx: 3\r\nVia: 4\r\nX: 5\r\nv: 6\r\n\r\n");
+        let message = Message::parse(text.as_bytes()).unwrap();
+        assert_eq!(message.value("X"), Some(&b"2"[..]));
+        assert_eq!(message.last("X").unwrap().value(), b"5");
+        assert_eq!(message.nth("x", 1).unwrap().value(), b"3");
+        assert!(message.nth("x", 3).is_none());
+        assert_eq!(message.count(HeaderName::Via), 2);
+        assert_eq!(message.last("via").unwrap().value(), b"6");
+    }
+
+    #[test]
+    fn requests_that_cannot_be_read_are_answered() {
+        let bad = Some(StatusCode::BAD_REQUEST);
+        assert_eq!(fault(&format!("{REQUEST}no colon\r\n\r\n")), (ParseFault::HeaderLine, bad));
+        assert_eq!(fault(&format!("{REQUEST}: x\r\n\r\n")), (ParseFault::HeaderLine, bad));
+        assert_eq!(fault(&format!("{REQUEST} folded\r\n\r\n")), (ParseFault::HeaderLine, bad));
+        assert_eq!(fault(&format!("{REQUEST}a: b\r\n")), (ParseFault::NoBlankLine, bad));
+        assert_eq!(fault(&format!("{REQUEST}a: b")), (ParseFault::NoBlankLine, bad));
+        assert_eq!(fault(REQUEST), (ParseFault::NoBlankLine, bad));
+        let long = REQUEST.replace("sip:h", &format!("sip:{}", "h".repeat(1100)));
+        assert_eq!(
+            fault(&format!("{long}\r\n")),
+            (ParseFault::UriTooLong, Some(StatusCode::REQUEST_URI_TOO_LONG))
+        );
+    }
+
+    #[test]
+    fn garbage_and_responses_are_dropped() {
+        assert_eq!(fault("\r\n\r\n"), (ParseFault::KeepAlive, None));
+        assert_eq!(fault(""), (ParseFault::KeepAlive, None));
+        assert_eq!(fault("garbage\r\n\r\n"), (ParseFault::NoStartLine, None));
+        assert_eq!(fault("OPTIONS sip:h SIP/2.0"), (ParseFault::NoStartLine, None));
+        assert_eq!(fault("SIP/2.0 200 OK\r\nx\r\n\r\n"), (ParseFault::HeaderLine, None));
+    }
+
+    #[test]
+    fn the_limits_hold_on_both_sides_of_the_edge() {
+        let with = |lines: usize| format!("{REQUEST}{}\r\n", "a: b\r\n".repeat(lines));
+        assert_eq!(Message::parse(with(255).as_bytes()).unwrap().headers().len(), 255);
+        assert_eq!(fault(&with(256)).0, ParseFault::TooManyHeaders);
+
+        let head = with(1);
+        let fill = |size: usize| format!("{head}{}", "x".repeat(size - head.len()));
+        assert!(Message::parse(fill(65_535).as_bytes()).is_ok());
+        assert_eq!(
+            fault(&fill(65_536)),
+            (ParseFault::MessageTooLarge, Some(StatusCode::MESSAGE_TOO_LARGE))
+        );
+
+        let limits = Limits { header_lines: 2, header_octets: 10, ..Limits::default() };
+        let parse = |text: &str| Message::parse_within(text.as_bytes(), &limits).map(|_| ());
+        assert!(parse(&with(2)).is_ok());
+        assert_eq!(parse(&with(3)).unwrap_err().fault(), ParseFault::TooManyHeaders);
+        assert!(parse(&format!("{REQUEST}a: 23456\r\n\r\n")).is_ok());
+        let long = parse(&format!("{REQUEST}a: 234567\r\n\r\n"));
+        assert_eq!(long.unwrap_err().fault(), ParseFault::HeaderTooLong);
+    }
+}

@@ -130,8 +130,9 @@ mod tests {
 
     fn same(a: &str, b: &str) -> bool {
         let (a, b) = (Uri::parse(a.as_bytes()).unwrap(), Uri::parse(b.as_bytes()).unwrap());
-        assert_eq!(a == b, b == a, "equality is symmetric");
-        a == b
+        let (forth, back) = (a == b, b == a);
+        assert_eq!(forth, back, "equality is symmetric");
+        forth
     }
 
     #[test]

@@ -1,0 +1,10 @@
+//! Any bytes: parse, ask for every view, edit, answer, render. Nothing may panic.
+//!
+//! `cargo +nightly fuzz run message`, with the torture messages as a corpus to start from:
+//! `cargo +nightly fuzz run message corpus/message ../tests/torture`.
+#![no_main]
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| common::walk(bytes));
