@@ -74,6 +74,12 @@ pub struct PanicReport {
     pub message: String,
 }
 
+impl fmt::Display for PanicReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of dialog {}: {}", self.event, self.id, self.message)
+    }
+}
+
 impl Fire {
     /// The name of the event.
     pub const fn name(self) -> &'static str {

@@ -60,9 +60,7 @@ pub enum EndPlan {
     /// It was answered: send these BYEs, the caller's first. Report the first outcome of any with
     /// [`Dialogs::bye_settled`].
     Byes(Vec<ByeRequest>),
-    /// The BYEs were handed out before: nothing more to do.
-    UnderWay,
-    /// It has ended meanwhile: nothing to do.
+    /// It has ended meanwhile, or its BYEs were handed out before: nothing to do.
     Ended,
 }
 
@@ -171,7 +169,7 @@ impl Dialogs {
             match record.state {
                 State::Deleted => EndPlan::Ended,
                 State::Unconfirmed | State::Early => EndPlan::Cancel,
-                State::ConfirmedNa | State::Confirmed if record.ending_begun => EndPlan::UnderWay,
+                State::ConfirmedNa | State::Confirmed if record.ending_begun => EndPlan::Ended,
                 State::ConfirmedNa | State::Confirmed => {
                     record.ending_begun = true;
                     record.ending_at = record.ending_at.min(now.tick + ENDING_MAX);

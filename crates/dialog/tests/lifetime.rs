@@ -167,7 +167,7 @@ fn terminate_is_queued() {
     assert_eq!((world.dialogs.take_intent(), world.dialogs.take_intent()), (intent, intent));
     let plan = world.dialogs.begin_end(world.now, dialog.key()).unwrap();
     assert!(matches!(plan, EndPlan::Byes(_)));
-    assert_eq!(world.dialogs.begin_end(world.now, dialog.key()), Ok(EndPlan::UnderWay));
+    assert_eq!(world.dialogs.begin_end(world.now, dialog.key()), Ok(EndPlan::Ended));
     assert_eq!(dialog.terminate(EndReason::MI_TERMINATION), Ok(Heard::AlreadyEnding));
     assert_eq!(world.dialogs.take_intent(), None);
     // §7: a BYE that arrives meanwhile wins the state change, not the reason
