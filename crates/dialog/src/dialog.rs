@@ -1,6 +1,6 @@
 //! The handle of one dialog.
 
-use crate::record::Record;
+use crate::record::{NEVER, Record};
 use crate::values::ValuesFull;
 use crate::{
     DialogFlags, DialogId, DialogKey, Dialogs, Direction, EndReason, Gone, ModuleFlags, RouteHook,
@@ -146,6 +146,12 @@ impl Dialog {
     pub fn timeout(&self, now: Moment) -> Result<u64, Gone> {
         self.read(|record| match record.state {
             State::Unconfirmed | State::Early => record.lifetime.into(),
+            // it has run out: the on-timeout route runs, or our BYEs are under way
+            State::ConfirmedNa | State::Confirmed
+                if record.expiring || record.lifetime_at == NEVER =>
+            {
+                0
+            }
             State::ConfirmedNa | State::Confirmed => {
                 record.lifetime_at.since(now.tick).as_millis().div_ceil(1000) as u64
             }

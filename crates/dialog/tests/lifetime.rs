@@ -78,7 +78,7 @@ fn expiry_with_byes() {
     world.seen();
     world.pass(100);
     assert_eq!(world.seen(), ["end"]);
-    assert_eq!(dialog.state(), Ok(State::Confirmed));
+    assert_eq!((dialog.state(), dialog.timeout(world.now)), (Ok(State::Confirmed), Ok(0)));
     let EndPlan::Byes(byes) = world.dialogs.begin_end(world.now, dialog.key()).unwrap() else {
         panic!("an answered call is ended by BYEs")
     };
@@ -113,7 +113,9 @@ fn the_timeout_route_may_prolong() {
         [Step::Route(dialog.key(), RouteHook::Timeout, 3), Step::DecideExpiry(dialog.key())],
         "after the missing ACK"
     );
+    assert_eq!(dialog.timeout(world.now), Ok(0));
     dialog.set_timeout(world.now, 5).unwrap();
+    assert_eq!(dialog.timeout(world.now), Ok(5));
     steps.clear();
     world.dialogs.expire(world.now, dialog.key(), &mut steps).unwrap();
     assert!(steps.is_empty());

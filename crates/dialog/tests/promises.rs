@@ -63,6 +63,20 @@ fn check(lines: &[String], seed: u64) {
     assert_eq!(at("FAILED").is_some(), at("CONFIRMED").is_none(), "seed {seed}: {lines:#?}");
 }
 
+/// A module that misbehaves now and then: registers, ends the call, panics.
+fn misbehave(dialogs: &Dialogs, seed: u64) {
+    dialogs.on_created(move |event| {
+        let mut dice = Dice(seed.wrapping_add(u64::from(event.dialog().id().id)) | 1);
+        let _ = event.dialog().on(DialogEvents::all(), move |event| match dice.roll(8) {
+            0 => std::panic::resume_unwind(Box::new("of a module")),
+            1 => drop(event.dialog().on(DialogEvents::all(), |_| {})),
+            2 => drop(event.dialog().terminate(EndReason::new("a whim"))),
+            3 => drop(event.dialog().store_value("n", 1)),
+            _ => {}
+        });
+    });
+}
+
 #[test]
 fn random_lives_end_exactly_once() {
     let mut kinds = std::collections::BTreeSet::new();
@@ -75,6 +89,9 @@ fn random_lives_end_exactly_once() {
             delete_delay: (seed % 5) as u32,
             ..Settings::default()
         });
+        if dice.roll(2) == 0 {
+            misbehave(&world.dialogs, seed);
+        }
         let flags = DialogFlags::from_bits_truncate(dice.roll(1 << 21) as u32);
         let dialog = world.create("call", "a", flags);
         world.lose_jobs = dice.roll(2) == 0;
