@@ -169,7 +169,11 @@ impl AvpList {
                 return Reading::Null;
             }
         }
-        if out.len() == start && self.find(name, 0).is_none() { Reading::Null } else { Reading::Str }
+        if out.len() == start && self.find(name, 0).is_none() {
+            Reading::Null
+        } else {
+            Reading::Str
+        }
     }
 }
 

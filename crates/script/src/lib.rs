@@ -32,11 +32,15 @@ pub mod limits;
 
 mod avp;
 mod catalog;
+mod diagnostic;
 mod host;
+mod lexer;
+mod load;
 mod machine;
 mod pattern;
 mod program;
 mod script;
+mod source;
 mod transform;
 mod value;
 
@@ -46,6 +50,7 @@ pub use catalog::{
     ParamKind, Parameter, ParameterKind, RouteKind, RouteKinds, Standing, Subname, TransformId,
     Transformation, Variable, VariableId,
 };
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use host::{
     Args, Assign, Called, Context, Host, Index, Launch, LogLine, LogSource, Place, TransformCall,
     VarAccess, WriteError,
@@ -54,4 +59,5 @@ pub use machine::{Finish, Machine, Outcome};
 pub use pattern::{Pattern, PatternFlags};
 pub use program::{Program, Route, RouteId};
 pub use script::{Alias, GlobalSetting, LoadedModule, Location, ModuleSetting, Script, Socket};
+pub use source::Sources;
 pub use value::{Level, Reading, Setting, Text, Value};

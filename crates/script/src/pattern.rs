@@ -188,8 +188,8 @@ fn bracket(
                 };
                 let name = &rest[..len];
                 const CLASSES: [&[u8]; 12] = [
-                    b"alpha", b"digit", b"alnum", b"upper", b"lower", b"space", b"blank",
-                    b"punct", b"print", b"graph", b"cntrl", b"xdigit",
+                    b"alpha", b"digit", b"alnum", b"upper", b"lower", b"space", b"blank", b"punct",
+                    b"print", b"graph", b"cntrl", b"xdigit",
                 ];
                 if !CLASSES.contains(&name) {
                     return Err(format!(
@@ -208,7 +208,11 @@ fn bracket(
             b'-' => {
                 // A range only between two characters.
                 let last = posix.get(at + 1) == Some(&b']');
-                if at == first || last { literal(b'-', out) } else { out.push('-') }
+                if at == first || last {
+                    literal(b'-', out)
+                } else {
+                    out.push('-')
+                }
                 at += 1;
             }
             byte => {
@@ -224,7 +228,9 @@ mod tests {
     use super::*;
 
     fn operator(pattern: &str, text: &str) -> bool {
-        Pattern::compile(pattern.as_bytes(), PatternFlags::OPERATOR).unwrap().is_match(text.as_bytes())
+        Pattern::compile(pattern.as_bytes(), PatternFlags::OPERATOR)
+            .unwrap()
+            .is_match(text.as_bytes())
     }
 
     #[test]

@@ -154,7 +154,13 @@ impl Slot {
 pub(crate) enum Argument {
     Omitted,
     Value(Slot),
-    Variable { target: Target, context: Context, name: Option<Slot>, key: Option<u32>, index: Index },
+    Variable {
+        target: Target,
+        context: Context,
+        name: Option<Slot>,
+        key: Option<u32>,
+        index: Index,
+    },
     Regex(u32),
     CachedRegex(u32),
     Route(RouteId),
@@ -325,12 +331,26 @@ pub(crate) enum Op {
     /// A computed route name: the first argument.
     CallRouteNamed(u32, u32),
     Assign(u32, AssignOp),
-    Xlog { level: XlogLevel, format: (u32, u32) },
-    Log { level: i32, text: (u32, u32) },
+    Xlog {
+        level: XlogLevel,
+        format: (u32, u32),
+    },
+    Log {
+        level: i32,
+        text: (u32, u32),
+    },
     NotImplemented,
     AssertFailed(u32, u32),
-    Async { call: u32, resume: RouteId, timeout: Option<u32> },
-    Launch { call: u32, report: Option<RouteId>, text: Option<(u32, u32)> },
+    Async {
+        call: u32,
+        resume: RouteId,
+        timeout: Option<u32>,
+    },
+    Launch {
+        call: u32,
+        report: Option<RouteId>,
+        text: Option<(u32, u32)>,
+    },
 
     // Statements.
     /// A statement begins here (the host may trace it).
@@ -342,7 +362,10 @@ pub(crate) enum Op {
     IfSkipped,
     /// The result of a loop or switch that may have executed nothing.
     Fresh,
-    Return { values: (u32, u32), code: ReturnCode },
+    Return {
+        values: (u32, u32),
+        code: ReturnCode,
+    },
     Exit,
     Drop,
     /// The closing brace of a block.
@@ -351,7 +374,12 @@ pub(crate) enum Op {
     LoopRound(u32),
     LoopLeave,
     /// Iterator, list (without index), end.
-    ForRound { iterator: u32, list: u32, end: u32, parse: bool },
+    ForRound {
+        iterator: u32,
+        list: u32,
+        end: u32,
+        parse: bool,
+    },
     /// The list of a `for` has no `[*]`.
     ForRefused,
     Switch(u32),

@@ -33,7 +33,10 @@ impl Script {
         module: ModuleId,
         name: &'a str,
     ) -> impl DoubleEndedIterator<Item = &'a Setting> {
-        self.modparams.iter().filter(move |p| p.module == module && p.name == name).map(|p| &p.value)
+        self.modparams
+            .iter()
+            .filter(move |p| p.module == module && p.name == name)
+            .map(|p| &p.value)
     }
 }
 

@@ -163,11 +163,6 @@ impl Text {
             self.bytes.extend_from_within(from..to);
         }
     }
-
-    /// Changes the limit for what follows.
-    pub(crate) fn set_limit(&mut self, limit: usize) {
-        self.limit = limit;
-    }
 }
 
 impl fmt::Write for Text {

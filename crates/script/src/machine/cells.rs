@@ -96,7 +96,9 @@ impl Cells {
         out: &mut Text,
     ) -> Reading {
         match target {
-            Target::Var(slot) => self.vars.get(slot as usize).map_or(Reading::Null, |c| c.read(out)),
+            Target::Var(slot) => {
+                self.vars.get(slot as usize).map_or(Reading::Null, |c| c.read(out))
+            }
             Target::VarNamed => match name {
                 Some(name) => self.find_var(program, name).map_or(Reading::Null, |c| c.read(out)),
                 None => Reading::Null,
@@ -132,7 +134,9 @@ impl Cells {
                 Reading::Str
             }
             // The route variables take an index and are read by the machine.
-            Target::Host(_) | Target::Route | Target::RouteName | Target::RouteType => Reading::Null,
+            Target::Host(_) | Target::Route | Target::RouteName | Target::RouteType => {
+                Reading::Null
+            }
         }
     }
 
@@ -199,7 +203,11 @@ impl Cells {
     }
 
     /// Compiles a pattern, or finds it compiled.
-    pub(crate) fn cached_pattern(&mut self, text: &[u8], flags: PatternFlags) -> Result<u32, String> {
+    pub(crate) fn cached_pattern(
+        &mut self,
+        text: &[u8],
+        flags: PatternFlags,
+    ) -> Result<u32, String> {
         if let Some(at) = self.patterns.iter().position(|(t, f, _)| **t == *text && *f == flags) {
             return Ok(at as u32);
         }

@@ -1,0 +1,164 @@
+//! `{re.subst,/regex/replacement/flags}`.
+
+use crate::pattern::{Pattern, PatternFlags};
+use crate::value::{Reading, Text};
+
+/// A substitution, compiled at load time.
+#[derive(Clone, Debug)]
+pub(crate) struct Substitution {
+    pattern: Pattern,
+    replacement: Vec<Part>,
+    all: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Text(Vec<u8>),
+    Group(usize),
+}
+
+impl Substitution {
+    /// From `/regex/replacement/flags`; any first character separates.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+        let text = text.trim_ascii_start();
+        let Some((&separator, rest)) = text.split_first() else {
+            return Err("an expression is missing: `/regex/replacement/flags`".to_owned());
+        };
+        let (regex, rest) = part(rest, separator)?;
+        let (replacement, flags) = part(rest, separator)?;
+        let mut all = false;
+        let mut pattern_flags = PatternFlags { ignore_case: false, newline_sensitive: true };
+        for flag in flags.trim_ascii() {
+            match flag {
+                b'i' => pattern_flags.ignore_case = true,
+                b'g' => all = true,
+                b's' => pattern_flags.newline_sensitive = false,
+                other => return Err(format!("unknown flag `{}`", char::from(*other))),
+            }
+        }
+        if replacement.contains(&b'$') {
+            return Err("variables in the replacement are not built yet".to_owned());
+        }
+        let pattern = Pattern::compile(&braces(&regex), pattern_flags)?;
+        let groups = pattern.regex().captures_len();
+        let replacement = parts(&replacement, groups)?;
+        Ok(Self { pattern, replacement, all })
+    }
+
+    /// Appends the input with its matches replaced; without a match, the input.
+    pub(crate) fn apply(&self, input: &[u8], out: &mut Text) -> Reading {
+        let mut from = 0;
+        let most = if self.all { usize::MAX } else { 1 };
+        for found in self.pattern.regex().captures_iter(input).take(most) {
+            let Some(whole) = found.get(0) else { break };
+            out.push(&input[from..whole.start()]);
+            for part in &self.replacement {
+                match part {
+                    Part::Text(text) => out.push(text),
+                    Part::Group(n) => out.push(found.get(*n).map_or(b"", |m| m.as_bytes())),
+                }
+            }
+            from = whole.end();
+        }
+        out.push(&input[from..]);
+        Reading::Str
+    }
+}
+
+/// Up to the separator; a backslash before a separator hides it.
+fn part(text: &[u8], separator: u8) -> Result<(Vec<u8>, &[u8]), String> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        match text[at] {
+            b'\\' if text.get(at + 1) == Some(&separator) => {
+                found.push(separator);
+                at += 2;
+            }
+            b'\\' if at + 1 < text.len() => {
+                found.extend_from_slice(&text[at..at + 2]);
+                at += 2;
+            }
+            byte if byte == separator => return Ok((found, &text[at + 1..])),
+            byte => {
+                found.push(byte);
+                at += 1;
+            }
+        }
+    }
+    Err(format!("a `{}` is missing", char::from(separator)))
+}
+
+/// Braces are escaped because of the braces around the transformation: `\{2\}` counts.
+fn braces(regex: &[u8]) -> Vec<u8> {
+    let mut found = Vec::new();
+    let mut rest = regex;
+    while let [byte, after @ ..] = rest {
+        rest = match (byte, after) {
+            (b'\\', [brace @ (b'{' | b'}'), after @ ..]) => {
+                found.push(*brace);
+                after
+            }
+            (b'\\', [next, after @ ..]) => {
+                found.extend_from_slice(&[b'\\', *next]);
+                after
+            }
+            _ => {
+                found.push(*byte);
+                after
+            }
+        };
+    }
+    found
+}
+
+fn parts(replacement: &[u8], groups: usize) -> Result<Vec<Part>, String> {
+    let mut found = Vec::new();
+    let mut text = Vec::new();
+    let mut rest = replacement;
+    while let [byte, after @ ..] = rest {
+        rest = match (byte, after) {
+            (b'\\', [digit @ b'0'..=b'9', after @ ..]) => {
+                let group = usize::from(digit - b'0');
+                if group >= groups {
+                    return Err(format!("there is no group {group}"));
+                }
+                found.push(Part::Text(std::mem::take(&mut text)));
+                found.push(Part::Group(group));
+                after
+            }
+            (b'\\', [next, after @ ..]) => {
+                text.push(*next);
+                after
+            }
+            _ => {
+                text.push(*byte);
+                after
+            }
+        };
+    }
+    found.push(Part::Text(text));
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subst(text: &str, input: &str) -> String {
+        let mut out = Text::new(1000);
+        Substitution::parse(text.as_bytes()).unwrap().apply(input.as_bytes(), &mut out);
+        String::from_utf8(out.as_bytes().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn section_9_2_subst() {
+        assert_eq!(subst("/^\\+(.*)/00\\1/", "+49123"), "0049123");
+        assert_eq!(subst("/x/y/g", "axbx"), "ayby");
+        assert_eq!(subst("/X/y/", "axbx"), "axbx", "no match leaves the input");
+        assert_eq!(subst("/X/y/i", "axbx"), "aybx");
+        assert_eq!(subst("|[0-9]\\{3\\}|-|", "12345"), "-45");
+        assert!(Substitution::parse(b"/a/b").is_err());
+        assert!(Substitution::parse(b"/a/\\1/").is_err());
+    }
+}

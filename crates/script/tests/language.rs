@@ -1,0 +1,383 @@
+//! The language, section by section of its specification, run against a small host.
+
+mod common;
+
+use common::*;
+use duologue_script::*;
+
+#[test]
+fn section_1_3_formats() {
+    let text = run(r#"$var(n) = 5; $var(s) = "x"; $var(dyn) = "n";
+           xlog("a $var(n) $$ $(var(s)). $var(none) $ru $rp $var($var(dyn)) $hdr($var(s)) $(hdr(A)[-1])");"#);
+    assert_eq!(text, "a 5 $ x. <null> sip:bob@example.com 5060 5 x A-1");
+}
+
+#[test]
+fn section_1_4_includes() {
+    struct Two;
+    impl Sources for Two {
+        fn read(&self, path: &str, from: Option<&str>) -> Result<String, String> {
+            match (path, from) {
+                ("main", None) => {
+                    Ok("include_file \"sub\" junk\nroute {\n  import_file 'body'\n}".into())
+                }
+                ("sub", Some("main")) => Ok("log_level=3".into()),
+                ("body", Some("main")) => Ok("xlog(\"$cfg_file:$cfg_line\");".into()),
+                _ => Err("no such file".into()),
+            }
+        }
+    }
+    let (script, _) = Script::load("main", &Two, &Shop).unwrap();
+    assert_eq!(script.global("log_level"), Some(&Setting::Int(3)));
+    let mut world = World::new();
+    let mut machine = Machine::new();
+    machine.start(&script.program, script.program.route(RouteKind::Request, "0").unwrap());
+    machine.resume(&script.program, &mut world);
+    assert_eq!(world.said, ["body:1"]);
+}
+
+#[test]
+fn section_1_4_endless_includes_end() {
+    struct Itself;
+    impl Sources for Itself {
+        fn read(&self, _: &str, _: Option<&str>) -> Result<String, String> {
+            Ok("include_file \"x\"".into())
+        }
+    }
+    assert_eq!(Script::load("x", &Itself, &Shop).err().unwrap().errors(), 1);
+}
+
+#[test]
+fn section_2_settings_modules_and_sockets() {
+    let script = load(
+        r#"
+        log_level = -1   xlog_level=4
+        server_header = "Server: x"
+        mpath="/a/lib" socket=udp:127.0.0.1:5060 use_workers 3 tag main as 1.2.3.4:5070
+        socket = tcp:[::1]
+        socket=udp:my-host.example.com:5060-5062,5070
+        alias = udp:a.example.com:5060 b.example.com
+        auto_aliases = no
+        loadmodule "/usr/lib/tm.so"
+        loadmodule "rr"
+        modparam("tm|rr", "name", "one" "two")
+        modparam("TM", "fr_timeout", 5)
+        route { forward(); }
+        timer_route[gc, 30] { code(1); }
+        "#,
+    );
+    assert_eq!(script.global("log_level"), Some(&Setting::Int(-1)));
+    let socket = &script.sockets[0];
+    assert_eq!(
+        (socket.host.as_str(), &socket.ports, socket.workers),
+        ("127.0.0.1", &vec![5060], Some(3))
+    );
+    assert_eq!(socket.advertised, Some(("1.2.3.4".to_owned(), Some(5070))));
+    assert_eq!(socket.tag.as_deref(), Some("main"));
+    assert_eq!(script.sockets[1].host, "::1");
+    assert_eq!(script.sockets[2].host, "my-host.example.com");
+    assert_eq!(script.sockets[2].ports, [5060, 5061, 5062, 5070]);
+    assert_eq!(script.aliases.len(), 2);
+    assert_eq!(script.modparams.len(), 3);
+    assert_eq!(script.modparam(RR, "name").next(), Some(&Setting::Str("onetwo".into())));
+    assert!(script.program.needs(FORWARD));
+    assert!(!script.program.needs(T_RELAY));
+    let timer = script.program.route(RouteKind::Timer, "gc").unwrap();
+    assert_eq!(script.program.route_info(timer).unwrap().interval_seconds, Some(30));
+}
+
+#[test]
+fn section_3_2_parameters_and_return_codes() {
+    let (said, _) = play(
+        r#"route {
+            route(greet, 7, "plain $ru", $ru, NULL);
+            xlog("rc=$rc r0=$return(0) r1=$return(1) r2=$return(2) p=$param(1)");
+            route(last); xlog("$retcode");
+            route("la$var(x)");
+            $var(n) = "greet"; route($var(n), 1); xlog("$rc");
+        }
+        route[greet] {
+            xlog("$param(1) $param(2) $param(3) $param(4) $param(5)");
+            if ($param(1) == 7) return(3, $param(3), 42);
+            return(-1);
+        }
+        route[last] { code(5); if ($var(none)) { code(6); } }"#,
+    );
+    assert_eq!(
+        said,
+        [
+            "7 plain $ru sip:bob@example.com <null> <null>",
+            "rc=3 r0=sip:bob@example.com r1=42 r2=<null> p=<null>",
+            "code 5",
+            "1",
+            "Machine:Error:5: route() names no route",
+            "1 <null> <null> <null> <null>",
+            "-1",
+        ]
+    );
+}
+
+#[test]
+fn section_3_2_a_result_of_zero_ends_everything() {
+    let (said, finish) = play("route { route(a); code(2); } route[a] { return(0); }");
+    assert!(said.is_empty());
+    assert_eq!(finish, Finish { code: 0, dropped: false, exited: true });
+    let (said, _) = play("route { if (code(0)) xlog(\"x\"); xlog(\"y\"); }");
+    assert_eq!(said, ["code 0"]);
+}
+
+#[test]
+fn section_3_2_recursion_is_bounded() {
+    let (said, finish) = play("route { route(a); } route[a] { route(a); }");
+    assert_eq!(said, ["Machine:Error:1: too many routes call each other"]);
+    assert!(!finish.exited);
+}
+
+#[test]
+fn section_3_3_exit_and_drop() {
+    let (said, finish) = play("route { route(a); code(2); } route[a] { drop; }");
+    assert!(said.is_empty() && finish.dropped && finish.exited);
+    let (_, finish) = play("route { exit(); }");
+    assert!(!finish.dropped && finish.exited);
+}
+
+#[test]
+fn section_3_4_error_route_runs_in_place() {
+    let (said, finish) =
+        play("route { code(-77); xlog(\"on\"); } error_route { xlog(\"E $route\"); code(-77); }");
+    assert_eq!(said, ["code -77", "E error_route", "code -77", "on"]);
+    assert!(!finish.exited);
+}
+
+#[test]
+fn section_4_loops_and_switch() {
+    assert_eq!(
+        run(
+            "$var(i) = 0; while ($var(i) < 5) { $var(i) += 1; if ($var(i) == 3) break; xlog(\"$var(i)\"); }"
+        ),
+        "1 | 2"
+    );
+    let (said, _) = play("max_while_loops=3 route { while (1) $var(i) = 1; xlog(\"out\"); }");
+    assert_eq!(said, ["Machine:Error:1: max_while_loops reached, the loop ends", "out"]);
+    assert_eq!(run("for ($var(h) in $(hdr(V)[*])) xlog(\"$var(h)\");"), "V0 | V1 | V2");
+    assert_eq!(
+        run("for ($var(h) in $hdr(V)) xlog(\"x\"); xlog(\"$rc\");"),
+        "Machine:Error:2: the list of `for` has no [*] | -10"
+    );
+    let switch = |value: &str| {
+        run(&format!(
+            "$var(a) = {value}; switch ($var(a)) {{ case 1: xlog(\"one\"); case \"Two\": xlog(\"two\"); break; \
+             case -3: xlog(\"minus\"); break; default: xlog(\"other\"); }} xlog(\"end\");"
+        ))
+    };
+    assert_eq!(switch("1"), "one | two | end");
+    assert_eq!(switch("\"tWO\""), "two | end");
+    assert_eq!(switch("-3"), "minus | end");
+    assert_eq!(switch("\"1\""), "other | end", "a text has no integer form");
+}
+
+#[test]
+fn section_4_asserts() {
+    let (said, _) = play("route { assert($var(x) == 1, \"no\"); xlog(\"on\"); }");
+    assert_eq!(said, ["on"], "off by default");
+    let (said, finish) = play(
+        "enable_asserts = yes route { assert($var(x) == 1, \"no\"); xlog(\"on\"); } error_route { xlog(\"E\"); }",
+    );
+    assert_eq!(said, ["Machine:Critical:1: assertion failed", "assert no", "E"]);
+    assert!(finish.exited);
+}
+
+#[test]
+fn section_4_result_codes() {
+    assert_eq!(run("$var(a) = 1; xlog(\"$rc\"); if ($var(x)) { } xlog(\"$rc\");"), "1 | 0");
+    assert_eq!(run("if (1) code(4); xlog(\"$rc\");"), "code 4 | 4");
+    assert_eq!(run("$ru = NULL; xlog(\"$rc\");"), "Machine:Error:2: it cannot be set to NULL | -1");
+}
+
+#[test]
+fn section_5_1_conditions() {
+    // `a || b && c` is `(a || b) && c`.
+    assert!(!truth("", "1 || 1 && 0"));
+    assert!(truth("", "1 || (1 && 0)"));
+    assert!(truth("$var(a) = 2;", "!$var(a) == 1"));
+    assert!(truth("$var(a) = 6;", "[ $var(a) & 4 ] and not [ $var(a) & 1 ]"));
+    // Errors: false, but not the negation of true.
+    assert!(!truth("", "$ru == 5"));
+    assert!(!truth("", "!$ru == 5"));
+    assert!(!truth("", "$ru == 5 || 1"), "an error stops `||`");
+    assert!(truth("", "code(3) && !code(-1)"));
+    assert!(truth("$var(z) = \"0\";", "$var(z)"));
+    assert!(!truth("$var(z) = 0;", "$var(z)"));
+    assert!(!truth("$var(z) = \"\";", "$var(z)"));
+    assert!(truth("", "$var(q) = 4"), "an assignment is a condition");
+    assert!(truth("", "{ code(2); }"));
+}
+
+#[test]
+fn section_5_2_comparisons() {
+    for (condition, wanted) in [
+        ("$null == NULL", true),
+        ("$null != NULL", false),
+        ("$null != \"x\"", true),
+        ("$null == \"\"", false),
+        ("$null !~ \"x\"", true),
+        ("$null =~ \"x\"", false),
+        ("$null == $var(none)", true),
+        ("$null < $var(none)", false),
+        ("$ru != $null", true),
+        ("$ru == \"SIP:BOB@example.com\"", true),
+        ("$ru == \"$ru\"", false),
+        ("$ru =~ \"^sip:.*@EXAMPLE\"", true),
+        ("$ru !~ \"^tel:\"", true),
+        ("$rp == 5060", true),
+        ("$rp == \"5060\"", true),
+        ("$rp >= 5061", false),
+        ("$var(i) == \"12\"", true),
+        ("$var(i) == $var(s)", true),
+        ("$var(s) == 12", false),
+        ("$var(i) > 9", true),
+        ("$var(s) > \"9\"", false),
+        ("$si == 10.0.0.0/8", true),
+        ("$si == 10.1.2.3", true),
+        ("$si != 192.168.0.0/255.255.0.0", true),
+        ("$ru == 10.0.0.0/8", false),
+        ("$ru =~ $var(p)", true),
+        ("$si == ::1", false),
+    ] {
+        let setup = "$var(i) = 12; $var(s) = \"12\"; $var(p) = \"B.B@\";";
+        assert_eq!(truth(setup, condition), wanted, "{condition}");
+    }
+}
+
+#[test]
+fn section_5_3_expressions() {
+    let value =
+        |expression: &str| run(&format!("$var(i) = 7; $var(a) = {expression}; xlog(\"$var(a)\");"));
+    for (expression, wanted) in [
+        ("2 + 3 * 4", "20"),
+        ("10 - 2 * 3", "24"),
+        ("2 + (3 * 4)", "14"),
+        ("1 | 2 + 4", "7"),
+        ("~5", "-6"),
+        ("1 << 4", "16"),
+        ("2147483647 + 1", "-2147483648"),
+        ("\"a\" + $var(i)", "a7"),
+        ("\"a\" + \"b\" + $null", "ab"),
+        ("$null + \"b\"", "b"),
+        ("5 + $null", "5"),
+        ("\"ab\" & \"bb\"", "`b"),
+        ("yes", "1"),
+        ("-5 - -3", "-2"),
+        ("$rp + \"x\"", "5060x"),
+        ("code(4) + 1", "code 4 | 5"),
+        ("$var(i) == 7", "1"),
+        ("0x10", "16"),
+        ("7 % 4", "3"),
+    ] {
+        assert_eq!(value(expression), wanted, "{expression}");
+    }
+    assert!(value("7 / 0").ends_with("| 0"), "logged, then 0");
+    for wrong in ["\"a\" + 5", "5 + \"a\"", "\"a\" - \"b\"", "\"abc\" | \"b\""] {
+        assert!(value(wrong).ends_with("no value in right expression | <null>"), "{wrong}");
+    }
+    assert_eq!(
+        run("$var(a) = 5; $var(a) /= 0; xlog(\"$rc $var(a)\");").rsplit(" | ").next(),
+        Some("-1 5")
+    );
+    assert_eq!(run("$var(a) = \"x\"; $var(a) += \"y\"; xlog(\"$var(a)\");"), "xy");
+    assert!(run("$var(a) += 1; xlog(\"$rc\");").ends_with("| -1"), "NULL has no sum");
+}
+
+#[test]
+fn section_6_arguments() {
+    assert_eq!(
+        run("say(\"$ru $null\",,\"x\");"),
+        "say Some(\"sip:bob@example.com <null>\") None Some(\"x\")"
+    );
+    assert_eq!(run("say($null); xlog(\"$rc\");"), "-1", "a lone NULL does not reach the function");
+    assert_eq!(run("$var(n) = 5; say($var(n), $var(n));"), "say Some(\"5\") Some(5) None");
+    assert_eq!(run("say(\"a\", $ru); xlog(\"$rc\");"), "-1");
+    assert_eq!(
+        run("fetch(\"k\", $var(x)); fetch(\"l\", $avp(y)); xlog(\"$var(x)$avp(y)\");"),
+        "kl"
+    );
+    assert!(truth("", "search(\"^SIP:B\")"));
+    assert!(truth("$var(p) = \"x$\";", "!search($var(p))"));
+    assert!(truth("setflag(\"A\"); setflag('B');", "$msg.flag(B) == 1 and !$msg.flag(C)"));
+}
+
+#[test]
+fn section_7_2_avps_and_9_transformations() {
+    assert_eq!(
+        run(
+            "$avp(x) = 1; $avp(x) = \"b\"; $(avp(x)[append]) = 0; xlog(\"$avp(x) $(avp(x)[-1]) $(avp(x)[*])\");"
+        ),
+        "b 0 b, 1, 0"
+    );
+    assert_eq!(
+        run(
+            "$var(k) = 4; xlog(\"$(ru{s.substr,$var(k),3}{s.toupper}{s.len}) $(ru{s.select,1,:}{s.select,0,@}) $(null{s.len})\");"
+        ),
+        "3 bob <null>"
+    );
+    assert_eq!(
+        run("xlog(\"$(ru{re.subst,/^sip:(.*)@.*/\\1/}) $(ru{uri.user}) $(si{nameaddr.1.uri})\");"),
+        "bob <sip:bob@example.com> <10.1.2.3>1"
+    );
+}
+
+#[test]
+fn section_8_route_names() {
+    let (said, _) = play(
+        "route { route(a); } route[a] { xlog(\"$route $route.name $route.type $(route[-1]) $(route[*])\"); }",
+    );
+    assert_eq!(said, ["route[a] a route route route > route[a]"]);
+}
+
+#[test]
+fn section_12_async_and_parking() {
+    let script = load(
+        r#"route { $var(v) = 1; async(wait(5, $avp(out)), done, 3); xlog("never"); }
+           route[done] { xlog("done $rc $var(v) $avp(out)"); if (wait(1)) xlog("after $rc"); }
+           event_route[E_X] { xlog("$param(who) $param(1)"); launch(wait(1), done, "t $ru"); async(wait(0), done); }"#,
+    );
+    let program = &script.program;
+    let mut world = World::new();
+    let mut machine = Machine::new();
+    machine.start(program, program.route(RouteKind::Request, "0").unwrap());
+    assert_eq!(machine.resume(program, &mut world), Outcome::Park);
+    assert_eq!(machine.resume(program, &mut world), Outcome::Park, "nothing came yet");
+    machine.parked_args(program).unwrap().store(&mut world, 1, Value::Str(b"row")).unwrap();
+    machine.resume_with(4);
+    assert_eq!(machine.resume(program, &mut world), Outcome::Park, "a call may park as well");
+    machine.resume_with(2);
+    let finish = Finish { code: 1, dropped: false, exited: false };
+    assert_eq!(machine.resume(program, &mut world), Outcome::Done(finish));
+    assert_eq!(world.said, ["done 4 <null> row", "after 2"]);
+
+    let mut world = World::new();
+    machine.start(program, program.route(RouteKind::Event, "E_X").unwrap());
+    machine.push_param(Some(b"who"), Value::Str(b"me"));
+    assert_eq!(machine.resume(program, &mut world), Outcome::Park);
+    assert_eq!(world.said[..2], ["me me", "launch true Some(\"t sip:bob@example.com\")"]);
+    assert_eq!(world.said[2], "done 7 <null> <null>", "finished at once: the route runs in place");
+}
+
+#[test]
+fn section_13_logging() {
+    assert_eq!(
+        run(
+            "xlog(\"L_DBG\", \"no\"); xdbg(\"no\"); xlog(\"L_ERR\", \"a\" \"b\"); log(2, \"$ru\"); log(\"x\");"
+        ),
+        "ab | Log:Notice:2: $ru"
+    );
+    let (said, _) = play("xlog_buf_size = 5 route { xlog(\"$ru\"); xlog(\"$rc\"); }");
+    assert_eq!(said, ["-1"]);
+}
+
+#[test]
+fn section_17_4_a_run_ends() {
+    let (said, finish) = play("max_while_loops=10000000 route { while (1) { $var(i) = 1; } }");
+    assert_eq!(said, ["Machine:Critical:1: the script runs too long, it is ended"]);
+    assert!(finish.exited);
+}
