@@ -32,6 +32,7 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// See [`ParseError`]; its status tells whether to answer or to drop.
+    #[inline]
     pub fn parse(bytes: &'b [u8]) -> Result<Self, ParseError> {
         Self::parse_within(bytes, &Limits::default())
     }
@@ -40,6 +41,7 @@ impl<'b> Message<'b> {
     ///
     /// # Errors
     /// As [`Message::parse`].
+    #[inline]
     pub fn parse_within(bytes: &'b [u8], limits: &Limits) -> Result<Self, ParseError> {
         Ok(Self { bytes, scan: scan::scan(bytes, limits, false)? })
     }

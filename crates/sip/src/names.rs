@@ -162,20 +162,13 @@ impl HeaderName {
         if let [letter] = bytes {
             return Self::compact(letter.to_ascii_lowercase());
         }
-        let first = bytes.first()?.to_ascii_lowercase();
-        let bucket = BUCKETS.get(bytes.len())?.get(usize::from(first.checked_sub(b'a')?))?;
-        if let Some(&name) = SPELLINGS.get(usize::from(bucket.0)) {
-            let last = usize::from(bucket.1);
-            if name.1.as_bytes().eq_ignore_ascii_case(bytes) {
-                return Some(name.0);
-            }
-            // Names of one length and first letter stand between the bucket's two ends.
-            return SPELLINGS[usize::from(bucket.0)..=last]
-                .iter()
-                .find(|(_, spelling)| spelling.as_bytes().eq_ignore_ascii_case(bytes))
-                .map(|&(name, _)| name);
+        if bytes.is_empty() {
+            return None;
         }
-        None
+        let (name, spelling) = SPELLINGS.get(usize::from(SLOTS[slot(bytes, SEED)]))?;
+        let spelling = spelling.as_bytes();
+        // Most senders write names as the RFCs do, and comparing octets as they are is cheaper.
+        (spelling == bytes || spelling.eq_ignore_ascii_case(bytes)).then_some(*name)
     }
 
     /// The name as we write it.
@@ -255,26 +248,46 @@ impl<'n> From<&'n str> for HeaderRef<'n> {
     }
 }
 
-/// The longest known name, in octets.
-const LONGEST: usize = 20;
+/// How many slots the table of names has: a power of two, several times the number of names.
+const SLOT_COUNT: usize = 512;
 
-/// For each length and first letter, the first and last index into `SPELLINGS` that fit; an index
-/// beyond the table where none does.
-static BUCKETS: [[(u8, u8); 26]; LONGEST + 1] = {
-    let mut buckets = [[(u8::MAX, 0); 26]; LONGEST + 1];
+/// Says that a slot is empty: an index beyond the names.
+const EMPTY: u8 = u8::MAX;
+
+/// A multiplier under which no two names share a slot; found by the compiler.
+const SEED: u32 = {
+    let mut seed = 0x9e37_79b1_u32;
+    while slots(seed).is_none() {
+        seed = seed.wrapping_add(0x6d2b_79f6);
+    }
+    seed
+};
+
+/// For each slot the index into `SPELLINGS` of the one name that may be there.
+static SLOTS: [u8; SLOT_COUNT] = slots(SEED).expect("the seed was tried");
+
+/// The slot of a name that is not empty: by its length, first, middle and last octet, whatever
+/// their case.
+const fn slot(name: &[u8], seed: u32) -> usize {
+    let (first, middle, last) = (name[0], name[name.len() / 2], name[name.len() - 1]);
+    let key = u32::from_le_bytes([first | 0x20, middle | 0x20, last | 0x20, name.len() as u8]);
+    (key.wrapping_mul(seed) >> (u32::BITS - SLOT_COUNT.ilog2())) as usize
+}
+
+const fn slots(seed: u32) -> Option<[u8; SLOT_COUNT]> {
+    let mut slots = [EMPTY; SLOT_COUNT];
     let mut i = 0;
     while i < SPELLINGS.len() {
-        let bytes = SPELLINGS[i].1.as_bytes();
-        let bucket = &mut buckets[bytes.len()][(bytes[0].to_ascii_lowercase() - b'a') as usize];
-        if bucket.0 == u8::MAX {
-            bucket.0 = i as u8;
-        }
-        bucket.1 = i as u8;
         assert!(SPELLINGS[i].0 as usize == i, "SPELLINGS follows the order of the enum");
+        let at = slot(SPELLINGS[i].1.as_bytes(), seed);
+        if slots[at] != EMPTY {
+            return None;
+        }
+        slots[at] = i as u8;
         i += 1;
     }
-    buckets
-};
+    Some(slots)
+}
 
 #[cfg(test)]
 mod tests {

@@ -150,10 +150,10 @@ fn read_line(bytes: &[u8], start: usize, end: usize) -> Option<Line> {
     let line = &bytes[start..end];
     let name_len = line.iter().position(|&b| !is_token(b))?;
     let mut colon = name_len;
-    while matches!(line[colon], b' ' | b'\t') {
+    while let Some(b' ' | b'\t') = line.get(colon) {
         colon += 1;
     }
-    if name_len == 0 || line[colon] != b':' {
+    if name_len == 0 || line.get(colon) != Some(&b':') {
         return None;
     }
     let after = &line[colon + 1..];
