@@ -4,6 +4,7 @@
 //! `cargo +nightly fuzz run message corpus/message ../tests/torture`.
 #![no_main]
 
+#[allow(dead_code, reason = "the samples are for the other tests")]
 #[path = "../../tests/common/mod.rs"]
 mod common;
 
