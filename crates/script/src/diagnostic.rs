@@ -142,6 +142,8 @@ impl fmt::Display for Diagnostic {
 pub(crate) struct Report {
     found: Vec<Found>,
     pub(crate) errors: usize,
+    /// The tokens end early, at a string or comment that is never closed.
+    pub(crate) cut_short: bool,
 }
 
 #[derive(Debug)]

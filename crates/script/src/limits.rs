@@ -14,8 +14,9 @@ pub const FILES_MAX: usize = 1000;
 pub const FILE_BYTES_MAX: usize = 8 << 20;
 /// Tokens of a script with all includes.
 pub const TOKENS_MAX: usize = 2 << 20;
-/// Blocks, parentheses and other constructs inside each other.
-pub const NESTING_MAX: usize = 100;
+/// Steps of the grammar inside each other. One parenthesis or block takes two of them, so that a
+/// hundred may nest.
+pub const NESTING_MAX: usize = 200;
 /// Variables inside the name or index of variables.
 pub const VARIABLE_NESTING_MAX: usize = 8;
 /// `route()` calls inside each other.

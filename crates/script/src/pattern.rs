@@ -209,9 +209,9 @@ fn bracket(
                 // A range only between two characters.
                 let last = posix.get(at + 1) == Some(&b']');
                 if at == first || last {
-                    literal(b'-', out)
+                    literal(b'-', out);
                 } else {
-                    out.push('-')
+                    out.push('-');
                 }
                 at += 1;
             }

@@ -2,6 +2,7 @@
 
 use crate::catalog::{FlagKind, FunctionId, RouteKind, TransformId, VariableId};
 use crate::host::{Context, Index};
+use crate::limits::FLAGS_MAX;
 use crate::pattern::Pattern;
 use crate::transform::BuiltIn;
 use std::net::IpAddr;
@@ -72,6 +73,20 @@ impl Program {
     /// The names of the flags of a kind; a name's place is its bit number.
     pub fn flag_names(&self, kind: FlagKind) -> &[String] {
         &self.flags[flag_space(kind)]
+    }
+
+    /// The bit number of a flag, given out now if the name is new: for flags that are named in
+    /// module parameters. `None` if all 32 bits are taken.
+    pub fn allocate_flag(&mut self, kind: FlagKind, name: &str) -> Option<u8> {
+        if let Some(bit) = self.flag(kind, name) {
+            return Some(bit);
+        }
+        let names = &mut self.flags[flag_space(kind)];
+        if name.is_empty() || names.len() >= FLAGS_MAX {
+            return None;
+        }
+        names.push(name.to_owned());
+        Some(names.len() as u8 - 1)
     }
 
     /// The bit number of a flag.
@@ -314,7 +329,7 @@ pub(crate) enum Op {
     MatchVariable(bool),
     /// The truth of the value on the stack, a lone variable or number.
     Truth,
-    /// The truth of a `[ … ]`: nothing is an error.
+    /// The truth of an action: 0 ends the script.
     TruthOfCode,
     /// The truth of statements in a condition: those that ran left `rc`.
     TruthOfBlock,
@@ -357,7 +372,6 @@ pub(crate) enum Op {
     Begin,
     /// An action is over: `code` becomes `$rc`; 0 ends the script.
     Done,
-    /// The same after `route()`.
     /// An `if` without executed statement: `$rc` is the condition.
     IfSkipped,
     /// The result of a loop or switch that may have executed nothing.

@@ -42,11 +42,10 @@ impl Loader<'_> {
     fn function_call(&mut self, word: &str, span: Span, asynchronous: bool) -> Parsed<u32> {
         let function = self.find_function(word, span, asynchronous)?;
         let declared = self.catalog.functions()[function];
-        if !declared.routes.contains(self.kind.set()) && self.kind != RouteKind::Request
-            || self.kind == RouteKind::Request
-                && self.program.routes.get(self.route as usize).is_some_and(|r| r.name == "0")
-                && !declared.routes.contains(RouteKind::Request.set())
-        {
+        // What a named route may call depends on who calls it: checked at the end.
+        let named = self.kind == RouteKind::Request
+            && self.program.routes.get(self.route as usize).is_some_and(|r| r.name != "0");
+        if !named && !declared.routes.contains(self.kind.set()) {
             self.report.error(span, format!("Command <{word}> cannot be used in the block"));
         }
         self.note_function(function, declared.id, span);

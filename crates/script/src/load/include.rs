@@ -2,7 +2,7 @@
 
 use super::Tok;
 use crate::diagnostic::Report;
-use crate::lexer::{Token, unescape};
+use crate::lexer::{LexError, Token, unescape};
 use crate::limits::{FILE_BYTES_MAX, FILES_MAX, INCLUDE_DEPTH_MAX, INCLUDE_PATH_MAX, TOKENS_MAX};
 use crate::source::{Files, Sources, Span};
 use logos::Logos;
@@ -91,7 +91,8 @@ fn read<S: Sources + ?Sized>(
                         }
                     }
                     Some(_) => {
-                        report.error(span, format!("a path may have {INCLUDE_PATH_MAX} characters"))
+                        report
+                            .error(span, format!("a path may have {INCLUDE_PATH_MAX} characters"));
                     }
                     None => report.error(span, format!("`{keyword}` needs a quoted path")),
                 }
@@ -102,6 +103,7 @@ fn read<S: Sources + ?Sized>(
             Err(error) => {
                 let first = text[range.clone()].find('\n').unwrap_or(range.len());
                 report.error(span.part(0, first), error.message());
+                report.cut_short |= matches!(error, LexError::OpenComment | LexError::OpenString);
             }
         }
     }

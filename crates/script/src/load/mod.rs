@@ -18,7 +18,7 @@ use crate::catalog::{Catalog, FlagKind, FunctionId, RouteKind};
 use crate::diagnostic::{Diagnostics, Report};
 use crate::lexer::{Token, unescape};
 use crate::limits::{FLAGS_MAX, NESTING_MAX};
-use crate::program::{ArgSpec, Op, Program, RouteId, flag_space};
+use crate::program::{ArgSpec, Op, Program, RouteId};
 use crate::script::{Location, Script};
 use crate::source::{Files, Sources, Span};
 
@@ -191,8 +191,7 @@ impl Loader<'_> {
     }
 
     fn fail(&mut self, span: Span, message: impl Into<String>) -> Failed {
-        self.report.error(span, message);
-        Failed
+        self.fail_help(span, message, None)
     }
 
     fn fail_help(
@@ -201,6 +200,10 @@ impl Loader<'_> {
         message: impl Into<String>,
         help: Option<String>,
     ) -> Failed {
+        // Behind a string or comment that never ends there is nothing to expect.
+        if self.report.cut_short && self.at >= self.tokens.len() {
+            return Failed;
+        }
         self.report.error_help(span, message, help);
         Failed
     }
@@ -223,6 +226,9 @@ impl Loader<'_> {
     fn skip_statement(&mut self) {
         let mut depth = 0usize;
         while let Some(token) = self.peek() {
+            if self.begins_route() {
+                return;
+            }
             match token {
                 Token::Semicolon if depth == 0 => {
                     self.at += 1;
@@ -246,7 +252,7 @@ impl Loader<'_> {
     /// Guards the recursion of the grammar.
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth >= NESTING_MAX {
-            let message = format!("more than {NESTING_MAX} constructs inside each other");
+            let message = "too many constructs inside each other";
             return Err(self.fail(self.span(), message));
         }
         self.depth += 1;
@@ -295,20 +301,15 @@ impl Loader<'_> {
 
     /// The bit of a flag name, allocated on first use.
     fn flag(&mut self, kind: FlagKind, name: &str, span: Span) -> Parsed<u8> {
-        let names = &mut self.program.flags[flag_space(kind)];
-        if let Some(bit) = names.iter().position(|n| n == name) {
-            return Ok(bit as u8);
+        if let Some(bit) = self.program.allocate_flag(kind, name) {
+            return Ok(bit);
         }
-        if name.is_empty() || names.len() >= FLAGS_MAX {
-            let message = if name.is_empty() {
-                "a flag needs a name".to_owned()
-            } else {
-                format!("more than {FLAGS_MAX} flags of one kind")
-            };
-            return Err(self.fail(span, message));
-        }
-        names.push(name.to_owned());
-        Ok(names.len() as u8 - 1)
+        let message = if name.is_empty() {
+            "a flag needs a name".to_owned()
+        } else {
+            format!("more than {FLAGS_MAX} flags of one kind")
+        };
+        Err(self.fail(span, message))
     }
 
     fn note_function(&mut self, function: usize, id: FunctionId, span: Span) {

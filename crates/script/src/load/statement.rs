@@ -11,7 +11,8 @@ impl Loader<'_> {
     /// statements := { statement }, up to the closing brace, which stays.
     pub(super) fn statements(&mut self) {
         while let Some(token) = self.peek() {
-            if token == Token::BraceClose {
+            // A block that begins here means that a brace is missing above.
+            if token == Token::BraceClose || self.begins_route() {
                 return;
             }
             let before = self.at;
@@ -117,21 +118,30 @@ impl Loader<'_> {
         self.expect(Token::BraceClose, "`}`")
     }
 
-    /// if ( cond ) statement [ else statement ]
+    /// if ( cond ) statement { else if ( cond ) statement } [ else statement ]
     pub(super) fn if_statement(&mut self) -> Parsed<()> {
-        let span = self.span();
-        self.at += 1;
-        self.parenthesised(Self::condition)?;
-        let decide = self.emit(Op::Decide(0), span);
-        self.branch_body(span)?;
-        let over = self.emit(Op::Jump(0), span);
-        self.land(decide);
-        if self.take_word("else") {
+        let mut over = Vec::new();
+        loop {
+            let span = self.span();
+            self.at += 1;
+            self.parenthesised(Self::condition)?;
+            let decide = self.emit(Op::Decide(0), span);
             self.branch_body(span)?;
-        } else {
-            self.emit(Op::IfSkipped, span);
+            over.push(self.emit(Op::Jump(0), span));
+            self.land(decide);
+            if !self.take_word("else") {
+                self.emit(Op::IfSkipped, span);
+                break;
+            }
+            // A chain may be longer than constructs may nest.
+            if !self.is_word("if") {
+                self.branch_body(span)?;
+                break;
+            }
         }
-        self.land(over);
+        for jump in over {
+            self.land(jump);
+        }
         Ok(())
     }
 
@@ -229,7 +239,7 @@ impl Loader<'_> {
         let mut cases: Vec<(Label, u32)> = Vec::new();
         let mut otherwise = None;
         self.breaks.push(Vec::new());
-        while self.peek().is_some_and(|token| token != Token::BraceClose) {
+        while self.peek().is_some_and(|t| t != Token::BraceClose) && !self.begins_route() {
             let label_span = self.span();
             if self.take_word("case") {
                 if otherwise.is_some() {
@@ -275,7 +285,8 @@ impl Loader<'_> {
 
     fn case_body(&mut self) {
         while let Some(token) = self.peek() {
-            if token == Token::BraceClose || self.is_word("case") || self.is_word("default") {
+            let label = self.is_word("case") || self.is_word("default");
+            if token == Token::BraceClose || label || self.begins_route() {
                 return;
             }
             let before = self.at;

@@ -79,6 +79,9 @@ impl Loader<'_> {
             }
         }
         while let Some(token) = self.peek() {
+            if self.begins_route() && self.at > from {
+                return;
+            }
             match token {
                 Token::BraceOpen => depth += 1,
                 Token::BraceClose => {
@@ -93,6 +96,13 @@ impl Loader<'_> {
             }
             self.at += 1;
         }
+    }
+
+    /// Whether a route block begins here, not a call of `route()`.
+    pub(super) fn begins_route(&self) -> bool {
+        self.peek() == Some(Token::Word)
+            && KEYWORDS[3..].contains(&self.next_text())
+            && matches!(self.peek_at(1), Some(Token::BraceOpen | Token::BracketOpen))
     }
 
     pub(super) fn begins_item(&self) -> bool {
@@ -465,9 +475,9 @@ impl Loader<'_> {
             _ => None,
         };
         if value.is_some() {
-            self.at += 1
+            self.at += 1;
         } else {
-            self.at = from
+            self.at = from;
         }
         value.map(|n| if negative { n.wrapping_neg() } else { n })
     }

@@ -52,16 +52,22 @@ impl Loader<'_> {
                 rest = &rest[plain..];
                 continue;
             }
+            // Without escapes the place in the string is the place in the file.
+            let offset = text.len() - rest.len();
+            let exact = text.len() + 2 == (span.end - span.start) as usize;
+            let place = |len| if exact { span.part(1 + offset, len) } else { span };
             let len = match variable_len(&rest[1..]) {
-                Ok(0) => return Err(self.fail(span, "a `$` that begins no variable; write `$$`")),
+                Ok(0) => {
+                    return Err(self.fail(place(1), "a `$` that begins no variable; write `$$`"));
+                }
                 Ok(len) => len + 1,
-                Err(error) => return Err(self.fail(span, error.message())),
+                Err(error) => return Err(self.fail(place(rest.len()), error.message())),
             };
             if rest[1] == b'$' {
                 let (start, len) = self.literal(b"$");
                 found.push(Piece::Literal(start, len));
             } else {
-                found.push(Piece::Variable(self.variable_text(&rest[..len], span, 0)?));
+                found.push(Piece::Variable(self.variable_text(&rest[..len], place(len), 0)?));
             }
             rest = &rest[len..];
         }

@@ -1,6 +1,6 @@
 //! A small world for scripts: a catalog with a few names, and a host that writes everything down.
 
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 use duologue_script::*;
 
@@ -36,8 +36,6 @@ impl Catalog for Shop {
 
     fn functions(&self) -> &[Function] {
         use ParamKind as K;
-        const P: fn(ParamKind) -> Param = Param::new;
-        let _ = P;
         const LIST: &[Function] = &[
             Function::core(CODE, "code", &[Param::new(K::Int)]),
             Function::core(SETFLAG, "setflag", &[Param::new(K::Flag(FlagKind::Message))]),
