@@ -3,6 +3,7 @@
 use crate::host::{Assign, Index, VarAccess, WriteError};
 use crate::limits::{AVPS_MAX, JOINED_BYTES_MAX};
 use crate::value::{Reading, Text, Value};
+use smallvec::SmallVec;
 
 /// The stacks of one message. The host keeps it and passes it on to the transaction.
 ///
@@ -15,15 +16,18 @@ pub struct AvpList {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
-    name: Box<[u8]>,
+    name: Bytes,
     value: Owned,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Owned {
     Int(i32),
-    Str(Box<[u8]>),
+    Str(Bytes),
 }
+
+/// Most names and values fit without an allocation.
+type Bytes = SmallVec<[u8; 24]>;
 
 impl AvpList {
     /// No values.
@@ -49,18 +53,18 @@ impl AvpList {
 
     /// The values of a name, newest first.
     pub fn values<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = Value<'a>> {
-        let named = self.entries.iter().rev().filter(move |e| *e.name == *name);
+        let named = self.entries.iter().rev().filter(move |e| e.name.as_slice() == name);
         named.map(|e| e.value.borrow())
     }
 
     /// Names and values, newest first (`avp_print()`).
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Value<'_>)> {
-        self.entries.iter().rev().map(|e| (&*e.name, e.value.borrow()))
+        self.entries.iter().rev().map(|e| (e.name.as_slice(), e.value.borrow()))
     }
 
     /// Deletes all values of a name.
     pub fn remove_all(&mut self, name: &[u8]) {
-        self.entries.retain(|e| *e.name != *name);
+        self.entries.retain(|e| e.name.as_slice() != name);
     }
 
     /// Deletes everything.
@@ -142,13 +146,17 @@ impl AvpList {
             return Err(WriteError::BadValue);
         }
         let value = Owned::of(value).ok_or(WriteError::BadValue)?;
-        Ok(Entry { name: name.into(), value })
+        Ok(Entry { name: Bytes::from_slice(name), value })
     }
 
     /// The place of the value with this index.
     fn find(&self, name: &[u8], index: i32) -> Option<usize> {
-        let mut places =
-            self.entries.iter().enumerate().filter(|(_, e)| *e.name == *name).map(|(at, _)| at);
+        let mut places = self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.name.as_slice() == name)
+            .map(|(at, _)| at);
         match usize::try_from(index) {
             Ok(n) => places.rev().nth(n),
             Err(_) => places.nth(index.unsigned_abs() as usize - 1),
@@ -182,7 +190,7 @@ impl Owned {
         match value {
             Value::Null => None,
             Value::Int(n) => Some(Self::Int(n)),
-            Value::Str(s) | Value::StrInt(s, _) => Some(Self::Str(s.into())),
+            Value::Str(s) | Value::StrInt(s, _) => Some(Self::Str(Bytes::from_slice(s))),
         }
     }
 

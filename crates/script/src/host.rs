@@ -334,7 +334,7 @@ impl<'a> Args<'a> {
     ///
     /// # Errors
     /// As [`Host::write`].
-    pub fn store<H: Host>(
+    pub fn store<H: Host + ?Sized>(
         &mut self,
         host: &mut H,
         i: usize,
@@ -351,7 +351,7 @@ impl<'a> Args<'a> {
     }
 
     /// Reads the variable given for a `Var` parameter, whoever owns it. NULL if it was left out.
-    pub fn load<H: Host>(&mut self, host: &mut H, i: usize, out: &mut Text) -> Reading {
+    pub fn load<H: Host + ?Sized>(&mut self, host: &mut H, i: usize, out: &mut Text) -> Reading {
         if let Some(access) = self.variable(i) {
             return host.read(&access, out);
         }

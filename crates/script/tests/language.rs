@@ -381,3 +381,107 @@ fn section_17_4_a_run_ends() {
     assert_eq!(said, ["Machine:Critical:1: the script runs too long, it is ended"]);
     assert!(finish.exited);
 }
+
+#[test]
+fn programs_are_shared_and_runs_move_between_threads() {
+    fn is<T: Send>() {}
+    fn shared<T: Send + Sync>() {}
+    is::<Machine>();
+    shared::<Script>();
+}
+
+#[test]
+fn section_4_long_else_if_chains() {
+    let arms: String =
+        (0..500).map(|n| format!("if ($var(i) == {n}) xlog(\"{n}\"); else ")).collect();
+    assert_eq!(run(&format!("$var(i) = 499; {arms} xlog(\"none\");")), "499");
+}
+
+#[test]
+fn section_17_4_parentheses_may_nest() {
+    let (open, close) = ("(".repeat(60), ")".repeat(60));
+    assert!(truth("", &format!("{open}1{close}")));
+    assert_eq!(run(&format!("$var(a) = {open}1{close}; xlog(\"$var(a)\");")), "1");
+}
+
+#[test]
+fn section_7_1_vars_begin_as_null_in_each_run() {
+    let script = load("route { xlog(\"$var(a) $rc\"); $var(a) = 1; $var($ru) = 2; }");
+    let mut world = World::new();
+    let mut machine = Machine::new();
+    for _ in 0..2 {
+        machine.start(&script.program, script.program.route(RouteKind::Request, "0").unwrap());
+        machine.resume(&script.program, &mut world);
+    }
+    assert_eq!(world.said, ["<null> <null>", "<null> <null>"]);
+}
+
+#[test]
+fn a_typical_proxy_script_loads() {
+    let (_, warnings) =
+        Script::load("opensips.cfg", TYPICAL, &Shop).map_err(|d| d.render(false)).unwrap();
+    assert_eq!(warnings.list().len(), 0);
+}
+
+const TYPICAL: &str = r#"
+####### Global Parameters #########
+log_level=3
+xlog_level=3
+udp_workers=4
+
+/* uncomment the following line to
+   enable debugging */
+#debug_mode=yes
+
+socket=udp:127.0.0.1:5060   /* main */
+
+####### Modules Section ########
+mpath="/usr/lib/x86_64-linux-gnu/opensips/modules/"
+loadmodule "tm.so"
+modparam("tm", "fr_timeout", 5)
+loadmodule "rr.so"
+modparam("rr", "append_fromtag", 0)
+
+####### Routing Logic ########
+route{
+	if ($hdr(Max-Forwards) == NULL || $(hdr(Max-Forwards){s.int}) == 0) {
+		xlog("L_WARN", "too many hops from $si\n");
+		exit;
+	}
+	if ( !($hdr(To) =~ "tag=") ) {
+		if (loose_route()) {
+			route(relay);
+			exit;
+		} else if ($ru=~"^sip:.*@.*") {
+			setflag("ACC_DO");
+			$avp(caller) = $hdr(From);
+			if($(avp(caller){s.len})>0 && $si!=10.0.0.0/24) { $ru = "sip:" + $(ru{s.select,1,:}); }
+		}
+	}
+	switch ($hdr(Method)) {
+	case "INVITE":
+		t_on_failure("missed_call");
+	case "BYE":
+		route(relay);
+		break;
+	default:
+		xlog("L_INFO","$(hdr(Method)) to <$ru>\n");
+	}
+	route(relay);
+}
+
+route[relay] {
+	if (!t_relay()) {
+		xlog("relaying failed with $retcode");
+	};
+	exit;
+}
+
+failure_route[missed_call] {
+	if ([ $rc & 4 ] and not $(avp(caller)[1]) ) {
+		t_relay();
+	}
+}
+
+onreply_route { xlog("reply"); }
+"#;

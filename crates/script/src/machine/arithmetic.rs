@@ -6,7 +6,7 @@ use crate::program::{BinaryOp, Program, Slot};
 use crate::value::Level;
 
 impl Machine {
-    pub(super) fn binary<H: Host>(
+    pub(super) fn binary<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -33,7 +33,7 @@ impl Machine {
     }
 
     /// `left op= right`.
-    pub(super) fn update<H: Host>(
+    pub(super) fn update<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -68,7 +68,7 @@ impl Machine {
         Slot::Nothing
     }
 
-    fn text_operation<H: Host>(
+    fn text_operation<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,

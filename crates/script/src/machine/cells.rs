@@ -71,7 +71,9 @@ impl Cells {
     /// Forgets the values of the last run, keeps the memory.
     pub(crate) fn clear(&mut self, vars: usize) {
         self.forget_vars();
-        self.vars.resize_with(vars, Cell::default);
+        if self.vars.len() < vars {
+            self.vars.resize_with(vars, Cell::default);
+        }
         self.named.clear();
         self.params_used = 0;
         self.extras_used = 0;

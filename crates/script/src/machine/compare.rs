@@ -100,7 +100,7 @@ impl Machine {
         }
     }
 
-    pub(super) fn matches_variable<H: Host>(
+    pub(super) fn matches_variable<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,

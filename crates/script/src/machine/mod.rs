@@ -150,7 +150,7 @@ impl Machine {
     }
 
     /// Runs until the end, or until a function parks. Asked again it gives the same answer.
-    pub fn resume<H: Host>(&mut self, program: &Program, host: &mut H) -> Outcome {
+    pub fn resume<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H) -> Outcome {
         match self.state {
             State::Parked { code: None, .. } => return Outcome::Park,
             State::Parked { resume: None, code: Some(code) } => {
@@ -191,7 +191,7 @@ impl Machine {
     }
 
     /// Runs while the state is `Running`.
-    fn run<H: Host>(&mut self, program: &Program, host: &mut H) {
+    fn run<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H) {
         loop {
             let Some(&op) = program.ops.get(self.cells.pc as usize) else {
                 return self.end(self.code, false, true);
@@ -215,7 +215,7 @@ impl Machine {
     }
 
     #[inline]
-    fn step<H: Host>(&mut self, program: &Program, host: &mut H, op: Op) -> Flow {
+    fn step<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H, op: Op) -> Flow {
         match op {
             Op::PushNumber(n) => self.stack.push(Slot::Number(n)),
             Op::PushLiteral(start, len) => self.stack.push(Slot::Literal(start, len)),
@@ -461,7 +461,7 @@ impl Machine {
 
     // Calls.
 
-    fn call<H: Host>(&mut self, program: &Program, host: &mut H, call: u32) -> Called {
+    fn call<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H, call: u32) -> Called {
         if self.prepare(program, host, call).is_err() {
             return Called::Value(-1);
         }
@@ -524,7 +524,7 @@ impl Machine {
         program.route(RouteKind::Error, "0")
     }
 
-    fn call_route<H: Host>(
+    fn call_route<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -547,7 +547,7 @@ impl Machine {
         Flow::Goto(self.cells.pc)
     }
 
-    fn call_route_named<H: Host>(&mut self, program: &Program, host: &mut H) -> Flow {
+    fn call_route_named<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H) -> Flow {
         let slot = self.argument_value(0);
         let slot = self.as_text(slot);
         let name = slot.bytes(program, self.scratch.as_bytes()).unwrap_or_default();
@@ -621,7 +621,7 @@ impl Machine {
 
     // Statements.
 
-    fn assign<H: Host>(
+    fn assign<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -644,7 +644,7 @@ impl Machine {
         if self.write(program, host, var, how, value) { 1 } else { -1 }
     }
 
-    fn xlog<H: Host>(
+    fn xlog<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -673,7 +673,7 @@ impl Machine {
         1
     }
 
-    fn launch<H: Host>(
+    fn launch<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -698,7 +698,7 @@ impl Machine {
         host.launch(function, &mut args, Launch { report, text })
     }
 
-    fn switch<H: Host>(&mut self, program: &Program, host: &mut H, switch: u32) -> Flow {
+    fn switch<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H, switch: u32) -> Flow {
         let spec = program.switches[switch as usize];
         let value = self.read(program, host, spec.selector);
         let text = self.as_text(value);
@@ -728,7 +728,13 @@ impl Machine {
     }
 
     #[cold]
-    fn complain<H: Host>(&self, program: &Program, host: &mut H, level: Level, text: &str) {
+    fn complain<H: Host + ?Sized>(
+        &self,
+        program: &Program,
+        host: &mut H,
+        level: Level,
+        text: &str,
+    ) {
         if level.number() <= host.log_level() {
             let place = self.place(program);
             let source = LogSource::Machine;

@@ -31,7 +31,12 @@ impl Slot {
 
 impl Machine {
     /// Reads a variable with its transformations.
-    pub(super) fn read<H: Host>(&mut self, program: &Program, host: &mut H, var: u32) -> Slot {
+    pub(super) fn read<H: Host + ?Sized>(
+        &mut self,
+        program: &Program,
+        host: &mut H,
+        var: u32,
+    ) -> Slot {
         let spec = &program.variables[var as usize];
         let Some(parts) = self.parts(program, host, var) else { return Slot::Null };
         let mut slot = self.fetch(program, host, var, parts);
@@ -45,7 +50,7 @@ impl Machine {
     }
 
     /// Reads element `round` of the list of a `for`.
-    pub(super) fn read_element<H: Host>(
+    pub(super) fn read_element<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -58,7 +63,7 @@ impl Machine {
     }
 
     /// Writes a variable; `false` after an error was logged.
-    pub(super) fn write<H: Host>(
+    pub(super) fn write<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -87,7 +92,12 @@ impl Machine {
     }
 
     /// Evaluates name and index. `None`: the name is empty or the index no number.
-    fn parts<H: Host>(&mut self, program: &Program, host: &mut H, var: u32) -> Option<Parts> {
+    fn parts<H: Host + ?Sized>(
+        &mut self,
+        program: &Program,
+        host: &mut H,
+        var: u32,
+    ) -> Option<Parts> {
         let spec = &program.variables[var as usize];
         let (name, key) = match spec.name {
             NameSpec::None => (None, None),
@@ -120,7 +130,7 @@ impl Machine {
         Some((name, key, index))
     }
 
-    fn fetch<H: Host>(
+    fn fetch<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -226,7 +236,7 @@ impl Machine {
         }
     }
 
-    fn transform<H: Host>(
+    fn transform<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -280,7 +290,7 @@ impl Machine {
     }
 
     /// Expands a format string; `None` if it is too long.
-    pub(super) fn format<H: Host>(
+    pub(super) fn format<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -325,7 +335,7 @@ impl Machine {
     }
 
     /// Evaluates the arguments of a call. An error means that it yields −1 (spec §6).
-    pub(super) fn prepare<H: Host>(
+    pub(super) fn prepare<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -341,7 +351,7 @@ impl Machine {
     }
 
     /// Evaluates what is passed by value to a route or returned from it.
-    pub(super) fn arguments<H: Host>(
+    pub(super) fn arguments<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
@@ -362,7 +372,7 @@ impl Machine {
         }
     }
 
-    fn argument<H: Host>(
+    fn argument<H: Host + ?Sized>(
         &mut self,
         program: &Program,
         host: &mut H,
