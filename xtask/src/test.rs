@@ -27,6 +27,9 @@ pub(crate) struct Options {
     /// Five seconds of load instead of sixty.
     #[arg(long)]
     quick: bool,
+    /// Take the program as it is, without building it.
+    #[arg(long)]
+    no_build: bool,
     /// The proxy that the calls go through (implies `--only e2e` unless it is ours).
     #[arg(long, default_value = "duologue-dialog")]
     subject: Subject,
@@ -61,7 +64,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.wants(Part::E2e) {
         heading(&format!("Calls through {}", options.subject));
         let ready = tally.check("SIPp is installed", || packages::require(&[packages::SIPP]))
-            && tally.check("the program is built", || options.subject.prepare());
+            && (options.no_build
+                || tally.check("the program is built", || options.subject.prepare()));
         if ready {
             e2e::run(&mut tally, options.subject, options.quick)?;
         }
