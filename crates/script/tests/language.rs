@@ -150,6 +150,14 @@ fn section_3_4_error_route_runs_in_place() {
 }
 
 #[test]
+fn section_3_4_an_error_in_a_condition_keeps_the_condition() {
+    let (said, _) = play(
+        "route { if (!code(-77)) xlog(\"yes $rc\"); code(-77); xlog(\"$rc\"); } error_route { if (0) exit; code(3); }",
+    );
+    assert_eq!(said, ["code -77", "code 3", "yes -77", "code -77", "code 3", "-77"]);
+}
+
+#[test]
 fn section_4_loops_and_switch() {
     assert_eq!(
         run(

@@ -40,8 +40,16 @@ pub(crate) struct Frame {
     pub(crate) scratch_from: u32,
     /// The result of the last statement of this level.
     pub(crate) last: i32,
-    /// Whether this is the error route, run in place.
-    pub(crate) in_place: bool,
+    /// Set for an error route that runs in place: what the interrupted script finds again.
+    pub(crate) interrupted: Option<Interrupted>,
+}
+
+/// What an error route in place must not change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interrupted {
+    pub(crate) cond: i8,
+    pub(crate) code: i32,
+    pub(crate) rc: Option<i32>,
 }
 
 /// One stored value; its text keeps its memory when overwritten.

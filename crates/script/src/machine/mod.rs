@@ -11,7 +11,7 @@ use crate::host::{Args, Assign, Called, Host, LogLine, LogSource, Place};
 use crate::limits::{ROUTE_LEVELS_MAX, SCRATCH_BYTES_MAX, STEPS_MAX};
 use crate::program::{Argument, Op, Program, ReturnCode, RouteId, Slot};
 use crate::value::{Level, Text, Value};
-use cells::{Cells, Frame};
+use cells::{Cells, Frame, Interrupted};
 
 /// The code of `route()` with a computed name that no route has (spec §3.1).
 const UNKNOWN_ROUTE: i32 = -5;
@@ -301,6 +301,12 @@ impl Machine {
             }
             Op::Decide(to) => {
                 self.free_scratch();
+                if host.error_raised()
+                    && let Some(route) = self.error_route(program)
+                {
+                    // This instruction comes again, with the same condition.
+                    return self.enter_in_place(program, route, self.cells.pc);
+                }
                 if self.cond < 0 {
                     self.complain(program, host, Level::Warning, "error in expression");
                 }
@@ -499,17 +505,18 @@ impl Machine {
             stack_from: self.stack.len() as u32,
             scratch_from: self.scratch.len() as u32,
             last: 1,
-            in_place: false,
+            interrupted: None,
         });
         self.cells.pc = program.routes[route.0 as usize].entry;
     }
 
     fn enter_in_place(&mut self, program: &Program, route: RouteId, back: u32) -> Flow {
         self.in_error_route = true;
+        let interrupted = Some(Interrupted { cond: self.cond, code: self.code, rc: self.cells.rc });
         let params = self.cells.params_len() as u32;
         self.enter(program, route, back, params);
         if let Some(frame) = self.cells.frames.last_mut() {
-            frame.in_place = true;
+            frame.interrupted = interrupted;
         }
         Flow::Goto(self.cells.pc)
     }
@@ -570,8 +577,11 @@ impl Machine {
         let Some(frame) = self.cells.frames.pop() else {
             return self.stop(code, false);
         };
-        if frame.in_place {
+        if let Some(before) = frame.interrupted {
             self.in_error_route = false;
+            self.cond = before.cond;
+            self.code = before.code;
+            self.cells.rc = before.rc;
         } else if self.cells.frames.is_empty() {
             self.end(code, false, false);
             return Flow::Stop;
