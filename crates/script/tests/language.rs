@@ -329,6 +329,10 @@ fn section_7_2_avps_and_9_transformations() {
         "3 bob <null>"
     );
     assert_eq!(
+        run("$var(h) = 7; xlog(\"$(ru{re.subst,/@.*$/@$si:$var(h)/})\");"),
+        "sip:bob@10.1.2.3:7"
+    );
+    assert_eq!(
         run("xlog(\"$(ru{re.subst,/^sip:(.*)@.*/\\1/}) $(ru{uri.user}) $(si{nameaddr.1.uri})\");"),
         "bob <sip:bob@example.com> <10.1.2.3>1"
     );

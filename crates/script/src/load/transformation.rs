@@ -27,10 +27,16 @@ impl Loader<'_> {
         };
         if full == "re.subst" {
             return match Substitution::parse(rest.unwrap_or_default()) {
-                Ok(substitution) => {
+                Ok((substitution, variables)) => {
+                    let mut spec = TransSpec::new(TransOp::Substitute(0));
+                    for (arg, text) in spec.args.iter_mut().zip(&variables) {
+                        *arg = TransArg::Variable(self.variable_text(text, span, depth + 1)?);
+                    }
+                    spec.count = variables.len() as u8;
                     self.program.substitutions.push(substitution);
                     let at = self.program.substitutions.len() as u32 - 1;
-                    Ok(TransSpec::new(TransOp::Substitute(at)))
+                    spec.op = TransOp::Substitute(at);
+                    Ok(spec)
                 }
                 Err(reason) => Err(self.fail(span, format!("`{{re.subst}}`: {reason}"))),
             };

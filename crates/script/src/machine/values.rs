@@ -277,7 +277,7 @@ impl Machine {
             }
             TransOp::Substitute(at) if !bytes.is_empty() => {
                 let substitution = &program.substitutions[at as usize];
-                substitution.apply(bytes, &mut work)
+                substitution.apply(bytes, values, &mut work)
             }
             // Spec §9: an empty input is an error for all but `s.`.
             TransOp::Host(_) | TransOp::Substitute(_) => Reading::Null,

@@ -1,7 +1,9 @@
 //! `{re.subst,/regex/replacement/flags}`.
 
+use crate::lexer::variable_len;
 use crate::pattern::{Pattern, PatternFlags};
-use crate::value::{Reading, Text};
+use crate::program::TRANSFORM_ARGS_MAX;
+use crate::value::{Reading, Text, Value};
 
 /// A substitution, compiled at load time.
 #[derive(Clone, Debug)]
@@ -15,11 +17,14 @@ pub(crate) struct Substitution {
 enum Part {
     Text(Vec<u8>),
     Group(usize),
+    /// A variable: one of the arguments.
+    Argument(usize),
 }
 
 impl Substitution {
-    /// From `/regex/replacement/flags`; any first character separates.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+    /// From `/regex/replacement/flags`; any first character separates. The second value holds
+    /// the variables of the replacement, to be passed as arguments.
+    pub(crate) fn parse(text: &[u8]) -> Result<(Self, Vec<Vec<u8>>), String> {
         let text = text.trim_ascii_start();
         let Some((&separator, rest)) = text.split_first() else {
             return Err("an expression is missing: `/regex/replacement/flags`".to_owned());
@@ -36,17 +41,15 @@ impl Substitution {
                 other => return Err(format!("unknown flag `{}`", char::from(*other))),
             }
         }
-        if replacement.contains(&b'$') {
-            return Err("variables in the replacement are not built yet".to_owned());
-        }
         let pattern = Pattern::compile(&braces(&regex), pattern_flags)?;
         let groups = pattern.regex().captures_len();
-        let replacement = parts(&replacement, groups)?;
-        Ok(Self { pattern, replacement, all })
+        let mut variables = Vec::new();
+        let replacement = parts(&replacement, groups, &mut variables)?;
+        Ok((Self { pattern, replacement, all }, variables))
     }
 
     /// Appends the input with its matches replaced; without a match, the input.
-    pub(crate) fn apply(&self, input: &[u8], out: &mut Text) -> Reading {
+    pub(crate) fn apply(&self, input: &[u8], args: &[Value<'_>], out: &mut Text) -> Reading {
         let mut from = 0;
         let most = if self.all { usize::MAX } else { 1 };
         for found in self.pattern.regex().captures_iter(input).take(most) {
@@ -55,6 +58,10 @@ impl Substitution {
             for part in &self.replacement {
                 match part {
                     Part::Text(text) => out.push(text),
+                    Part::Argument(n) => match args.get(*n) {
+                        Some(Value::Int(n)) => out.push_int(i64::from(*n)),
+                        value => out.push(value.and_then(Value::text).unwrap_or_default()),
+                    },
                     Part::Group(n) => out.push(found.get(*n).map_or(b"", |m| m.as_bytes())),
                 }
             }
@@ -112,7 +119,11 @@ fn braces(regex: &[u8]) -> Vec<u8> {
     found
 }
 
-fn parts(replacement: &[u8], groups: usize) -> Result<Vec<Part>, String> {
+fn parts(
+    replacement: &[u8],
+    groups: usize,
+    variables: &mut Vec<Vec<u8>>,
+) -> Result<Vec<Part>, String> {
     let mut found = Vec::new();
     let mut text = Vec::new();
     let mut rest = replacement;
@@ -131,6 +142,16 @@ fn parts(replacement: &[u8], groups: usize) -> Result<Vec<Part>, String> {
                 text.push(*next);
                 after
             }
+            (b'$', after) => {
+                let len = variable_len(after).map_err(|error| error.message().to_owned())?;
+                if variables.len() == TRANSFORM_ARGS_MAX {
+                    return Err(format!("more than {TRANSFORM_ARGS_MAX} variables"));
+                }
+                found.push(Part::Text(std::mem::take(&mut text)));
+                found.push(Part::Argument(variables.len()));
+                variables.push(rest[..=len].to_vec());
+                &after[len..]
+            }
             _ => {
                 text.push(*byte);
                 after
@@ -147,7 +168,7 @@ mod tests {
 
     fn subst(text: &str, input: &str) -> String {
         let mut out = Text::new(1000);
-        Substitution::parse(text.as_bytes()).unwrap().apply(input.as_bytes(), &mut out);
+        Substitution::parse(text.as_bytes()).unwrap().0.apply(input.as_bytes(), &[], &mut out);
         String::from_utf8(out.as_bytes().to_vec()).unwrap()
     }
 
