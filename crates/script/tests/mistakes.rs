@@ -110,6 +110,8 @@ fn each_mistake_is_named() {
         "route { xlog(\"$(ru{s.length})\"); }",
         "route { xlog(\"$(ru{s.substr,1})\"); }",
         "route { xlog(\"$(ru{s.md5})\"); }",
+        "route { xlog(\"$(ru{uri.usr})\"); }",
+        "route { xlog(\"$(hdr(Via){via.host})\"); }",
         "route { xlog(\"$(ru{re.subst,/a/b})\"); }",
         // Sections 12 and 13.
         "route { async(code(1), done); }\nroute[done] { exit; }",

@@ -63,6 +63,8 @@ impl Loader<'_> {
         let found = offered
             .iter()
             .find(|t| t.class == class && t.op == op && (index.is_none() || t.indexed));
+        // `{uri.usr}` is a slip if the host has `{uri.user}`.
+        let near = class != "s" && offered.iter().any(|t| t.class == class);
         let (op, least, most) = if let Some(found) = found {
             if found.standing == Standing::Planned {
                 let message = format!("`{{{full}}}` is known, but not built yet in this version");
@@ -71,7 +73,7 @@ impl Loader<'_> {
             (TransOp::Host(found.id), found.args_min.into(), found.args_max.into())
         } else if let Some((built_in, least, most)) = BuiltIn::find(&full) {
             (TransOp::BuiltIn(built_in), least, most)
-        } else if BuiltIn::PLANNED.contains(&full.as_str()) {
+        } else if BuiltIn::is_planned(&full) && !near {
             let message = format!("`{{{full}}}` is known, but not built yet in this version");
             return Err(self.fail(span, message));
         } else {
