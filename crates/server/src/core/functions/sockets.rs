@@ -1,0 +1,38 @@
+//! Sockets, and who we are.
+
+use duologue_script::{Args, Called};
+
+use super::yes_or_no;
+use crate::context::Context;
+use crate::sockets::SocketSpec;
+
+/// Replies go where the request came from, as if its Via had asked (RFC 3581 §4).
+pub(super) fn force_rport(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
+    ctx.draft.forced_rport = true;
+    Called::Value(1)
+}
+
+pub(super) fn force_send_socket(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let socket = args.str(0).and_then(|text| ctx.turn.node.sockets.find_text(text));
+    if socket.is_some() {
+        ctx.draft.target.socket = socket;
+    }
+    yes_or_no(socket.is_some())
+}
+
+pub(super) fn check_socket(_: usize, text: &str) -> Result<(), String> {
+    match text.parse::<SocketSpec>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("a socket is proto:host[:port], not \"{text}\"")),
+    }
+}
+
+pub(super) fn is_myself(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let Some(host) = args.str(0) else { return Called::Value(-1) };
+    let port = match args.int(1).map(u16::try_from) {
+        None => None,
+        Some(Ok(port)) => Some(port),
+        Some(Err(_)) => return Called::Value(-1),
+    };
+    yes_or_no(ctx.turn.node.sockets.is_me(host, port, None))
+}

@@ -1,0 +1,201 @@
+//! Headers: From and To, Contact, credentials, and any by its name.
+
+use duologue_script::{Index, Reading, Text, VarAccess};
+use duologue_sip::{Auth, HeaderName, HeaderRef, NameAddr};
+
+use super::uri;
+use super::view::{indexed, number, on_message, part, some};
+use crate::context::Context;
+
+// --- From and To ------------------------------------------------------------------------------
+
+/// Getters for the parts of one of the two addresses that every message has.
+macro_rules! parts {
+    ($which:ident: $($name:ident = $part:expr;)*) => {$(
+        pub(super) fn $name(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+            on_message(ctx, var, |message| match message.$which() {
+                Ok(address) => $part(out, &address),
+                Err(_) => Reading::Null,
+            })
+        }
+    )*};
+}
+
+parts! { from: from = all; from_user = user; from_host = host; from_name = name; from_tag = tag; }
+parts! { to: to = all; to_user = user; to_host = host; to_name = name; to_tag = tag; }
+
+fn all(out: &mut Text, address: &NameAddr<'_>) -> Reading {
+    some(out, Some(address.uri_bytes()))
+}
+
+fn user(out: &mut Text, address: &NameAddr<'_>) -> Reading {
+    uri::user(out, address.uri_bytes())
+}
+
+fn host(out: &mut Text, address: &NameAddr<'_>) -> Reading {
+    uri::host(out, address.uri_bytes())
+}
+
+/// The display name with its quotes.
+fn name(out: &mut Text, address: &NameAddr<'_>) -> Reading {
+    some(out, Some(address.display()))
+}
+
+fn tag(out: &mut Text, address: &NameAddr<'_>) -> Reading {
+    some(out, address.tag())
+}
+
+// --- Single headers ---------------------------------------------------------------------------
+
+pub(super) fn call_id(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    part(ctx, var, out, |message| message.call_id().ok())
+}
+
+/// The CSeq number, as text: it has no integer form (spec/script.md §8).
+pub(super) fn cseq(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    on_message(ctx, var, |message| match message.cseq() {
+        Ok(cseq) => {
+            out.push_int(cseq.number.into());
+            Reading::Str
+        }
+        Err(_) => Reading::Null,
+    })
+}
+
+pub(super) fn content_length(
+    ctx: &mut Context<'_>,
+    var: &VarAccess<'_>,
+    _: &mut Text,
+) -> Reading {
+    number(ctx, var, |message| i32::try_from(message.content_length().ok()??).ok())
+}
+
+pub(super) fn content_type(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    part(ctx, var, out, |message| message.content_type())
+}
+
+pub(super) fn user_agent(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    part(ctx, var, out, |message| message.value(HeaderName::UserAgent))
+}
+
+/// `$ct`: one value of Contact, across lines and commas.
+pub(super) fn contact(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    on_message(ctx, var, |message| {
+        indexed(var.index, out, || message.values(HeaderName::Contact).map(|value| value.bytes))
+    })
+}
+
+// --- Headers by name --------------------------------------------------------------------------
+
+/// `$hdr(name)`: the value of one line, commas and all.
+pub(super) fn header(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    let Some(name) = var.name else { return Reading::Null };
+    let name = HeaderRef::from(name);
+    on_message(ctx, var, |message| match var.index {
+        Index::None => match message.header(name) {
+            Some(header) => {
+                out.push(header.value());
+                Reading::Str
+            }
+            None => Reading::Null,
+        },
+        index => indexed(index, out, || message.all(name).map(|header| header.value())),
+    })
+}
+
+/// `$(hdr_name[n])`: the name of a line as it is written.
+pub(super) fn header_name(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    on_message(ctx, var, |message| {
+        indexed(var.index, out, || message.headers().map(|header| header.name()))
+    })
+}
+
+/// `$hdrcnt(name)`: how many lines have this name.
+pub(super) fn header_count(ctx: &mut Context<'_>, var: &VarAccess<'_>, _: &mut Text) -> Reading {
+    let Some(name) = var.name else { return Reading::Null };
+    number(ctx, var, |message| i32::try_from(message.count(HeaderRef::from(name))).ok())
+}
+
+// --- Credentials ------------------------------------------------------------------------------
+
+pub(super) fn auth_user(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    credential(ctx, var, out, b"username", |username| Some(split_username(username).0))
+}
+
+pub(super) fn auth_domain(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    credential(ctx, var, out, b"username", |username| split_username(username).1)
+}
+
+pub(super) fn auth_username(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    credential(ctx, var, out, b"username", all_of_it)
+}
+
+pub(super) fn auth_realm(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    credential(ctx, var, out, b"realm", all_of_it)
+}
+
+pub(super) fn auth_uri(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    credential(ctx, var, out, b"uri", all_of_it)
+}
+
+pub(super) fn auth_nonce(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    credential(ctx, var, out, b"nonce", all_of_it)
+}
+
+/// A part of a parameter of the credentials: Proxy-Authorization's if there are any, else
+/// Authorization's.
+fn credential(
+    ctx: &Context<'_>,
+    var: &VarAccess<'_>,
+    out: &mut Text,
+    name: &[u8],
+    part: impl FnOnce(&[u8]) -> Option<&[u8]>,
+) -> Reading {
+    on_message(ctx, var, |message| {
+        let value = message
+            .value(HeaderName::ProxyAuthorization)
+            .or_else(|| message.value(HeaderName::Authorization));
+        let Some(auth) = value.and_then(Auth::parse) else { return Reading::Null };
+        match auth.params().param(name) {
+            Some(param) => some(out, part(&param.unquoted())),
+            None => Reading::Null,
+        }
+    })
+}
+
+fn all_of_it(value: &[u8]) -> Option<&[u8]> {
+    Some(value)
+}
+
+fn split_username(username: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(b'@', username) {
+        Some(at) => (&username[..at], Some(&username[at + 1..])),
+        None => (username, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_may_have_a_domain() {
+        assert_eq!(split_username(b"alice@home"), (&b"alice"[..], Some(&b"home"[..])));
+        assert_eq!(split_username(b"alice"), (&b"alice"[..], None));
+    }
+
+    #[test]
+    fn parts_of_an_address() {
+        let address = NameAddr::parse(b"\"Bob B\" <sip:bob@h:1>;tag=x").unwrap();
+        let show = |part: fn(&mut Text, &NameAddr<'_>) -> Reading| {
+            let mut out = Text::new(100);
+            assert_eq!(part(&mut out, &address), Reading::Str);
+            String::from_utf8(out.as_bytes().to_vec()).unwrap()
+        };
+        assert_eq!(show(all), "sip:bob@h:1");
+        assert_eq!(show(user), "bob");
+        assert_eq!(show(host), "h");
+        assert_eq!(show(name), "\"Bob B\"");
+        assert_eq!(show(tag), "x");
+    }
+}

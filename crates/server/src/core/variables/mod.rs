@@ -1,0 +1,122 @@
+//! The core's variables (spec/script.md §8). What is not built yet stands in
+//! [`planned`](super::planned).
+
+mod branches;
+mod flags;
+mod headers;
+mod message;
+mod process;
+mod sockets;
+mod uri;
+mod view;
+
+use duologue_script::{FlagKind, Subname};
+
+use crate::module::Variable;
+
+const MESSAGE_FLAG: Subname = Subname::Flag(FlagKind::Message);
+const BRANCH_FLAG: Subname = Subname::Flag(FlagKind::Branch);
+
+/// The variables that need no module.
+pub static VARIABLES: &[Variable] = &[
+    // The Request-URI.
+    Variable::new(&["ru", "ruri"], uri::read).writable(uri::write),
+    Variable::new(&["rU", "ruri.user"], uri::read_user).writable(uri::write_user),
+    Variable::new(&["rd", "ruri.domain"], uri::read_host).writable(uri::write_host),
+    Variable::new(&["rp"], uri::read_port).writable(uri::write_port),
+    Variable::new(&["rP"], uri::read_proto),
+    Variable::new(&["ru_q"], uri::read_q).writable(uri::write_q),
+    // The Request-URI as received.
+    Variable::new(&["ou", "ouri"], uri::read_original),
+    Variable::new(&["oU"], uri::read_original_user),
+    Variable::new(&["od"], uri::read_original_host),
+    Variable::new(&["op"], uri::read_original_port),
+    Variable::new(&["oP"], uri::read_original_proto),
+    // The next hop and the other destinations.
+    Variable::new(&["du", "duri"], uri::read_next_hop).writable(uri::write_next_hop),
+    Variable::new(&["dd"], uri::read_next_hop_host).writable(uri::write_next_hop_host),
+    Variable::new(&["dp"], uri::read_next_hop_port).writable(uri::write_next_hop_port),
+    Variable::new(&["dP"], uri::read_next_hop_proto),
+    Variable::new(&["ds"], branches::destination_set),
+    Variable::new(&["branch"], branches::read)
+        .writable(branches::write)
+        .named(Subname::Optional)
+        .indexed()
+        .resolved(branches::resolve),
+    // From and To.
+    Variable::new(&["fu", "from"], headers::from),
+    Variable::new(&["fU", "from.user"], headers::from_user),
+    Variable::new(&["fd", "from.domain"], headers::from_host),
+    Variable::new(&["fn"], headers::from_name),
+    Variable::new(&["ft"], headers::from_tag),
+    Variable::new(&["tu", "to"], headers::to),
+    Variable::new(&["tU", "to.user"], headers::to_user),
+    Variable::new(&["td", "to.domain"], headers::to_host),
+    Variable::new(&["tn"], headers::to_name),
+    Variable::new(&["tt"], headers::to_tag),
+    // Other headers.
+    Variable::new(&["ci"], headers::call_id),
+    Variable::new(&["cs"], headers::cseq),
+    Variable::new(&["cl"], headers::content_length),
+    Variable::new(&["cT"], headers::content_type),
+    Variable::new(&["ct"], headers::contact).indexed(),
+    Variable::new(&["ua"], headers::user_agent),
+    Variable::new(&["hdr"], headers::header).named(Subname::Required).indexed(),
+    Variable::new(&["hdr_name"], headers::header_name).indexed(),
+    Variable::new(&["hdrcnt"], headers::header_count).named(Subname::Required),
+    // Credentials.
+    Variable::new(&["au"], headers::auth_user),
+    Variable::new(&["ad"], headers::auth_domain),
+    Variable::new(&["aU"], headers::auth_username),
+    Variable::new(&["ar"], headers::auth_realm),
+    Variable::new(&["adu"], headers::auth_uri),
+    Variable::new(&["an"], headers::auth_nonce),
+    // The message as a whole.
+    Variable::new(&["rm"], message::method),
+    Variable::new(&["rs"], message::status),
+    Variable::new(&["rr"], message::reason),
+    Variable::new(&["rb"], message::body),
+    Variable::new(&["mb"], message::bytes),
+    Variable::new(&["ml"], message::length),
+    Variable::new(&["msg.is_request"], message::is_request),
+    Variable::new(&["msg.type"], message::kind),
+    // Flags.
+    Variable::new(&["mf"], flags::message_names),
+    Variable::new(&["bf"], flags::branch_names),
+    Variable::new(&["msg.flag"], flags::read_message)
+        .writable(flags::write_message)
+        .named(MESSAGE_FLAG),
+    Variable::new(&["branch.flag"], flags::read_branch)
+        .writable(flags::write_branch)
+        .named(BRANCH_FLAG)
+        .indexed(),
+    // Sockets.
+    Variable::new(&["si", "src_ip"], sockets::source_ip),
+    Variable::new(&["sp"], sockets::source_port),
+    Variable::new(&["Ri"], sockets::received_ip),
+    Variable::new(&["Rp"], sockets::received_port),
+    Variable::new(&["pr", "proto"], sockets::proto),
+    Variable::new(&["af"], sockets::family),
+    Variable::new(&["socket_in"], sockets::socket_in)
+        .named(Subname::Optional)
+        .resolved(sockets::resolve_in),
+    Variable::new(&["socket_out", "fs"], sockets::socket_out)
+        .writable(sockets::write_socket_out)
+        .named(Subname::Optional)
+        .resolved(sockets::resolve_out),
+    // The program around it.
+    Variable::new(&["avp"], process::avp)
+        .writable(process::write_avp)
+        .named(Subname::Required)
+        .indexed(),
+    Variable::new(&["Ts"], process::unix_time),
+    Variable::new(&["TS"], process::started),
+    Variable::new(&["Tf"], process::time_text),
+    Variable::new(&["time"], process::time)
+        .named(Subname::Required)
+        .resolved(process::check_time),
+    Variable::new(&["pp"], process::process_id),
+    Variable::new(&["argv"], process::argument).named(Subname::Required),
+    Variable::new(&["log_level"], process::log_level).writable(process::write_log_level),
+    Variable::new(&["xlog_level"], process::xlog_level),
+];
