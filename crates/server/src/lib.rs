@@ -1,5 +1,48 @@
-//! The Duologue proxy: sockets, workers, the road of a message and the modules.
+//! The proxy: calls, workers, transports, the road of a message and the modules.
+//!
+//! ```text
+//!  net ─► Worker::receive ─► CallIndex ─► Call (its turn) ─► relay, incoming ─► Outbox ─► net
+//!                               │             │    ▲
+//!                            timers        script  └ jobs: wake-ups, deadlines, commands
+//! ```
+//!
+//! Rooms, in the order a message walks through them:
+//! - [`net`]: sockets, batches in, batches out; [`sockets`]: which addresses are ours;
+//! - [`road`]: from a datagram to its call; [`index`], [`call`], [`turn`]: who runs what when;
+//! - [`context`], [`host`]: what a script's block runs on; [`core`], [`modules`]: what it can call;
+//! - [`relay`], [`incoming`], [`upstream`], [`effects`]: requests down, replies up;
+//! - [`dialogs`], [`own_requests`]: the bridge to the dialog engine;
+//! - [`server`]: all of it started, with threads; [`node`]: what they share.
 
+pub mod call;
+pub mod catalog;
+pub mod context;
+pub mod core;
+pub mod dialogs;
+pub mod effects;
+pub mod host;
+pub mod incoming;
+pub mod index;
+pub mod loglevel;
+pub mod module;
+pub mod modules;
 pub mod net;
+pub mod node;
+pub mod own_requests;
+pub mod record_route;
+pub mod relay;
+pub mod replies;
+pub mod road;
+pub mod runqueue;
+pub mod server;
 pub mod sockets;
+pub mod statistics;
+pub mod target;
+pub mod tm;
+pub mod turn;
+pub mod upstream;
 pub mod wheel;
+pub mod worker;
+
+pub use node::Node;
+pub use server::{Overrides, Plan, Server, StartError};

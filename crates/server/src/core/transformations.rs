@@ -191,7 +191,9 @@ fn via(
 
 /// Part 0 or 1 of `SIP/2.0/UDP`.
 fn via_version(call: &TransformCall<'_>, out: &mut Text, part: usize) -> Reading {
-    via(call, out, |via| via.as_bytes().split(|&byte| byte == b'/').nth(part).map(<[u8]>::trim_ascii))
+    via(call, out, |via| {
+        via.as_bytes().split(|&byte| byte == b'/').nth(part).map(<[u8]>::trim_ascii)
+    })
 }
 
 fn via_port(call: &TransformCall<'_>, _: &mut Text) -> Reading {

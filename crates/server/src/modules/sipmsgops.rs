@@ -132,9 +132,8 @@ fn check_method(_: usize, text: &str) -> Result<(), String> {
             None => Err(format!("\"{text}\" is no method")),
         };
     }
-    let known = |name: &&str| {
-        !matches!(Method::parse(name.as_bytes()), None | Some(Method::Other(_)))
-    };
+    let known =
+        |name: &&str| !matches!(Method::parse(name.as_bytes()), None | Some(Method::Other(_)));
     match names.find(|name| !known(name)) {
         Some(name) => Err(format!("\"{name}\" is no method that can stand in a list")),
         None => Ok(()),
@@ -257,7 +256,8 @@ mod tests {
 
     #[test]
     fn header_lines_get_their_line_break_and_no_blank_line() {
-        let text = |text: &'static str| lines(text.as_bytes()).map(|(text, end)| [text, end].concat());
+        let text =
+            |text: &'static str| lines(text.as_bytes()).map(|(text, end)| [text, end].concat());
         for given in ["P-Hint: a", "P-Hint: a\r\n", "P-Hint: a\n", "P-Hint: a\r\n\r\n"] {
             assert_eq!(text(given).as_deref(), Some(&b"P-Hint: a\r\n"[..]), "{given:?}");
         }

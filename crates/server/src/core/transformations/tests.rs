@@ -56,10 +56,7 @@ fn uris() {
             ("uri.param,none", "NULL"),
         ],
     );
-    check(
-        "sip:example.com",
-        &[("uri.user", "NULL"), ("uri.port", "NULL"), ("uri.params", "NULL")],
-    );
+    check("sip:example.com", &[("uri.user", "NULL"), ("uri.port", "NULL"), ("uri.params", "NULL")]);
     check("sip:h;lr=on;r2=on", &[("uri.lr", "on"), ("uri.r2", "on")]);
     check("nonsense", &[("uri.user", "NULL"), ("uri.param,x", "NULL")]);
     check("", &[("uri.host", "NULL"), ("ip.isip", "NULL")]);

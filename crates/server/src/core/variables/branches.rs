@@ -77,11 +77,7 @@ pub(super) fn write(
 }
 
 /// `$ds`: all destinations as a Contact header line.
-pub(super) fn destination_set(
-    ctx: &mut Context<'_>,
-    _: &VarAccess<'_>,
-    out: &mut Text,
-) -> Reading {
+pub(super) fn destination_set(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {
     let Some(uri) = ctx.request_uri().filter(|_| ctx.message.is_request()) else {
         return Reading::Null;
     };
@@ -194,7 +190,8 @@ mod tests {
 
     #[test]
     fn q_values_are_written_short() {
-        for (q, text) in [(0, "0"), (1000, "1"), (500, "0.5"), (125, "0.125"), (50, "0.05"), (7, "0.007")]
+        for (q, text) in
+            [(0, "0"), (1000, "1"), (500, "0.5"), (125, "0.125"), (50, "0.05"), (7, "0.007")]
         {
             let mut out = Text::new(100);
             push_q(&mut out, q);

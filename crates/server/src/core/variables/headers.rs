@@ -62,11 +62,7 @@ pub(super) fn cseq(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -
     })
 }
 
-pub(super) fn content_length(
-    ctx: &mut Context<'_>,
-    var: &VarAccess<'_>,
-    _: &mut Text,
-) -> Reading {
+pub(super) fn content_length(ctx: &mut Context<'_>, var: &VarAccess<'_>, _: &mut Text) -> Reading {
     number(ctx, var, |message| i32::try_from(message.content_length().ok()??).ok())
 }
 

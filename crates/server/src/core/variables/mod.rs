@@ -112,9 +112,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["Ts"], process::unix_time),
     Variable::new(&["TS"], process::started),
     Variable::new(&["Tf"], process::time_text),
-    Variable::new(&["time"], process::time)
-        .named(Subname::Required)
-        .resolved(process::check_time),
+    Variable::new(&["time"], process::time).named(Subname::Required).resolved(process::check_time),
     Variable::new(&["pp"], process::process_id),
     Variable::new(&["argv"], process::argument).named(Subname::Required),
     Variable::new(&["log_level"], process::log_level).writable(process::write_log_level),

@@ -1,0 +1,207 @@
+//! A call: one owned value and a bounded queue of jobs.
+//!
+//! It lives as long as it has transactions. Its dialogs outlive it in their table, which keeps an idle
+//! dialog small; the next message with the Call-ID makes the call again.
+//!
+//! Whoever holds the token runs the call; everybody else queues what it brings. So the messages,
+//! timers and commands of a call are handled one at a time and in order, while different calls run
+//! in parallel on all workers — and no code in this crate has to wonder whether a 200 and a CANCEL
+//! are being handled at the same moment.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use duologue_dialog::DialogKey;
+use duologue_sip::Flow;
+use duologue_transaction::{BranchIndex, TransactionId};
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::index::CallKey;
+use crate::tm::Transactions;
+use crate::wheel::TimerKey;
+
+/// How many jobs may wait for a call that is being run. A burst above it is dropped and counted;
+/// peers retransmit.
+pub const JOBS_MAX: usize = 64;
+
+/// Something that has to happen on a call, in its turn.
+#[derive(Debug)]
+pub enum Job {
+    /// A datagram arrived while somebody else was running the call.
+    Datagram {
+        /// The bytes, copied once into a buffer of their size.
+        bytes: Box<[u8]>,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// The call's deadline has come.
+    Wake,
+    /// The deadline of a dialog has come.
+    DialogDeadline(DialogKey),
+    /// Somebody asked for the end of a dialog (API, management, the engine itself).
+    EndDialog(DialogKey, Ending),
+    /// A send failed after the fact: the branch that used it fails.
+    SendFailed {
+        /// Which transaction of the call.
+        transaction: TransactionId,
+        /// Which of its branches.
+        branch: BranchIndex,
+    },
+}
+
+/// How a dialog is to be ended from the middle.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// Header lines for the BYEs, each with its CRLF.
+    pub extra_headers: Box<[u8]>,
+}
+
+/// Whose packet could not leave.
+#[derive(Clone, Debug)]
+pub struct SendTag {
+    /// The call.
+    pub call: Arc<Call>,
+    /// Its transaction.
+    pub transaction: TransactionId,
+    /// The branch.
+    pub branch: BranchIndex,
+}
+
+/// One call: its identity, its inbox and its body.
+#[derive(Debug)]
+pub struct Call {
+    key: CallKey,
+    inbox: Mutex<Inbox>,
+    body: Mutex<Body>,
+}
+
+/// What a call owns. Only the holder of the token sees it.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// Its transactions, with all that the script attached to them.
+    pub transactions: Transactions,
+    /// The armed timer, if any: at most one per call.
+    pub timer: Option<Armed>,
+}
+
+/// The call's one timer in the wheel.
+#[derive(Clone, Copy, Debug)]
+pub struct Armed {
+    /// Its entry in the wheel.
+    pub key: TimerKey,
+    /// When it fires; never later than the call's next deadline.
+    pub at: duologue_sip::Tick,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    running: bool,
+    closed: bool,
+    jobs: VecDeque<Job>,
+}
+
+/// What came of offering a job to a call.
+#[derive(Debug)]
+pub enum Offer {
+    /// The caller now holds the token: run the job, then drain the rest.
+    Run,
+    /// Somebody runs the call; the job waits its turn.
+    Queued,
+    /// The call's queue is full; the job was dropped.
+    Overflow,
+    /// The call has just ended; look it up again.
+    Closed,
+}
+
+impl Call {
+    /// A call nobody runs yet.
+    pub(crate) fn new(key: CallKey) -> Arc<Self> {
+        Arc::new(Self { key, inbox: Mutex::default(), body: Mutex::default() })
+    }
+
+    /// The Call-ID under which the call is known.
+    pub fn key(&self) -> &CallKey {
+        &self.key
+    }
+
+    /// Takes the token if it is free, else queues what `job` makes. The closure runs only when a
+    /// copy is needed, so a message of an idle call is handled from the receive buffer.
+    pub(crate) fn offer(&self, job: impl FnOnce() -> Job) -> Offer {
+        let mut inbox = self.inbox.lock();
+        if inbox.closed {
+            Offer::Closed
+        } else if !inbox.running {
+            inbox.running = true;
+            Offer::Run
+        } else if inbox.jobs.len() >= JOBS_MAX {
+            Offer::Overflow
+        } else {
+            inbox.jobs.push_back(job());
+            Offer::Queued
+        }
+    }
+
+    /// Queues a job whether or not somebody runs the call. After [`Offer::Run`] the caller holds the
+    /// token and must see to it that the queue is drained.
+    pub(crate) fn post(&self, job: Job) -> Offer {
+        let mut inbox = self.inbox.lock();
+        if inbox.closed {
+            return Offer::Closed;
+        }
+        if inbox.jobs.len() >= JOBS_MAX {
+            return Offer::Overflow;
+        }
+        inbox.jobs.push_back(job);
+        if inbox.running {
+            Offer::Queued
+        } else {
+            inbox.running = true;
+            Offer::Run
+        }
+    }
+
+    /// Queues the first job of a call whose token the caller holds.
+    pub(crate) fn queue(&self, job: Job) {
+        self.inbox.lock().jobs.push_back(job);
+    }
+
+    /// The body. Only the holder of the token calls this, so it never waits.
+    pub(crate) fn body(&self) -> MutexGuard<'_, Body> {
+        self.body.lock()
+    }
+
+    /// The next queued job, if any; the token stays with the caller.
+    pub(crate) fn next_job(&self) -> Option<Job> {
+        self.inbox.lock().jobs.pop_front()
+    }
+
+    /// Gives the token back, unless a job came in meanwhile: then the caller must run that first.
+    pub(crate) fn release(&self) -> Option<Job> {
+        let mut inbox = self.inbox.lock();
+        let job = inbox.jobs.pop_front();
+        if job.is_none() {
+            inbox.running = false;
+            if inbox.jobs.capacity() > 0 {
+                inbox.jobs = VecDeque::new();
+            }
+        }
+        job
+    }
+
+    /// Ends the call, unless a job came in meanwhile. After success nobody runs it again.
+    pub(crate) fn close(&self) -> Option<Job> {
+        let mut inbox = self.inbox.lock();
+        let job = inbox.jobs.pop_front();
+        if job.is_none() {
+            inbox.closed = true;
+        }
+        job
+    }
+}
+
+impl Body {
+    /// Whether nothing is left that could need this call again.
+    pub fn is_empty(&self) -> bool {
+        self.transactions.is_empty()
+    }
+}

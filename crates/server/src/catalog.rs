@@ -1,0 +1,186 @@
+//! All names that a script may use, numbered: the core's and every module's declarations.
+
+use duologue_script as script;
+use duologue_script::{
+    FunctionId, Global, ModuleId, RouteKinds, Setting, Standing, Transformation, VariableId,
+};
+
+use crate::core;
+use crate::module::{Function, Module, Variable};
+
+/// The catalog that the script's loader asks, and the way back from its numbers to our code.
+#[derive(Debug)]
+pub struct Catalog {
+    modules: Vec<&'static Module>,
+    functions: Vec<&'static Function>,
+    variables: Vec<&'static Variable>,
+    script_modules: Vec<script::Module>,
+    script_functions: Vec<script::Function>,
+    script_variables: Vec<script::Variable>,
+    script_parameters: Vec<script::Parameter>,
+    globals: Vec<Global>,
+    transformations: Vec<Transformation>,
+}
+
+impl Catalog {
+    /// Numbers the core's names and those of `modules`.
+    pub fn new(modules: Vec<&'static Module>) -> Self {
+        let mut catalog = Self {
+            modules: Vec::new(),
+            functions: Vec::new(),
+            variables: Vec::new(),
+            script_modules: Vec::new(),
+            script_functions: Vec::new(),
+            script_variables: Vec::new(),
+            script_parameters: Vec::new(),
+            globals: core::globals(),
+            transformations: core::TRANSFORMATIONS.to_vec(),
+        };
+        catalog.add(None, core::FUNCTIONS, core::VARIABLES);
+        for (module, number) in modules.into_iter().zip(0u16..) {
+            let id = ModuleId(number);
+            catalog.modules.push(module);
+            catalog.script_modules.push(script::Module {
+                id,
+                name: module.name,
+                standing: Standing::Built,
+            });
+            catalog.add(Some(id), module.functions, module.variables);
+            for parameter in module.parameters {
+                let declared = script::Parameter::new(id, parameter.name, parameter.kind);
+                catalog.script_parameters.push(if parameter.built {
+                    declared
+                } else {
+                    declared.planned()
+                });
+            }
+        }
+        catalog.add_planned();
+        catalog
+    }
+
+    /// The modules that exist, with their numbers.
+    pub(crate) fn built(&self) -> impl Iterator<Item = (ModuleId, &'static Module)> + '_ {
+        self.modules.iter().zip(0u16..).map(|(module, number)| (ModuleId(number), *module))
+    }
+
+    /// The code behind a function's number.
+    #[inline]
+    pub(crate) fn function(&self, id: FunctionId) -> &'static Function {
+        self.functions[usize::from(id.0)]
+    }
+
+    /// The code behind a variable's number.
+    #[inline]
+    pub(crate) fn variable(&self, id: VariableId) -> &'static Variable {
+        self.variables[usize::from(id.0)]
+    }
+
+    fn add(
+        &mut self,
+        module: Option<ModuleId>,
+        functions: &'static [Function],
+        variables: &'static [Variable],
+    ) {
+        for function in functions {
+            let id = FunctionId(number(self.functions.len()));
+            self.functions.push(function);
+            self.script_functions.push(script::Function {
+                id,
+                name: function.name,
+                module,
+                params: function.params,
+                routes: function.routes,
+                asynchronous: false,
+                standing: Standing::Built,
+            });
+        }
+        for variable in variables {
+            let id = VariableId(number(self.variables.len()));
+            self.variables.push(variable);
+            for name in variable.names {
+                self.script_variables.push(script::Variable {
+                    id,
+                    name,
+                    module,
+                    writable: variable.write.is_some(),
+                    subname: variable.subname,
+                    indexed: variable.indexed,
+                    standing: Standing::Built,
+                });
+            }
+        }
+    }
+
+    /// Names that the language knows and we have not built: a script that uses them is told so.
+    fn add_planned(&mut self) {
+        for (name, first) in core::PLANNED_MODULES.iter().zip(number(self.modules.len())..) {
+            self.script_modules.push(script::Module {
+                id: ModuleId(first),
+                name,
+                standing: Standing::Planned,
+            });
+        }
+        for name in core::PLANNED_FUNCTIONS {
+            self.script_functions.push(
+                script::Function {
+                    routes: RouteKinds::all(),
+                    ..script::Function::core(FunctionId(u16::MAX), name, &[])
+                }
+                .planned(),
+            );
+        }
+        for name in core::PLANNED_VARIABLES {
+            let variable = script::Variable::core(VariableId(u16::MAX), name);
+            self.script_variables.push(variable.named(script::Subname::Optional).planned());
+        }
+    }
+}
+
+fn number(len: usize) -> u16 {
+    u16::try_from(len).expect("declarations are a few hundred constants of this program")
+}
+
+impl script::Catalog for Catalog {
+    fn modules(&self) -> &[script::Module] {
+        &self.script_modules
+    }
+
+    fn functions(&self) -> &[script::Function] {
+        &self.script_functions
+    }
+
+    fn variables(&self) -> &[script::Variable] {
+        &self.script_variables
+    }
+
+    fn globals(&self) -> &[Global] {
+        &self.globals
+    }
+
+    fn parameters(&self) -> &[script::Parameter] {
+        &self.script_parameters
+    }
+
+    fn transformations(&self) -> &[Transformation] {
+        &self.transformations
+    }
+
+    fn check_literal(&self, function: FunctionId, index: usize, text: &str) -> Result<(), String> {
+        match self.functions.get(usize::from(function.0)).and_then(|function| function.check) {
+            Some(check) => check(index, text),
+            None => Ok(()),
+        }
+    }
+
+    fn resolve_subname(&self, variable: VariableId, name: &str) -> Result<Option<u32>, String> {
+        match self.variables.get(usize::from(variable.0)).and_then(|variable| variable.resolve) {
+            Some(resolve) => resolve(name),
+            None => Ok(None),
+        }
+    }
+
+    fn check_global(&self, name: &str, value: &Setting) -> Result<(), String> {
+        core::check_global(name, value)
+    }
+}

@@ -1,0 +1,193 @@
+//! What a route runs on: one message, and all that the script decided about it so far.
+
+use duologue_dialog::{DialogKey, DialogMethod, Direction, Matched, Steps};
+use duologue_script::{AvpList, RouteId, RouteKind};
+use duologue_sip::{Edits, Flow, Message};
+use duologue_transaction::{BranchIndex, TransactionId, Winner};
+
+use crate::record_route::RecordRoute;
+use crate::target::Target;
+use crate::tm::{Armed, BranchAttached, DialogLink, DialogRole};
+use crate::turn::Turn;
+
+/// How many destinations a request may have, the Request-URI's included (spec/script.md §17.4).
+pub const BRANCHES_MAX: usize = 12;
+
+/// What a route runs on.
+#[derive(Debug)]
+pub struct Context<'r> {
+    /// The call's turn: node, worker, transactions.
+    pub turn: Turn<'r>,
+    /// The message as received.
+    pub message: &'r Message<'r>,
+    /// Where it came from.
+    pub flow: Flow,
+    /// The kind of block that runs.
+    pub kind: RouteKind,
+    /// What the script decided; made afresh for each message, reused between them.
+    pub draft: Box<Draft>,
+    /// The message's transaction, once there is one.
+    pub transaction: Option<TransactionId>,
+    /// The branch, in branch and reply routes, and the winner's in failure routes.
+    pub branch: Option<BranchIndex>,
+    /// The winning reply, in failure routes.
+    pub winner: Option<Winner>,
+    /// The current dialog (spec/dialog.md §4.5).
+    pub dialog: Option<CurrentDialog>,
+}
+
+/// The dialog that a message belongs to, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CurrentDialog {
+    /// Which dialog.
+    pub key: DialogKey,
+    /// What the message's transaction is to it.
+    pub role: DialogRole,
+    /// Which way the message travels.
+    pub direction: Direction,
+}
+
+impl CurrentDialog {
+    /// The dialog that an INVITE makes.
+    pub fn initial(key: DialogKey) -> Self {
+        Self { key, role: DialogRole::Initial, direction: Direction::Downstream }
+    }
+
+    /// The dialog that a request was matched to.
+    pub fn within(matched: Matched, method: DialogMethod) -> Self {
+        let role = DialogRole::Within(matched, method);
+        Self { key: matched.key, role, direction: matched.direction }
+    }
+
+    /// As a transaction keeps it.
+    pub fn link(&self) -> DialogLink {
+        DialogLink { key: self.key, role: self.role }
+    }
+
+    /// The same for the reply that travels back.
+    pub fn reversed(self) -> Self {
+        Self { direction: self.direction.reversed(), ..self }
+    }
+}
+
+impl DialogLink {
+    /// As the context of the transaction's request has it.
+    pub fn current(self) -> CurrentDialog {
+        let direction = match self.role {
+            DialogRole::Within(matched, _) => matched.direction,
+            DialogRole::Initial | DialogRole::Ending { .. } => Direction::Downstream,
+        };
+        CurrentDialog { key: self.key, role: self.role, direction }
+    }
+}
+
+/// The script's decisions about one message.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// Changes to the message for all branches.
+    pub edits: Edits,
+    /// Changes for the branch whose branch_route runs.
+    pub branch_edits: Edits,
+    /// The Request-URI branch.
+    pub target: Target,
+    /// Additional branches.
+    pub branches: Vec<Target>,
+    /// Message flags.
+    pub flags: u32,
+    /// AVPs.
+    pub avps: AvpList,
+    /// Armed routes.
+    pub armed: Armed,
+    /// The Record-Route to add.
+    pub record_route: RecordRoute,
+    /// Parameters of our own Route that `loose_route()` consumed; `None` before it did.
+    pub route_params: Option<Vec<u8>>,
+    /// Header lines for local replies.
+    pub reply_headers: Vec<u8>,
+    /// Max-Forwards after `mf_process_maxfwd_header()`.
+    pub max_forwards: Option<u32>,
+    /// `$DLG_timeout` written before there was a dialog.
+    pub dialog_timeout: Option<u32>,
+    /// Timers set through `$T_fr_timeout`, `$T_fr_inv_timeout`, in seconds.
+    pub timeouts: (Option<u32>, Option<u32>),
+    /// The last internal error, for `sl_reply_error()`.
+    pub error: Option<i32>,
+    /// Whether `force_rport()` or `rport` in the Via asks for symmetric replies.
+    pub forced_rport: bool,
+    /// The last status that went upstream for this message without a transaction.
+    pub replied: Option<u16>,
+    /// The onreply_route that the running branch route armed.
+    pub branch_on_reply: Option<RouteId>,
+    /// What earlier branches were given, in failure routes.
+    pub kept_branches: Vec<BranchAttached>,
+    /// Steps of the dialog that `create_dialog()` made, until the transaction exists.
+    pub created: Option<Steps>,
+    /// Whether this run holds its dialog and has to release it.
+    pub holds_dialog: bool,
+}
+
+impl Draft {
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        let Self { mut edits, mut branch_edits, mut reply_headers, .. } = std::mem::take(self);
+        edits.clear();
+        branch_edits.clear();
+        reply_headers.clear();
+        self.edits = edits;
+        self.branch_edits = branch_edits;
+        self.reply_headers = reply_headers;
+        self.target.q = -1;
+    }
+}
+
+impl Draft {
+    /// Whether later routes of the transaction need anything of this.
+    pub fn keeps_anything(&self) -> bool {
+        self.flags != 0
+            || self.armed != Armed::default()
+            || !self.avps.is_empty()
+            || !self.reply_headers.is_empty()
+    }
+
+    /// Whether branches are to be remembered one by one.
+    pub fn keeps_branches(&self) -> bool {
+        self.armed.failure.is_some()
+            || self.branch_on_reply.is_some()
+            || self.target.flags != 0
+    }
+}
+
+impl<'r> Context<'r> {
+    /// A context for a message that nothing was decided about.
+    pub fn new(turn: Turn<'r>, message: &'r Message<'r>, flow: Flow, kind: RouteKind) -> Self {
+        let draft = turn.worker.drafts.take();
+        Self {
+            turn,
+            message,
+            flow,
+            kind,
+            draft,
+            transaction: None,
+            branch: None,
+            winner: None,
+            dialog: None,
+        }
+    }
+
+    /// The changes that the running block makes: the branch's own in a branch route, the message's
+    /// elsewhere.
+    pub fn edits(&mut self) -> &mut Edits {
+        match self.kind {
+            RouteKind::Branch => &mut self.draft.branch_edits,
+            _ => &mut self.draft.edits,
+        }
+    }
+
+    /// The Request-URI as it stands now; `None` on replies.
+    pub fn request_uri(&self) -> Option<&[u8]> {
+        match &self.draft.target.uri {
+            Some(uri) => Some(uri),
+            None => self.message.is_request().then(|| self.message.uri_bytes()),
+        }
+    }
+}

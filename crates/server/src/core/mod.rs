@@ -1,0 +1,19 @@
+//! What every script may use without loading a module: global settings, core functions, core
+//! variables and transformations (spec/script.md §2, §8, §9, §11).
+
+mod functions;
+mod globals;
+mod planned;
+mod transformations;
+
+mod variables;
+
+pub use functions::FUNCTIONS;
+pub use globals::{check_global, globals};
+pub use planned::{PLANNED_FUNCTIONS, PLANNED_MODULES, PLANNED_VARIABLES};
+pub use transformations::{TRANSFORMATIONS, transform};
+pub use variables::VARIABLES;
+
+/// How long an expanded value may get before the call that asked fails (spec/script.md §2.3,
+/// `pv_print_buf_size`).
+pub const EXPANSION_MAX: usize = 20_000;

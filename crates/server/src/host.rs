@@ -1,0 +1,136 @@
+//! The script's other side: a [`Context`] answers what a running block asks.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use duologue_script::{
+    Args, Assign, Called, FunctionId, Host, Level, LogLine, LogSource, Machine, Outcome, Reading,
+    RouteId, RouteKind, Text, TransformCall, Value, VarAccess, WriteError,
+};
+
+use crate::context::Context;
+use crate::core;
+use crate::loglevel;
+use crate::statistics::{CAUGHT_PANICS, SCRIPT_ERRORS};
+
+impl Host for Context<'_> {
+    fn call(&mut self, function: FunctionId, args: &mut Args<'_>) -> Called {
+        let function = self.turn.node.catalog.function(function);
+        // Promise 5: a panic in a module is caught, logged with its name and counted.
+        match catch_unwind(AssertUnwindSafe(|| (function.run)(self, args))) {
+            Ok(called) => called,
+            Err(_) => {
+                self.turn.count(CAUGHT_PANICS);
+                let call_id = String::from_utf8_lossy(self.turn.call.key().call_id());
+                tracing::error!(%call_id, "{}() panicked; the statement yields -1", function.name);
+                Called::Value(-1)
+            }
+        }
+    }
+
+    fn read(&mut self, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+        (self.turn.node.catalog.variable(var.id).read)(self, var, out)
+    }
+
+    fn write(
+        &mut self,
+        var: &VarAccess<'_>,
+        how: Assign,
+        value: Value<'_>,
+    ) -> Result<(), WriteError> {
+        match self.turn.node.catalog.variable(var.id).write {
+            Some(write) => write(self, var, how, value),
+            None => Err(WriteError::ReadOnly),
+        }
+    }
+
+    fn transform(&mut self, transform: &TransformCall<'_>, out: &mut Text) -> Reading {
+        core::transform(transform, out)
+    }
+
+    fn log(&mut self, line: LogLine<'_>) {
+        if line.source == LogSource::Machine {
+            self.turn.count(SCRIPT_ERRORS);
+        }
+        let text = String::from_utf8_lossy(line.text);
+        let call_id = String::from_utf8_lossy(self.turn.call.key().call_id());
+        let (file, at) = (line.place.file, line.place.line);
+        match (line.source, line.level) {
+            (LogSource::Machine, Level::Alert | Level::Critical | Level::Error) => {
+                tracing::error!(target: "script", %call_id, "{text} ({file}:{at})");
+            }
+            (LogSource::Machine, _) => {
+                tracing::warn!(target: "script", %call_id, "{text} ({file}:{at})");
+            }
+            // These passed thresholds of their own; the logger prints them at any log_level.
+            (_, Level::Alert | Level::Critical | Level::Error) => {
+                tracing::error!(target: "xlog", "{text}");
+            }
+            (_, Level::Warning) => tracing::warn!(target: "xlog", "{text}"),
+            (_, Level::Notice) => tracing::info!(target: "xlog", "{text}"),
+            (_, Level::Info) => tracing::debug!(target: "xlog", "{text}"),
+            (_, Level::Debug) => tracing::trace!(target: "xlog", "{text}"),
+        }
+    }
+
+    fn xlog_level(&self) -> i32 {
+        self.turn.node.xlog_level
+    }
+
+    fn log_level(&self) -> i32 {
+        i32::from(loglevel::current())
+    }
+}
+
+/// How a block ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Its code.
+    pub code: i32,
+    /// Whether it ended by `drop`.
+    pub dropped: bool,
+}
+
+impl Context<'_> {
+    /// Runs a block to its end.
+    ///
+    /// Nothing in today's catalog parks, so a block that would wait is ended with an error instead:
+    /// the blocks that may not wait at all (branch, reply, failure routes) come here too.
+    pub fn run(&mut self, route: RouteId) -> Ended {
+        let program = std::sync::Arc::clone(&self.turn.node.program);
+        let mut machine = self.turn.worker.machines.take();
+        machine.start(&program, route);
+        let ended = loop {
+            match machine.resume(&program, self) {
+                Outcome::Done(finish) => {
+                    break Ended { code: finish.code, dropped: finish.dropped };
+                }
+                Outcome::Park => machine.resume_with(-1),
+            }
+        };
+        self.turn.worker.machines.give_back(machine);
+        ended
+    }
+
+    /// Runs a block as a route of another kind, as `t_relay()` does for branch routes.
+    pub fn run_as(&mut self, kind: RouteKind, route: RouteId) -> Ended {
+        let outer = std::mem::replace(&mut self.kind, kind);
+        let ended = self.run(route);
+        self.kind = outer;
+        ended
+    }
+}
+
+/// Machines at rest, so that a run allocates nothing.
+#[derive(Debug, Default)]
+pub struct Machines(Vec<Machine>);
+
+impl Machines {
+    fn take(&mut self) -> Machine {
+        self.0.pop().unwrap_or_default()
+    }
+
+    fn give_back(&mut self, mut machine: Machine) {
+        machine.clear();
+        self.0.push(machine);
+    }
+}

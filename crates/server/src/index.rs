@@ -1,0 +1,203 @@
+//! From a Call-ID to its call: one look-up per message, by a keyed hash.
+//!
+//! Attackers choose Call-IDs, so the hash has a secret key. Each shard also owns the timer wheel of
+//! its calls: a call that ends leaves the table and the wheel under one lock.
+
+use std::hash::Hasher;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use duologue_sip::Tick;
+use hashbrown::HashTable;
+use parking_lot::Mutex;
+use siphasher::sip::SipHasher13;
+
+use crate::call::{Armed, Call, Job, Offer};
+use crate::wheel::Wheel;
+
+/// How many shards the index has: enough that workers seldom meet at one.
+const SHARDS: usize = 64;
+
+/// A Call-ID with its keyed hash.
+#[derive(Clone, Debug)]
+pub struct CallKey {
+    hash: u64,
+    call_id: Box<[u8]>,
+}
+
+impl CallKey {
+    /// The Call-ID's bytes as received.
+    pub fn call_id(&self) -> &[u8] {
+        &self.call_id
+    }
+
+    /// The keyed hash.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+}
+
+/// All calls of a node.
+#[derive(Debug)]
+pub struct CallIndex {
+    shards: Box<[Shard]>,
+    key: (u64, u64),
+    len: AtomicUsize,
+    calls_max: usize,
+}
+
+#[derive(Debug)]
+struct Shard {
+    /// The earliest deadline of the wheel in ms, so that the driver need not lock to look.
+    next_due: AtomicU64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    calls: HashTable<Arc<Call>>,
+    wheel: Wheel<Arc<Call>>,
+}
+
+/// What came of bringing a message to its call.
+#[derive(Debug)]
+pub(crate) enum Entered {
+    /// The caller holds the token.
+    Run(Arc<Call>),
+    /// The message waits its turn.
+    Queued,
+    /// The call's queue is full.
+    Overflow,
+    /// There is no such call and none was to be made.
+    Unknown,
+    /// The table is full.
+    Full,
+}
+
+impl CallIndex {
+    /// An empty index that holds at most `calls_max` calls and hashes under `key`.
+    pub fn new(key: (u64, u64), calls_max: usize) -> Self {
+        let shard = || Shard {
+            next_due: AtomicU64::new(u64::MAX),
+            inner: Mutex::new(Inner { calls: HashTable::new(), wheel: Wheel::new() }),
+        };
+        Self {
+            shards: (0..SHARDS).map(|_| shard()).collect(),
+            key,
+            len: AtomicUsize::new(0),
+            calls_max,
+        }
+    }
+
+    /// How many calls are alive.
+    pub fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Whether no call is alive.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keyed hash of a Call-ID.
+    pub fn hash(&self, call_id: &[u8]) -> u64 {
+        let mut hasher = SipHasher13::new_with_keys(self.key.0, self.key.1);
+        hasher.write(call_id);
+        hasher.finish()
+    }
+
+    /// Brings a job to the call of `call_id`; `make` says whether to make the call if it is unknown.
+    /// `job` is asked for a copy only when the call is being run by somebody else.
+    pub(crate) fn enter(&self, call_id: &[u8], make: bool, mut job: impl FnMut() -> Job) -> Entered {
+        let hash = self.hash(call_id);
+        loop {
+            let Some(call) = self.find_or_make(hash, call_id, make) else {
+                return if make { Entered::Full } else { Entered::Unknown };
+            };
+            match call.offer(&mut job) {
+                Offer::Run => return Entered::Run(call),
+                Offer::Queued => return Entered::Queued,
+                Offer::Overflow => return Entered::Overflow,
+                Offer::Closed => std::hint::spin_loop(),
+            }
+        }
+    }
+
+    /// The call of `call_id`, if alive.
+    pub fn find(&self, call_id: &[u8]) -> Option<Arc<Call>> {
+        self.find_or_make(self.hash(call_id), call_id, false)
+    }
+
+    fn find_or_make(&self, hash: u64, call_id: &[u8], make: bool) -> Option<Arc<Call>> {
+        let mut inner = self.shard(hash).inner.lock();
+        let same = |call: &Arc<Call>| call.key().hash == hash && *call.key().call_id == *call_id;
+        if let Some(call) = inner.calls.find(hash, same) {
+            return Some(Arc::clone(call));
+        }
+        if !make || self.len() >= self.calls_max {
+            return None;
+        }
+        let call = Call::new(CallKey { hash, call_id: call_id.into() });
+        inner.calls.insert_unique(hash, Arc::clone(&call), |call| call.key().hash);
+        self.len.fetch_add(1, Ordering::Relaxed);
+        Some(call)
+    }
+
+    /// Sees to it that `call` is woken at `at` or before: a timer that stands earlier is left alone
+    /// and will be moved on when it fires.
+    pub(crate) fn arm(&self, call: &Arc<Call>, timer: &mut Option<Armed>, at: Tick) {
+        if timer.is_some_and(|armed| armed.at <= at) {
+            return;
+        }
+        let shard = self.shard(call.key().hash);
+        let mut inner = shard.inner.lock();
+        if let Some(armed) = timer.take() {
+            inner.wheel.cancel(armed.key);
+        }
+        let key = inner.wheel.arm(at, Arc::clone(call));
+        *timer = Some(Armed { key, at });
+        shard.note_next_due(&inner.wheel);
+    }
+
+    /// Takes an ended call, whose inbox is closed, out of table and wheel.
+    pub(crate) fn remove(&self, call: &Arc<Call>, timer: Option<Armed>) {
+        let hash = call.key().hash;
+        let mut inner = self.shard(hash).inner.lock();
+        if let Some(armed) = timer {
+            inner.wheel.cancel(armed.key);
+        }
+        if let Ok(entry) = inner.calls.find_entry(hash, |other| Arc::ptr_eq(other, call)) {
+            entry.remove();
+            self.len.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The earliest moment at which some call wants to be woken.
+    pub fn next_due(&self) -> Option<Tick> {
+        let earliest = self.shards.iter().map(|shard| shard.next_due.load(Ordering::Acquire)).min();
+        earliest.filter(|&due| due != u64::MAX).map(Tick::from_millis)
+    }
+
+    /// Collects the calls whose timer has come.
+    pub(crate) fn expire(&self, now: Tick, due: &mut Vec<Arc<Call>>) {
+        for shard in &self.shards {
+            if shard.next_due.load(Ordering::Acquire) <= now.as_millis() {
+                let mut inner = shard.inner.lock();
+                inner.wheel.expire(now, due);
+                shard.note_next_due(&inner.wheel);
+            }
+        }
+    }
+
+    fn shard(&self, hash: u64) -> &Shard {
+        // The table inside a shard uses the top seven and the low bits; take some from the middle.
+        &self.shards[(hash >> 32) as usize % SHARDS]
+    }
+}
+
+impl Shard {
+    fn note_next_due(&self, wheel: &Wheel<Arc<Call>>) {
+        let due = wheel.next_due().map_or(u64::MAX, Tick::as_millis);
+        self.next_due.store(due, Ordering::Release);
+    }
+}

@@ -1,0 +1,177 @@
+//! What a module is: one declaration of all it exports.
+//!
+//! Reading a module's [`Module`] value tells a newcomer everything it adds to scripts. Modules of
+//! other crates are declared the same way and handed to the builder of the server; ours use nothing
+//! that theirs may not.
+
+use std::any::Any;
+
+use duologue_script::{
+    Args, Assign, Called, Param, ParameterKind, Reading, RouteKinds, Setting, Subname, Text, Value,
+    VarAccess, WriteError,
+};
+
+use crate::context::Context;
+
+/// A module: its name and its exports.
+#[derive(Debug)]
+pub struct Module {
+    /// The file stem in `loadmodule "name.so"`.
+    pub name: &'static str,
+    /// Functions for scripts.
+    pub functions: &'static [Function],
+    /// Variables for scripts.
+    pub variables: &'static [Variable],
+    /// Parameters for `modparam`.
+    pub parameters: &'static [Parameter],
+    /// Makes the module's settings from the parameters that the script gave.
+    pub configure: fn(&Parameters<'_>) -> Result<Settings, String>,
+}
+
+/// A module's settings, found again by their type with [`crate::node::Node::settings`].
+pub type Settings = Box<dyn Any + Send + Sync>;
+
+/// A function that scripts may call.
+#[derive(Debug)]
+pub struct Function {
+    /// Its name in scripts.
+    pub name: &'static str,
+    /// Its parameters.
+    pub params: &'static [Param],
+    /// The blocks that may call it.
+    pub routes: RouteKinds,
+    /// What it does.
+    pub run: fn(&mut Context<'_>, &mut Args<'_>) -> Called,
+    /// Checks a literal argument when the script loads: position and text.
+    pub check: Option<fn(usize, &str) -> Result<(), String>>,
+}
+
+impl Function {
+    /// A function.
+    pub const fn new(
+        name: &'static str,
+        params: &'static [Param],
+        routes: RouteKinds,
+        run: fn(&mut Context<'_>, &mut Args<'_>) -> Called,
+    ) -> Self {
+        Self { name, params, routes, run, check: None }
+    }
+
+    /// The same, with literal arguments checked at load.
+    pub const fn checked(self, check: fn(usize, &str) -> Result<(), String>) -> Self {
+        Self { check: Some(check), ..self }
+    }
+}
+
+/// Reads a variable.
+pub type Getter = fn(&mut Context<'_>, &VarAccess<'_>, &mut Text) -> Reading;
+
+/// Writes a variable.
+pub type Setter = fn(&mut Context<'_>, &VarAccess<'_>, Assign, Value<'_>) -> Result<(), WriteError>;
+
+/// A variable that scripts may read and perhaps write.
+#[derive(Debug)]
+pub struct Variable {
+    /// Its names without the dollar sign; the first is the canonical one.
+    pub names: &'static [&'static str],
+    /// What may stand in parentheses.
+    pub subname: Subname,
+    /// Whether `[index]` is allowed.
+    pub indexed: bool,
+    /// Reads it.
+    pub read: Getter,
+    /// Writes it, if it can be written.
+    pub write: Option<Setter>,
+    /// Checks and numbers a constant text in parentheses when the script loads.
+    pub resolve: Option<fn(&str) -> Result<Option<u32>, String>>,
+}
+
+impl Variable {
+    /// A read-only variable.
+    pub const fn new(names: &'static [&'static str], read: Getter) -> Self {
+        Self { names, subname: Subname::None, indexed: false, read, write: None, resolve: None }
+    }
+
+    /// The same, writable.
+    pub const fn writable(self, write: Setter) -> Self {
+        Self { write: Some(write), ..self }
+    }
+
+    /// The same, with a text in parentheses.
+    pub const fn named(self, subname: Subname) -> Self {
+        Self { subname, ..self }
+    }
+
+    /// The same, with an index.
+    pub const fn indexed(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
+    /// The same, with constant texts in parentheses resolved at load.
+    pub const fn resolved(self, resolve: fn(&str) -> Result<Option<u32>, String>) -> Self {
+        Self { resolve: Some(resolve), ..self }
+    }
+}
+
+/// A parameter of a module.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Its name in `modparam`.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: ParameterKind,
+    /// False for names that OpenSIPS has and we do not obey yet: a load error that says so.
+    pub built: bool,
+}
+
+impl Parameter {
+    /// A parameter that takes a number.
+    pub const fn int(name: &'static str) -> Self {
+        Self { name, kind: ParameterKind::Int, built: true }
+    }
+
+    /// A parameter that takes a text.
+    pub const fn str(name: &'static str) -> Self {
+        Self { name, kind: ParameterKind::Str, built: true }
+    }
+
+    /// A parameter that we know and do not obey yet.
+    pub const fn planned(name: &'static str) -> Self {
+        Self { name, kind: ParameterKind::Any, built: false }
+    }
+}
+
+/// The parameters that a script gave to one module, in order.
+#[derive(Debug)]
+pub struct Parameters<'a> {
+    pub(crate) given: Vec<(&'a str, &'a Setting)>,
+}
+
+impl<'a> Parameters<'a> {
+    /// The number last given to `name`.
+    pub fn int(&self, name: &str) -> Option<i32> {
+        self.given.iter().rev().find(|(given, _)| *given == name)?.1.int()
+    }
+
+    /// The text last given to `name`.
+    pub fn str(&self, name: &str) -> Option<&'a str> {
+        self.given.iter().rev().find(|(given, _)| *given == name)?.1.str()
+    }
+
+    /// A number of at least `min`, or `default` if none was given.
+    ///
+    /// # Errors
+    /// When the given number is smaller.
+    pub fn at_least(&self, name: &str, default: i32, min: i32) -> Result<u32, String> {
+        let value = self.int(name).unwrap_or(default);
+        match u32::try_from(value) {
+            Ok(number) if value >= min => Ok(number),
+            _ => Err(format!("{name} must be at least {min}, not {value}")),
+        }
+    }
+
+    /// A switch: any number but 0 is on.
+    pub fn switch(&self, name: &str, default: bool) -> bool {
+        self.int(name).map_or(default, |value| value != 0)
+    }
+}

@@ -1,0 +1,85 @@
+//! `httpd` and `mi_http`: where management listens. The door itself is `duologue-management`'s;
+//! here are only the names and settings that scripts know (spec/modules.md §30).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::module::{Module, Parameter, Parameters, Settings};
+
+/// The declaration of `httpd`.
+pub static HTTPD: Module = Module {
+    name: "httpd",
+    functions: &[],
+    variables: &[],
+    parameters: &[
+        Parameter::str("ip"),
+        Parameter::int("port"),
+        Parameter::str("auth_realm"),
+        Parameter::str("auth_username"),
+        Parameter::str("auth_password"),
+        // Buffers of another HTTP server: accepted, ours are bounded by themselves.
+        Parameter::int("buf_size"),
+        Parameter::int("post_buf_size"),
+        Parameter::int("receive_buf_size"),
+        Parameter::int("conn_timeout"),
+        Parameter::planned("tls_cert_file"),
+        Parameter::planned("tls_key_file"),
+        Parameter::planned("tls_ciphers"),
+    ],
+    configure: configure_httpd,
+};
+
+/// The declaration of `mi_http`.
+pub static MI_HTTP: Module = Module {
+    name: "mi_http",
+    functions: &[],
+    variables: &[],
+    parameters: &[
+        Parameter::str("root"),
+        Parameter::int("pretty_printing"),
+        Parameter::planned("trace_destination"),
+        Parameter::planned("trace_bwlist"),
+    ],
+    configure: configure_mi_http,
+};
+
+/// Where HTTP listens.
+#[derive(Clone, Debug)]
+pub struct HttpdSettings {
+    /// The address; loopback unless the script names another.
+    pub address: SocketAddr,
+    /// The realm of basic authentication.
+    pub auth_realm: String,
+    /// User and password of basic authentication, if set.
+    pub credentials: Option<(String, String)>,
+}
+
+/// How JSON-RPC is answered over HTTP.
+#[derive(Clone, Debug)]
+pub struct MiHttpSettings {
+    /// The path without its leading slash.
+    pub root: String,
+    /// Whether answers are indented.
+    pub pretty_printing: bool,
+}
+
+fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
+    let ip = match parameters.str("ip") {
+        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        Some(text) => text.parse().map_err(|_| format!("ip: {text} is not an address"))?,
+    };
+    let port = parameters.at_least("port", 8888, 0)?;
+    let port = u16::try_from(port).map_err(|_| "port must be below 65536".to_owned())?;
+    let credentials = match (parameters.str("auth_username"), parameters.str("auth_password")) {
+        (None, None) => None,
+        (Some(user), Some(password)) => Some((user.to_owned(), password.to_owned())),
+        _ => return Err("auth_username and auth_password belong together".to_owned()),
+    };
+    let auth_realm = parameters.str("auth_realm").unwrap_or("OpenSIPS MI").to_owned();
+    Ok(Box::new(HttpdSettings { address: SocketAddr::new(ip, port), auth_realm, credentials }))
+}
+
+fn configure_mi_http(parameters: &Parameters<'_>) -> Result<Settings, String> {
+    let root = parameters.str("root").unwrap_or("mi").trim_matches('/').to_owned();
+    let pretty_printing = parameters.switch("pretty_printing", false);
+    Ok(Box::new(MiHttpSettings { root, pretty_printing }))
+}

@@ -1,0 +1,27 @@
+//! The modules that come with Duologue: a file each, whose declaration tells all it exports.
+
+pub mod dialog;
+pub mod maxfwd;
+pub mod mi;
+pub mod rr;
+pub mod signaling;
+pub mod sipmsgops;
+pub mod sl;
+pub mod tm;
+pub mod udp;
+
+use crate::module::Module;
+
+/// All modules of this crate.
+pub const ALL: &[&Module] = &[
+    &udp::MODULE,
+    &signaling::MODULE,
+    &sl::MODULE,
+    &tm::MODULE,
+    &rr::MODULE,
+    &maxfwd::MODULE,
+    &sipmsgops::MODULE,
+    &dialog::MODULE,
+    &mi::HTTPD,
+    &mi::MI_HTTP,
+];

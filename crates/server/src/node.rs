@@ -1,0 +1,137 @@
+//! The proxy: everything that workers share and nobody changes, and the tables that change under
+//! their own locks.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use duologue_dialog::{DialogKey, Dialogs};
+use duologue_script::{Program, RouteId, RouteKind};
+use duologue_sip::Moment;
+use duologue_transaction::BranchKey;
+use parking_lot::Mutex;
+
+use crate::call::Ending;
+use crate::catalog::Catalog;
+use crate::index::CallIndex;
+use crate::module::Settings;
+use crate::runqueue::RunQueue;
+use crate::sockets::Sockets;
+use crate::statistics::Statistics;
+
+/// How long after a stateless reply its ACK is swallowed (spec/modules.md §3).
+const STATELESS_ACK_SECONDS: u64 = 32;
+
+/// The proxy.
+#[derive(Debug)]
+pub struct Node {
+    /// The names of scripts and the code behind them.
+    pub catalog: Catalog,
+    /// The routes.
+    pub program: Arc<Program>,
+    /// The routes that run by themselves.
+    pub routes: Routes,
+    /// The listening sockets.
+    pub sockets: Sockets,
+    /// All calls.
+    pub calls: CallIndex,
+    /// All dialogs.
+    pub dialogs: Dialogs,
+    /// The counters.
+    pub statistics: Statistics,
+    /// Calls that wait for an idle worker.
+    pub queue: RunQueue,
+    /// The secret of our Via branches.
+    pub branch_key: BranchKey,
+    /// The secret of our To-tags.
+    pub tag_key: (u64, u64),
+    /// The `Server:` line of our replies with its CRLF, unless `server_signature=no`.
+    pub server_header: Option<String>,
+    /// The `User-Agent:` line of our requests with its CRLF.
+    pub user_agent_header: Option<String>,
+    /// Whether a 503 travels upstream as it is.
+    pub disable_503_translation: bool,
+    /// Whether replies whose top Via is not ours are dropped before anything.
+    pub check_via: bool,
+    /// The threshold of `xlog()`.
+    pub xlog_level: i32,
+    /// `-o name=value`.
+    pub argv: Vec<(String, String)>,
+    /// When the proxy started.
+    pub started: Moment,
+    pub(crate) settings: Vec<Settings>,
+    pub(crate) draining: AtomicBool,
+    pub(crate) overloaded: AtomicBool,
+    pub(crate) stateless_acks_until: AtomicU64,
+    /// How dialogs are to be ended whose end was asked for and is about to be queued.
+    pub(crate) endings: Mutex<HashMap<DialogKey, Ending>>,
+}
+
+/// The unnamed blocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Routes {
+    /// `route`.
+    pub request: Option<RouteId>,
+    /// `onreply_route`.
+    pub reply: Option<RouteId>,
+    /// `error_route`.
+    pub error: Option<RouteId>,
+    /// `local_route`.
+    pub local: Option<RouteId>,
+    /// `startup_route`.
+    pub startup: Option<RouteId>,
+}
+
+impl Routes {
+    /// The unnamed blocks of a program.
+    pub fn of(program: &Program) -> Self {
+        let unnamed = |kind| program.route(kind, "0");
+        Self {
+            request: unnamed(RouteKind::Request),
+            reply: unnamed(RouteKind::Reply),
+            error: unnamed(RouteKind::Error),
+            local: unnamed(RouteKind::Local),
+            startup: unnamed(RouteKind::Startup),
+        }
+    }
+}
+
+impl Node {
+    /// The settings of a module, by their type.
+    ///
+    /// # Panics
+    /// If no module has settings of this type: every built-in module is configured at start-up,
+    /// loaded or not, and others ask only for their own.
+    pub fn settings<T: 'static>(&self) -> &T {
+        self.settings
+            .iter()
+            .find_map(|settings| settings.downcast_ref())
+            .expect("every module of the catalog was configured when the node was built")
+    }
+
+    /// Whether new calls are refused because the proxy is going down.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// From now on new INVITEs get 503; what runs goes on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether new calls are refused because the workers have fallen behind.
+    pub fn is_overloaded(&self) -> bool {
+        self.overloaded.load(Ordering::Relaxed)
+    }
+
+    /// A final reply without state went to an INVITE: its ACK will come and end here.
+    pub(crate) fn expect_stateless_ack(&self, now: Moment) {
+        let until = now.tick.as_millis() + STATELESS_ACK_SECONDS * 1000;
+        self.stateless_acks_until.store(until, Ordering::Relaxed);
+    }
+
+    /// Whether an ACK may belong to a stateless reply of ours.
+    pub(crate) fn expects_stateless_ack(&self, now: Moment) -> bool {
+        now.tick.as_millis() < self.stateless_acks_until.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,82 @@
+//! Requests that we make ourselves within a dialog (spec/dialog.md §6.4).
+
+use duologue_dialog::{ByeRequest, DialogKey};
+use duologue_sip::{Builder, Flow, HeaderName, Method};
+use duologue_transaction::{BranchId, BranchIndex, Kind, NewBranch, Transaction};
+
+use crate::call::{Ending, SendTag};
+use crate::modules::tm::TmSettings;
+use crate::statistics::TM_UAC_TRANSACTIONS;
+use crate::target::destination;
+use crate::tm::{DialogLink, DialogRole};
+use crate::turn::Turn;
+
+/// Sends a BYE to one leg; false if there is no way to it.
+pub fn send_bye(turn: &mut Turn<'_>, key: DialogKey, bye: &ByeRequest, ending: &Ending) -> bool {
+    let Some(flow) = way_to(turn, bye) else { return false };
+    let node = turn.node;
+    let Some(socket) = node.sockets.get(flow.socket) else { return false };
+    let Some(id) = turn.body.transactions.next_id() else { return false };
+    let settings = &node.settings::<TmSettings>().transactions;
+    let mut transaction = Transaction::local(turn.now.tick, id, Kind::Other, settings);
+    let branch = BranchIndex(0);
+    let mut via_branch = Vec::with_capacity(40);
+    let call_id = turn.call.key().call_id();
+    node.branch_key.encode(call_id, BranchId { transaction: id, branch }, &mut via_branch);
+    let tag = SendTag { call: turn.call.clone(), transaction: id, branch };
+    let now = turn.now.tick;
+    let mut added = false;
+    turn.worker.outbox.push(flow, Some(tag), |out| {
+        let start = out.len();
+        let mut builder = Builder::request(out, Method::Bye, &bye.request_uri)
+            .header(HeaderName::Via, &[b"SIP/2.0/", socket.proto().via_name().as_bytes(), b" ", socket.via_sent_by().as_bytes(), b";branch=", &via_branch])
+            .header(HeaderName::From, &[b"<", &bye.from_uri, b">;tag=", &bye.from_tag])
+            .header(HeaderName::To, &[b"<", &bye.to_uri, b">;tag=", &bye.to_tag])
+            .header(HeaderName::CallId, &[&bye.call_id])
+            .cseq(bye.cseq, Method::Bye);
+        if !bye.routes.is_empty() {
+            builder = builder.header(HeaderName::Route, &[&bye.routes]);
+        }
+        builder = builder.number(HeaderName::MaxForwards, 70);
+        if let Some(agent) = &node.user_agent_header {
+            builder = builder.lines(agent.as_bytes());
+        }
+        builder.lines(&ending.extra_headers).finish();
+        let new = NewBranch { wire: &out[start..], flow, reliable: false, minor: false };
+        added = transaction.add_branch(now, new).is_ok();
+    });
+    if added {
+        let entry = turn.body.transactions.insert(transaction, b"BYE");
+        entry.dialog = Some(DialogLink { key, role: DialogRole::Ending { leg: bye.leg } });
+        turn.count(TM_UAC_TRANSACTIONS);
+    }
+    added
+}
+
+/// The leg's route: its first Route or its Request-URI, from the socket that it used before.
+fn way_to(turn: &Turn<'_>, bye: &ByeRequest) -> Option<Flow> {
+    let sockets = &turn.node.sockets;
+    let known = bye.flow.map(|flow| flow.socket);
+    let first_route = duologue_sip::NameAddr::parse(first_value(&bye.routes));
+    let uri = first_route.as_ref().map_or(&bye.request_uri[..], |route| route.uri_bytes());
+    let (proto, address) = destination(uri).ok()?;
+    let socket = sockets.for_destination(proto, address.ip(), known)?;
+    Some(Flow::datagram(socket, address))
+}
+
+/// The first of several comma-joined Route values; the commas of a quoted name do not count.
+fn first_value(values: &[u8]) -> &[u8] {
+    let mut quoted = false;
+    let mut bracketed = false;
+    let end = values.iter().position(|&byte| {
+        match byte {
+            b'"' if !bracketed => quoted = !quoted,
+            b'<' if !quoted => bracketed = true,
+            b'>' if !quoted => bracketed = false,
+            b',' if !quoted && !bracketed => return true,
+            _ => {}
+        }
+        false
+    });
+    &values[..end.unwrap_or(values.len())]
+}

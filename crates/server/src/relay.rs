@@ -1,0 +1,539 @@
+//! Relaying requests: RFC 3261 §16.6, with the rules of spec/modules.md §1.3.
+
+use std::time::Duration;
+
+use bitflags::bitflags;
+use duologue_script::{RouteId, RouteKind};
+use duologue_sip::{Edits, Flow, HeaderName, Message, Method, Rport, Span, Uri, Via, render};
+use duologue_transaction::{
+    BranchId, BranchIndex, Effects, Match, NewBranch, NewTransaction, Refused, ServerKey,
+    Transaction, TransactionId, Winner,
+};
+
+use crate::call::SendTag;
+use crate::context::Context;
+use crate::dialogs;
+use crate::effects;
+use crate::modules::tm::TmSettings;
+use crate::node::Node;
+use crate::sockets::{ListeningSocket, Proto};
+use crate::statistics::{FWD_REQUESTS, TM_UAS_TRANSACTIONS};
+use crate::target::{NoDestination, Target, destination};
+use crate::tm::{Attached, BranchAttached, DialogLink, DialogRole};
+use crate::turn::Turn;
+use crate::upstream;
+
+bitflags! {
+    /// The flags of `t_relay()`.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct RelayFlags: u8 {
+        /// Do not answer when nothing could be sent; the script does.
+        const NO_AUTO_477 = 0x02;
+        /// Do not try further addresses of a name.
+        const NO_DNS_FAILOVER = 0x04;
+        /// Take a Reason header along from CANCEL to CANCEL.
+        const PASS_REASON = 0x08;
+        /// Let the caller ask that other branches go on ringing.
+        const ALLOW_NO_CANCEL = 0x10;
+    }
+}
+
+impl RelayFlags {
+    /// The names in scripts.
+    pub const NAMES: [&'static str; 4] =
+        ["no-auto-477", "no-dns-failover", "pass-reason-hdr", "allow-no-cancel"];
+
+    /// Reads a list of names, or the bit mask of older scripts.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?.trim();
+        if let Some(hex) = text.strip_prefix("0x") {
+            return u8::from_str_radix(hex, 16).ok().map(Self::from_bits_truncate);
+        }
+        let mut flags = Self::empty();
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            let at = Self::NAMES.iter().position(|known| *known == name)?;
+            flags |= Self::from_bits_truncate(2 << at);
+        }
+        Some(flags)
+    }
+}
+
+/// What went wrong while relaying, as `t_relay()` tells it.
+const NO_DESTINATION: i32 = -3;
+const BAD_MESSAGE: i32 = -2;
+const INTERNAL: i32 = -1;
+const UNRESOLVABLE: i32 = -4;
+const SEND_FAILED: i32 = -6;
+
+/// `[proto:]host[:port]` as a URI.
+pub fn outbound_uri(text: &[u8]) -> Option<Vec<u8>> {
+    let text = text.trim_ascii();
+    let (proto, address) = match text.iter().position(|&byte| byte == b':') {
+        Some(colon) if Proto::from_name(&text[..colon]).is_some() => {
+            (Some(&text[..colon]), &text[colon + 1..])
+        }
+        _ => (None, text),
+    };
+    let mut uri = b"sip:".to_vec();
+    uri.extend_from_slice(address);
+    if let Some(proto) = proto {
+        uri.extend_from_slice(b";transport=");
+        uri.extend_from_slice(proto);
+    }
+    Uri::parse(&uri).ok()?;
+    Some(uri)
+}
+
+/// The identity of a request among server transactions (RFC 3261 §17.2.3).
+pub fn server_key(node: &Node, request: &Message<'_>) -> Option<ServerKey> {
+    let via = request.top_via().ok()?;
+    let method = request.method()?.as_bytes();
+    let sent_by = sent_by(&via);
+    if via.has_magic_branch() {
+        return Some(ServerKey::new(&node.branch_key, via.branch()?, sent_by, method));
+    }
+    let cseq = request.cseq().ok()?;
+    let from = request.from().ok()?;
+    let number = cseq.number.to_be_bytes();
+    let parts: [&[u8]; 5] = [
+        request.uri_bytes(),
+        from.tag().unwrap_or_default(),
+        request.call_id().ok()?,
+        &number,
+        via.as_bytes(),
+    ];
+    Some(ServerKey::without_cookie(&node.branch_key, &parts, method))
+}
+
+/// Host and port of a Via as they are written.
+fn sent_by<'b>(via: &Via<'b>) -> &'b [u8] {
+    let all = via.as_bytes();
+    let Some(host) = Span::of(via.host(), all) else { return via.host() };
+    let end = match via.port() {
+        None => host.range().end,
+        Some(_) => {
+            let rest = &all[host.range().end..];
+            let port = rest.iter().take_while(|byte| !matches!(byte, b';' | b',' | b' ' | b'\t'));
+            host.range().end + port.count()
+        }
+    };
+    &all[host.range().start..end]
+}
+
+/// `t_newtran()`: makes the transaction of the context's request. 1 made, 0 absorbed (the script
+/// ends), negative on errors.
+pub fn new_transaction(ctx: &mut Context<'_>) -> i32 {
+    if ctx.transaction.is_some() {
+        return -10;
+    }
+    let node = ctx.turn.node;
+    let Some(key) = server_key(node, ctx.message) else { return BAD_MESSAGE };
+    let found = ctx.turn.body.transactions.find(&key);
+    if matches!(ctx.message.method(), Some(Method::Ack)) {
+        return match found {
+            Some((id, Match::AckOfFailure)) => {
+                absorb_ack(ctx, id);
+                0
+            }
+            _ => 1,
+        };
+    }
+    if let Some((id, Match::Retransmission)) = found {
+        absorb_retransmission(ctx, id);
+        return 0;
+    }
+    let Some(method) = ctx.message.method() else { return BAD_MESSAGE };
+    let Some(flow) = upstream::reply_flow(ctx.message, ctx.flow, ctx.draft.forced_rport) else {
+        return BAD_MESSAGE;
+    };
+    let Some(id) = ctx.turn.body.transactions.next_id() else { return INTERNAL };
+    let new =
+        NewTransaction { id, key, flow, reliable: false, request: ctx.message.as_bytes().into() };
+    let settings = node.settings::<TmSettings>();
+    let transaction = Transaction::new(ctx.turn.now.tick, new, &settings.transactions);
+    let entry = ctx.turn.body.transactions.insert(transaction, method.as_bytes());
+    entry.dialog = ctx.dialog.map(|dialog| dialog.link());
+    ctx.transaction = Some(id);
+    apply_timeouts(ctx);
+    ctx.turn.count(TM_UAS_TRANSACTIONS);
+    if matches!(ctx.message.method(), Some(Method::Invite)) && settings.auto_100trying {
+        upstream::reply_locally(ctx, id, 100, b"Giving it a try");
+    }
+    dialogs::transaction_made(ctx);
+    1
+}
+
+/// A request came again: its last reply goes out again.
+pub fn absorb_retransmission(ctx: &mut Context<'_>, id: TransactionId) {
+    with_transaction(&mut ctx.turn, id, |transaction, now, fx| transaction.retransmission(now, fx));
+}
+
+/// The ACK of a negative reply ends here (RFC 3261 §17.2.1).
+pub fn absorb_ack(ctx: &mut Context<'_>, id: TransactionId) {
+    with_transaction(&mut ctx.turn, id, |transaction, now, fx| transaction.receive_ack(now, fx));
+}
+
+/// Lets a transaction take a step and carries out what follows.
+pub fn with_transaction<R>(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    step: impl FnOnce(&mut Transaction, duologue_sip::Tick, &mut Effects) -> R,
+) -> Option<R> {
+    let mut fx = turn.worker.take_effects();
+    let entry = turn.body.transactions.get_mut(id);
+    let result = entry.map(|entry| step(&mut entry.transaction, turn.now.tick, &mut fx));
+    effects::carry_out(turn, id, &mut fx, None);
+    turn.worker.give_back_effects(fx);
+    result
+}
+
+/// Hands `$T_fr_timeout` and `$T_fr_inv_timeout` to the transaction.
+pub fn apply_timeouts(ctx: &mut Context<'_>) {
+    let (fr, fr_inv) = ctx.draft.timeouts;
+    let Some(entry) = ctx.transaction.and_then(|id| ctx.turn.body.transactions.get_mut(id)) else {
+        return;
+    };
+    if let Some(seconds) = fr {
+        entry.transaction.set_fr_timeout(Duration::from_secs(seconds.into()));
+    }
+    if let Some(seconds) = fr_inv {
+        entry.transaction.set_fr_inv_timeout(Duration::from_secs(seconds.into()));
+    }
+}
+
+/// `t_relay()`.
+pub fn relay(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8]>) -> i32 {
+    let outbound = match outbound.map(outbound_uri) {
+        Some(None) => return BAD_MESSAGE,
+        Some(Some(uri)) => Some(uri),
+        None => None,
+    };
+    match ctx.message.method() {
+        None => INTERNAL,
+        Some(Method::Ack) => relay_ack(ctx, outbound.as_deref()),
+        Some(Method::Cancel) if ctx.transaction.is_none() => {
+            match cancel(ctx) {
+                Some(code) => code,
+                None => relay_request(ctx, flags, outbound.as_deref()),
+            }
+        }
+        Some(_) => relay_request(ctx, flags, outbound.as_deref()),
+    }
+}
+
+/// A CANCEL whose INVITE we know is answered here and goes on hop by hop (RFC 3261 §9.2, §16.10).
+fn cancel(ctx: &mut Context<'_>) -> Option<i32> {
+    let key = server_key(ctx.turn.node, ctx.message)?;
+    let (invite, Match::Cancel) = ctx.turn.body.transactions.find(&key)? else { return None };
+    let code = new_transaction(ctx);
+    if code <= 0 {
+        return Some(code);
+    }
+    let id = ctx.transaction?;
+    upstream::reply_locally(ctx, id, 200, b"canceling");
+    dialogs::cancelled(ctx, invite);
+    with_transaction(&mut ctx.turn, invite, |transaction, now, fx| {
+        transaction.receive_cancel(now, fx)
+    });
+    Some(1)
+}
+
+/// An ACK has no transaction of its own: the hop-by-hop one ends here, the end-to-end one is
+/// forwarded without state (RFC 3261 §16.6, §17.1.1.3).
+fn relay_ack(ctx: &mut Context<'_>, outbound: Option<&[u8]>) -> i32 {
+    let found = server_key(ctx.turn.node, ctx.message)
+        .and_then(|key| ctx.turn.body.transactions.find(&key));
+    if let Some((id, Match::AckOfFailure)) = found {
+        absorb_ack(ctx, id);
+        return 1;
+    }
+    let hop = match next_hop(ctx, outbound) {
+        Ok(hop) => hop,
+        Err(error) => return refuse(ctx, error),
+    };
+    let node = ctx.turn.node;
+    let (message, draft) = (ctx.message, &*ctx.draft);
+    let Ok(via) = message.top_via() else { return BAD_MESSAGE };
+    let Some(socket) = node.sockets.get(hop.socket) else { return SEND_FAILED };
+    // RFC 3261 §16.11: retransmissions must get the same branch, so it is made from theirs.
+    let mut branch = Vec::with_capacity(40);
+    node.branch_key.stateless(&[via.as_bytes(), message.uri_bytes()], &mut branch);
+    let mut wire = Edits::default();
+    edit_request(&mut wire, message, ctx.flow, &draft.target, socket, &branch);
+    ctx.turn.worker.outbox.push(hop, None, |out| {
+        render(message.framed(), &[&draft.edits, &wire], out);
+    });
+    ctx.turn.count(FWD_REQUESTS);
+    1
+}
+
+fn relay_request(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8]>) -> i32 {
+    let made_here = ctx.transaction.is_none();
+    if made_here {
+        let code = new_transaction(ctx);
+        if code <= 0 {
+            return code;
+        }
+    }
+    let Some(id) = ctx.transaction else { return INTERNAL };
+    if flags.contains(RelayFlags::ALLOW_NO_CANCEL)
+        && ctx.message.lists(HeaderName::RequestDisposition, b"no-cancel")
+        && let Some(entry) = ctx.turn.body.transactions.get_mut(id)
+    {
+        entry.transaction.set_no_cancel(true);
+    }
+    store(ctx, id);
+    let mut outcome = Outcome::default();
+    let additional = std::mem::take(&mut ctx.draft.branches);
+    send_branch(ctx, id, outbound, &mut outcome);
+    for target in additional {
+        let first = std::mem::replace(&mut ctx.draft.target, target);
+        send_branch(ctx, id, outbound, &mut outcome);
+        ctx.draft.target = first;
+    }
+    if outcome.sent > 0 {
+        return 1;
+    }
+    let error = outcome.error.unwrap_or(NO_DESTINATION);
+    if outcome.cancelled {
+        let nothing_sent = ctx
+            .turn
+            .body
+            .transactions
+            .get(id)
+            .is_some_and(|entry| entry.transaction.branches().is_empty());
+        if nothing_sent {
+            upstream::reply_locally(ctx, id, 487, b"Request Terminated");
+        }
+        return NO_DESTINATION;
+    }
+    // spec/modules.md §1.3, step 6: answer at once only if the script did not take the transaction
+    // into its own hands.
+    if made_here && ctx.kind == RouteKind::Request && !flags.contains(RelayFlags::NO_AUTO_477) {
+        let (status, text) = crate::replies::error_reply(ctx.draft.error, "TM");
+        upstream::reply_locally(ctx, id, status, text.as_bytes());
+        return 0;
+    }
+    error
+}
+
+/// What came of the branches of one `t_relay()`.
+#[derive(Default)]
+struct Outcome {
+    sent: usize,
+    error: Option<i32>,
+    cancelled: bool,
+}
+
+/// Sends the request to the draft's target as one more branch.
+fn send_branch(ctx: &mut Context<'_>, id: TransactionId, outbound: Option<&[u8]>, outcome: &mut Outcome) {
+    let next = ctx.turn.body.transactions.get(id).map(|entry| entry.transaction.next_branch());
+    let branch = match next {
+        Some(Ok(branch)) => branch,
+        Some(Err(refused)) => {
+            outcome.cancelled |= matches!(refused, Refused::Cancelled | Refused::Declined);
+            outcome.error = Some(NO_DESTINATION);
+            return;
+        }
+        None => return,
+    };
+    ctx.draft.branch_edits.clear();
+    ctx.draft.branch_on_reply = None;
+    let outer = ctx.branch.replace(branch);
+    let dropped = match ctx.draft.armed.branch {
+        Some(route) => ctx.run_as(RouteKind::Branch, route).dropped,
+        None => false,
+    };
+    ctx.branch = outer;
+    if dropped {
+        return;
+    }
+    match next_hop(ctx, outbound) {
+        Err(error) => outcome.error = Some(refuse(ctx, error)),
+        Ok(hop) => {
+            if write_branch(ctx, id, branch, hop) {
+                outcome.sent += 1;
+            } else {
+                outcome.error = Some(SEND_FAILED);
+            }
+        }
+    }
+}
+
+/// Renders the request for a branch into the outbox and starts the branch's machine.
+fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, hop: Flow) -> bool {
+    let node = ctx.turn.node;
+    let (message, draft, inbound) = (ctx.message, &*ctx.draft, ctx.flow);
+    let Some(socket) = node.sockets.get(hop.socket) else { return false };
+    let call_id = ctx.turn.call.key().call_id();
+    let scratch = &mut ctx.turn.worker.branch_text;
+    scratch.clear();
+    node.branch_key.encode(call_id, BranchId { transaction: id, branch }, scratch);
+    let wire = &mut ctx.turn.worker.wire_edits;
+    wire.clear();
+    edit_request(wire, message, inbound, &draft.target, socket, scratch);
+    let record_routes = &draft.record_route;
+    record_routes.push(&node.sockets, inbound.socket, hop.socket, &mut wire.draft(message));
+    let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return false };
+    let tag = SendTag { call: ctx.turn.call.clone(), transaction: id, branch };
+    let now = ctx.turn.now.tick;
+    let mut added = false;
+    let wire = &ctx.turn.worker.wire_edits;
+    ctx.turn.worker.outbox.push(hop, Some(tag), |out| {
+        let start = out.len();
+        render(message.framed(), &[&draft.edits, &draft.branch_edits, wire], out);
+        let new = NewBranch { wire: &out[start..], flow: hop, reliable: false, minor: false };
+        added = entry.transaction.add_branch(now, new).is_ok();
+        if !added {
+            out.truncate(start);
+        }
+    });
+    if !added {
+        return false;
+    }
+    entry.note_record_routes(branch, draft.record_route.count(inbound.socket, hop.socket));
+    if draft.keeps_branches() {
+        let uri = draft.target.uri.as_deref().unwrap_or_else(|| message.uri_bytes());
+        let kept = BranchAttached {
+            uri: uri.into(),
+            flags: draft.target.flags,
+            on_reply: draft.branch_on_reply,
+        };
+        entry.keep_branch(branch, kept);
+    }
+    dialogs::branch_sent(ctx, branch);
+    true
+}
+
+/// The changes that every hop makes: our Via on top, what RFC 3261 §18.2.1 and RFC 3581 want noted
+/// in the one beneath, and the target.
+fn edit_request(
+    edits: &mut Edits,
+    message: &Message<'_>,
+    inbound: Flow,
+    target: &Target,
+    socket: &ListeningSocket,
+    branch: &[u8],
+) {
+    let mut draft = edits.draft(message);
+    if let Some(uri) = &target.uri {
+        draft.set_uri(uri);
+    }
+    draft.push_via(&[b"SIP/2.0/", via_name(socket), b" ", socket.via_sent_by().as_bytes(), b";branch=", branch]);
+    let Ok(via) = message.top_via() else { return };
+    if via.host_ip() != Some(inbound.peer.ip()) || via.rport() != Rport::Absent {
+        // A Via that cannot be read was refused at the door.
+        let _ = draft.note_source(inbound.peer);
+    }
+}
+
+/// The address and socket that the draft's target leads to.
+fn next_hop(ctx: &Context<'_>, outbound: Option<&[u8]>) -> Result<Flow, NoDestination> {
+    let target = &ctx.draft.target;
+    let uri = match (&target.next_hop, outbound, &target.uri) {
+        (Some(uri), _, _) => uri,
+        (None, Some(uri), _) => uri,
+        (None, None, Some(uri)) => uri,
+        (None, None, None) => ctx.message.uri_bytes(),
+    };
+    let (proto, address) = destination(uri)?;
+    let sockets = &ctx.turn.node.sockets;
+    let preferred = target.socket.or(Some(ctx.flow.socket));
+    let socket = sockets.for_destination(proto, address.ip(), preferred);
+    let socket = socket.ok_or(NoDestination::BadProtocol)?;
+    Ok(Flow::datagram(socket, address))
+}
+
+/// Notes an error for `sl_reply_error()` and turns it into `t_relay()`'s code.
+fn refuse(ctx: &mut Context<'_>, error: NoDestination) -> i32 {
+    ctx.draft.error = Some(error.code());
+    match error {
+        NoDestination::BadUri => BAD_MESSAGE,
+        NoDestination::BadProtocol => SEND_FAILED,
+        NoDestination::Unresolvable => UNRESOLVABLE,
+    }
+}
+
+/// Keeps with the transaction what later routes need, if there is anything.
+fn store(ctx: &mut Context<'_>, id: TransactionId) {
+    let link = ctx.dialog.map(|dialog| dialog.link());
+    let received_on = ctx.flow;
+    let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return };
+    entry.dialog = entry.dialog.or(link);
+    let draft = &mut *ctx.draft;
+    if !draft.keeps_anything() {
+        return;
+    }
+    let kept = entry.attach();
+    kept.flags = draft.flags;
+    kept.armed = draft.armed;
+    kept.received_on = Some(received_on);
+    if draft.armed.failure.is_some() {
+        kept.edits = draft.edits.clone();
+        kept.record_route = draft.record_route.clone();
+    }
+    kept.reply_headers.clone_from(&draft.reply_headers);
+    kept.avps = draft.avps.clone();
+}
+
+/// Runs a failure route on the transaction's request; true if it branched again or replied.
+pub fn run_failure_route(turn: &mut Turn<'_>, id: TransactionId, winner: Winner, route: RouteId) -> bool {
+    let Some(entry) = turn.body.transactions.get_mut(id) else { return false };
+    let request: Box<[u8]> = entry.transaction.request().into();
+    let Some(flow) = entry.attached.as_ref().and_then(|kept| kept.received_on) else { return false };
+    let link = entry.dialog;
+    let branches_before = entry.transaction.branches().len();
+    let kept = entry.attached.as_deref_mut().map(std::mem::take);
+    let Ok(message) = Message::parse(&request) else { return false };
+    let mut ctx = Context::new(turn.reborrow(), &message, flow, RouteKind::Failure);
+    ctx.transaction = Some(id);
+    ctx.branch = Some(winner.branch);
+    ctx.winner = Some(winner);
+    ctx.dialog = link.map(DialogLink::current);
+    if let Some(kept) = kept {
+        restore(&mut ctx, kept, winner.branch);
+    }
+    ctx.run(route);
+    store(&mut ctx, id);
+    effects::finish(ctx);
+    let Some(entry) = turn.body.transactions.get(id) else { return true };
+    entry.transaction.is_closed() || entry.transaction.branches().len() > branches_before
+}
+
+/// Brings back what the request route left (spec/script.md §3.1: the failure route sees the
+/// winning branch's Request-URI and flags).
+fn restore(ctx: &mut Context<'_>, kept: Attached, winner: BranchIndex) {
+    let draft = &mut *ctx.draft;
+    draft.flags = kept.flags;
+    draft.avps = kept.avps;
+    draft.armed = kept.armed;
+    draft.edits = kept.edits;
+    draft.record_route = kept.record_route;
+    draft.reply_headers = kept.reply_headers;
+    draft.kept_branches = kept.branches;
+    if let Some(branch) = draft.kept_branches.get(usize::from(winner.0)) {
+        draft.target.uri = Some(branch.uri.to_vec());
+        draft.target.flags = branch.flags;
+    }
+}
+
+impl DialogRole {
+    /// Whether the transaction is the INVITE that made the dialog.
+    pub fn is_initial(&self) -> bool {
+        matches!(self, Self::Initial)
+    }
+}
+
+/// Flags, AVPs and armed routes that the script changed after `t_relay()` belong to the transaction
+/// too (spec/script.md §10).
+pub fn store_flags(ctx: &mut Context<'_>) {
+    if let Some(id) = ctx.transaction
+        && ctx.draft.keeps_anything()
+    {
+        store(ctx, id);
+    }
+}
+
+fn via_name(socket: &ListeningSocket) -> &'static [u8] {
+    socket.proto().via_name().as_bytes()
+}

@@ -1,0 +1,303 @@
+//! The road: a datagram becomes a message, finds its call, and is handled in the call's turn.
+
+use std::sync::Arc;
+
+use duologue_script::RouteKind;
+use duologue_sip::{Flow, Message, Method, Moment, ParseFault, StatusCode};
+
+use crate::call::{Call, Job, Offer};
+use crate::context::Context;
+use crate::dialogs;
+use crate::effects;
+use crate::incoming;
+use crate::index::Entered;
+use crate::node::Node;
+use crate::replies::{self, Local};
+use crate::statistics::{
+    BAD_MESSAGES, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS, OVERFLOWED_JOBS,
+    RCV_REPLIES, RCV_REQUESTS, REFUSED_CALLS, SEND_ERRORS, SL_ACKS,
+};
+use crate::turn::Turn;
+use crate::upstream;
+use crate::worker::Worker;
+
+/// Datagrams shorter than this are keep-alives or noise (spec/script.md §17.3).
+const DATAGRAM_MIN: usize = 20;
+
+/// What `Retry-After` tells a caller that is refused, in seconds.
+const RETRY_AFTER: &[u8] = b"Retry-After: 5\r\n";
+
+/// Whether a worker may keep a message or had better hand its call over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Run it here.
+    Calm,
+    /// The socket has a backlog: let an idle worker run it, if there is one.
+    Backlog,
+}
+
+impl Worker {
+    /// Handles one datagram. What has to leave waits in the outbox.
+    pub fn receive(&mut self, node: &Node, now: Moment, bytes: &[u8], flow: Flow, load: Load) {
+        if bytes.len() < DATAGRAM_MIN {
+            return;
+        }
+        let statistics = node.statistics.shard(self.index);
+        let message = match Message::parse(bytes) {
+            Ok(message) => message,
+            Err(error) => {
+                if error.fault() != ParseFault::KeepAlive {
+                    statistics.bump(BAD_MESSAGES);
+                }
+                if let Some(status) = error.status() {
+                    self.refuse_unparsed(node, bytes, flow, status);
+                }
+                return;
+            }
+        };
+        if message.top_via().is_err() {
+            statistics.bump(if message.is_request() { ERR_REQUESTS } else { ERR_REPLIES });
+            return;
+        }
+        statistics.bump(if message.is_request() { RCV_REQUESTS } else { RCV_REPLIES });
+        if let Err(error) = message.check() {
+            statistics.bump(BAD_MESSAGES);
+            if message.is_request() {
+                let reason = error.to_string();
+                self.reply_stateless(node, &message, flow, error.status(), reason.as_bytes(), b"");
+            }
+            return;
+        }
+        let Ok(call_id) = message.call_id() else { return };
+        if message.is_request() && self.refused(node, now, &message, flow) {
+            return;
+        }
+        let make = message.is_request();
+        let entered = node.calls.enter(call_id, make, || Job::Datagram { bytes: bytes.into(), flow });
+        match entered {
+            Entered::Run(call) if load == Load::Backlog && node.queue.has_idle_worker() => {
+                call.queue(Job::Datagram { bytes: bytes.into(), flow });
+                node.queue.push(call);
+            }
+            Entered::Run(call) => {
+                self.run(node, &call, now, |turn| handle(turn, &message, flow));
+            }
+            Entered::Queued => {}
+            Entered::Overflow => statistics.bump(OVERFLOWED_JOBS),
+            Entered::Unknown => statistics.bump(DROP_REPLIES),
+            Entered::Full => {
+                statistics.bump(REFUSED_CALLS);
+                if matches!(message.method(), Some(Method::Invite)) {
+                    let busy = StatusCode::SERVICE_UNAVAILABLE;
+                    self.reply_stateless(node, &message, flow, busy, b"Overloaded", RETRY_AFTER);
+                }
+            }
+        }
+    }
+
+    /// Handles the jobs of a call that was handed over with its token.
+    pub fn run_queued(&mut self, node: &Node, call: &Arc<Call>, now: Moment) {
+        self.run(node, call, now, |_| {});
+    }
+
+    /// Wakes the calls and dialogs whose time has come.
+    pub fn wake(&mut self, node: &Node, now: Moment) {
+        let mut calls = std::mem::take(&mut self.due_calls);
+        node.calls.expire(now.tick, &mut calls);
+        for call in calls.drain(..) {
+            match call.offer(|| Job::Wake) {
+                Offer::Run => self.run(node, &call, now, |turn| {
+                    turn.body.timer = None;
+                    wake(turn);
+                }),
+                Offer::Queued | Offer::Overflow | Offer::Closed => {}
+            }
+        }
+        self.due_calls = calls;
+        let mut dialogs = std::mem::take(&mut self.due_dialogs);
+        node.dialogs.wake(now.tick, &mut dialogs);
+        for due in dialogs.drain(..) {
+            self.on_dialog(node, now, due.key, |turn| dialogs::deadline(turn, due.key), || {
+                Job::DialogDeadline(due.key)
+            });
+        }
+        self.due_dialogs = dialogs;
+    }
+
+    /// Does something on the call of a dialog, in the call's turn.
+    fn on_dialog(
+        &mut self,
+        node: &Node,
+        now: Moment,
+        key: duologue_dialog::DialogKey,
+        act: impl FnOnce(&mut Turn<'_>),
+        job: impl Fn() -> Job,
+    ) {
+        let Ok(snapshot) = node.dialogs.handle(key).snapshot() else { return };
+        match node.calls.enter(&snapshot.call_id, true, job) {
+            Entered::Run(call) => self.run(node, &call, now, act),
+            Entered::Queued | Entered::Unknown => {}
+            // The engine tells a lost deadline again a second later.
+            Entered::Overflow | Entered::Full => {
+                node.statistics.shard(self.index).bump(OVERFLOWED_JOBS);
+            }
+        }
+    }
+
+    /// Runs a call whose token we hold: first `act`, then the queued jobs, until none is left.
+    fn run(&mut self, node: &Node, call: &Arc<Call>, now: Moment, act: impl FnOnce(&mut Turn<'_>)) {
+        let mut body = call.body();
+        let mut turn = Turn { node, worker: self, call, body: &mut body, now };
+        act(&mut turn);
+        loop {
+            while let Some(job) = call.next_job() {
+                run_job(&mut turn, job);
+            }
+            effects::sweep(&mut turn);
+            if turn.body.is_empty() {
+                match call.close() {
+                    Some(job) => run_job(&mut turn, job),
+                    None => {
+                        let timer = turn.body.timer.take();
+                        return node.calls.remove(call, timer);
+                    }
+                }
+            } else {
+                if let Some(at) = turn.body.transactions.next_wake() {
+                    node.calls.arm(call, &mut turn.body.timer, at);
+                }
+                match call.release() {
+                    Some(job) => run_job(&mut turn, job),
+                    None => return,
+                }
+            }
+        }
+    }
+
+    /// What must not reach the script: ACKs to our stateless replies; new calls while the proxy goes
+    /// down or has fallen behind.
+    fn refused(&mut self, node: &Node, now: Moment, message: &Message<'_>, flow: Flow) -> bool {
+        let statistics = node.statistics.shard(self.index);
+        match message.method() {
+            Some(Method::Ack) if node.expects_stateless_ack(now) => {
+                let ours = replies::is_local_tag(node, message);
+                let known = message.call_id().is_ok_and(|call_id| node.calls.find(call_id).is_some());
+                if ours && !known {
+                    statistics.bump(SL_ACKS);
+                }
+                ours && !known
+            }
+            Some(Method::Invite) if node.is_draining() || node.is_overloaded() => {
+                let sequential = message.to().is_ok_and(|to| to.tag().is_some());
+                let known = message.call_id().is_ok_and(|call_id| node.calls.find(call_id).is_some());
+                if sequential || known {
+                    return false;
+                }
+                statistics.bump(DROP_REQUESTS);
+                let busy = StatusCode::SERVICE_UNAVAILABLE;
+                let reason: &[u8] =
+                    if node.is_draining() { b"Shutting Down" } else { b"Overloaded" };
+                self.reply_stateless(node, message, flow, busy, reason, RETRY_AFTER);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn refuse_unparsed(&mut self, node: &Node, bytes: &[u8], flow: Flow, status: StatusCode) {
+        let Some(message) = Message::salvage(bytes) else { return };
+        let readable = message.top_via().is_ok()
+            && message.from().is_ok()
+            && message.to().is_ok()
+            && message.call_id().is_ok()
+            && message.cseq().is_ok();
+        if readable {
+            self.reply_stateless(node, &message, flow, status, status.reason().as_bytes(), b"");
+        }
+    }
+
+    fn reply_stateless(
+        &mut self,
+        node: &Node,
+        message: &Message<'_>,
+        flow: Flow,
+        status: StatusCode,
+        reason: &[u8],
+        lines: &[u8],
+    ) {
+        if matches!(message.method(), None | Some(Method::Ack)) {
+            return;
+        }
+        let Some(back) = upstream::reply_flow(message, flow, false) else { return };
+        let local = Local { status: status.code(), reason, body: None };
+        let tag = replies::local_tag(node, message);
+        self.outbox.push(back, None, |out| {
+            replies::write(message, flow, &local, &tag, lines, out);
+        });
+    }
+
+    /// Sends what waits. Branches whose request could not leave fail in their call's next turn.
+    pub fn flush(&mut self, node: &Node, transports: &crate::net::Transports) {
+        let statistics = node.statistics.shard(self.index);
+        self.outbox.flush(transports, |failed| {
+            statistics.bump(SEND_ERRORS);
+            let Some(tag) = failed.tag else { return };
+            let job = Job::SendFailed { transaction: tag.transaction, branch: tag.branch };
+            if let Offer::Run = tag.call.post(job) {
+                node.queue.push(tag.call);
+            }
+        });
+    }
+}
+
+fn run_job(turn: &mut Turn<'_>, job: Job) {
+    match job {
+        Job::Datagram { bytes, flow } => {
+            // It parsed before it was queued.
+            if let Ok(message) = Message::parse(&bytes) {
+                handle(turn, &message, flow);
+            }
+        }
+        Job::Wake => {
+            turn.body.timer = None;
+            wake(turn);
+        }
+        Job::DialogDeadline(key) => dialogs::deadline(turn, key),
+        Job::EndDialog(key, ending) => dialogs::end_requested(turn, key, &ending),
+        Job::SendFailed { transaction, branch } => {
+            crate::relay::with_transaction(turn, transaction, |it, now, fx| {
+                it.transport_failed(now, branch, fx);
+            });
+        }
+    }
+}
+
+fn handle(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
+    if message.is_request() {
+        request(turn, message, flow);
+    } else {
+        incoming::reply(turn, message, flow);
+    }
+}
+
+/// A request goes to the script, which decides.
+fn request(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
+    let Some(route) = turn.node.routes.request else { return };
+    let mut ctx = Context::new(turn.reborrow(), message, flow, RouteKind::Request);
+    ctx.run(route);
+    dialogs::run_ended(&mut ctx);
+    crate::relay::store_flags(&mut ctx);
+    effects::finish(ctx);
+}
+
+/// The call's deadline has come: every due transaction takes its step.
+fn wake(turn: &mut Turn<'_>) {
+    let mut fx = turn.worker.take_effects();
+    for id in turn.body.transactions.due(turn.now.tick) {
+        if let Some(entry) = turn.body.transactions.get_mut(id) {
+            entry.transaction.wake(turn.now.tick, &mut fx);
+        }
+        effects::carry_out(turn, id, &mut fx, None);
+    }
+    turn.worker.give_back_effects(fx);
+}

@@ -1,0 +1,242 @@
+//! The transactions of a call, with what the script and the dialog attached to them.
+//!
+//! The machines and the response context are `duologue-transaction`'s; here is only what belongs to
+//! *our* road: which routes are armed, which flags and AVPs go along, which dialog listens.
+
+use duologue_dialog::{DialogKey, DialogMethod, Matched};
+use duologue_script::{AvpList, RouteId};
+use duologue_sip::{Edits, Flow, Tick};
+use smallvec::SmallVec;
+use duologue_transaction::{BranchIndex, Match, ServerKey, Transaction, TransactionId};
+
+/// How many transactions one call may have at a time. Above it new ones are refused with 500.
+pub const TRANSACTIONS_MAX: usize = 64;
+
+/// All transactions of a call.
+#[derive(Debug, Default)]
+pub struct Transactions {
+    entries: Vec<Entry>,
+    next_id: u32,
+}
+
+/// One transaction and what hangs on it.
+#[derive(Debug)]
+pub struct Entry {
+    /// The machines.
+    pub transaction: Transaction,
+    /// The dialog that this transaction reports to.
+    pub dialog: Option<DialogLink>,
+    /// What the script left; `None` if it left nothing, which is the usual case.
+    pub attached: Option<Box<Attached>>,
+    /// The method of the request.
+    method: MethodKind,
+    /// Whether we record-routed, and on which branches (by bit) with two headers.
+    record_routes: (u16, u64),
+}
+
+/// A request's method as far as its replies must repeat it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MethodKind {
+    Invite,
+    Bye,
+    /// The first eight bytes of any other name; enough to tell replies of one branch apart.
+    Other([u8; 8]),
+}
+
+/// How a transaction concerns a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DialogLink {
+    /// Which dialog.
+    pub key: DialogKey,
+    /// What the transaction is to it.
+    pub role: DialogRole,
+}
+
+/// What a transaction is to its dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialogRole {
+    /// The INVITE that made it: its replies drive the dialog's state.
+    Initial,
+    /// A request within it.
+    Within(Matched, DialogMethod),
+    /// A request that we made ourselves, to end it.
+    Ending {
+        /// The leg it goes to.
+        leg: u16,
+    },
+}
+
+/// What the script left on a transaction.
+#[derive(Debug, Default)]
+pub struct Attached {
+    /// Message flags.
+    pub flags: u32,
+    /// AVPs.
+    pub avps: AvpList,
+    /// Armed routes.
+    pub armed: Armed,
+    /// The request route's changes to the message, kept if a failure route may branch again.
+    pub edits: Edits,
+    /// The Record-Route that the script asked for.
+    pub record_route: crate::record_route::RecordRoute,
+    /// Headers for local replies.
+    pub reply_headers: Vec<u8>,
+    /// What each branch was given, by its index.
+    pub branches: Vec<BranchAttached>,
+    /// Where the request came from.
+    pub received_on: Option<Flow>,
+}
+
+/// What the script left on one branch.
+#[derive(Debug, Default)]
+pub struct BranchAttached {
+    /// The branch's Request-URI.
+    pub uri: Box<[u8]>,
+    /// Its flags.
+    pub flags: u32,
+    /// Its own onreply_route.
+    pub on_reply: Option<RouteId>,
+}
+
+/// The routes that a script armed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Armed {
+    /// `t_on_failure`.
+    pub failure: Option<RouteId>,
+    /// `t_on_reply`.
+    pub reply: Option<RouteId>,
+    /// `t_on_branch`.
+    pub branch: Option<RouteId>,
+}
+
+impl Transactions {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The number for the next transaction; `None` at the limit.
+    pub fn next_id(&mut self) -> Option<TransactionId> {
+        if self.entries.len() >= TRANSACTIONS_MAX {
+            return None;
+        }
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        Some(TransactionId(id))
+    }
+
+    /// Takes a transaction in.
+    pub fn insert(&mut self, transaction: Transaction, method: &[u8]) -> &mut Entry {
+        let method = MethodKind::of(method);
+        let record_routes = (0, 0);
+        self.entries.push(Entry { transaction, dialog: None, attached: None, method, record_routes });
+        self.entries.last_mut().expect("one was pushed just now")
+    }
+
+    /// The transaction with this number.
+    pub fn get(&self, id: TransactionId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.transaction.id() == id)
+    }
+
+    /// The transaction with this number, to change it.
+    pub fn get_mut(&mut self, id: TransactionId) -> Option<&mut Entry> {
+        self.entries.iter_mut().find(|entry| entry.transaction.id() == id)
+    }
+
+    /// The server transaction that a request belongs to, newest first.
+    pub fn find(&self, key: &ServerKey) -> Option<(TransactionId, Match)> {
+        self.entries.iter().rev().find_map(|entry| {
+            let how = entry.transaction.matches(key)?;
+            Some((entry.transaction.id(), how))
+        })
+    }
+
+    /// The transactions one after the other, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.iter_mut()
+    }
+
+    /// The transactions one after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// The earliest deadline of all.
+    pub fn next_wake(&self) -> Option<Tick> {
+        self.entries.iter().filter_map(|entry| entry.transaction.next_wake()).min()
+    }
+
+    /// The transactions whose deadline has come.
+    pub fn due(&self, now: Tick) -> SmallVec<[TransactionId; 4]> {
+        let due = |entry: &&Entry| entry.transaction.next_wake().is_some_and(|at| at <= now);
+        self.entries.iter().filter(due).map(|entry| entry.transaction.id()).collect()
+    }
+
+    /// Takes one finished transaction out.
+    pub fn take_finished(&mut self) -> Option<Entry> {
+        let at = self.entries.iter().position(|entry| entry.transaction.is_finished())?;
+        let entry = self.entries.swap_remove(at);
+        if self.entries.is_empty() {
+            self.entries = Vec::new();
+        }
+        Some(entry)
+    }
+}
+
+impl Entry {
+    /// What the script left, made if it is not there yet.
+    pub fn attach(&mut self) -> &mut Attached {
+        self.attached.get_or_insert_with(Box::default)
+    }
+
+    /// Whether a reply with this CSeq method can belong to the request (RFC 3261 §17.1.3).
+    pub fn sent_method_is(&self, method: &[u8]) -> bool {
+        self.method == MethodKind::of(method)
+    }
+
+    /// Notes how many Record-Route values we added on a branch.
+    pub fn note_record_routes(&mut self, branch: BranchIndex, count: u16) {
+        self.record_routes.0 = count.min(1);
+        if count > 1 {
+            self.record_routes.1 |= 1u64.checked_shl(branch.0.into()).unwrap_or_default();
+        }
+    }
+
+    /// How many Record-Route values we added on a branch.
+    pub fn own_record_routes(&self, branch: BranchIndex) -> u16 {
+        let bit = 1u64.checked_shl(branch.0.into()).unwrap_or_default();
+        self.record_routes.0 + u16::from(self.record_routes.1 & bit != 0)
+    }
+
+    /// Keeps what a branch was given.
+    pub fn keep_branch(&mut self, branch: BranchIndex, kept: BranchAttached) {
+        let branches = &mut self.attach().branches;
+        let at = usize::from(branch.0);
+        branches.resize_with(branches.len().max(at + 1), BranchAttached::default);
+        branches[at] = kept;
+    }
+
+    /// What the script left on a branch.
+    pub fn branch(&self, branch: BranchIndex) -> Option<&BranchAttached> {
+        self.attached.as_ref()?.branches.get(usize::from(branch.0))
+    }
+}
+
+impl MethodKind {
+    fn of(method: &[u8]) -> Self {
+        match method {
+            b"INVITE" => Self::Invite,
+            b"BYE" => Self::Bye,
+            other => {
+                let mut start = [0; 8];
+                start.iter_mut().zip(other).for_each(|(to, from)| *to = *from);
+                Self::Other(start)
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Replies on their way back: forwarded ones and our own (RFC 3261 §16.7, §8.2.6).
+
+use std::net::SocketAddr;
+
+use duologue_script::RouteKind;
+use duologue_sip::{Edits, Flow, Message, Rport, render};
+use duologue_transaction::{BranchIndex, Effects, TransactionId, Winner};
+
+use crate::context::Context;
+use crate::dialogs;
+use crate::effects;
+use crate::replies::{self, Local};
+use crate::statistics::{TM_LOCAL_REPLIES, TM_RELAYED_REPLIES};
+use crate::tm::DialogRole;
+use crate::turn::Turn;
+
+/// Where replies to a request go (RFC 3261 §18.2.2, RFC 3581 §4): to the source address; to its
+/// source port if `rport` was asked for or forced, else to the port of the Via's sent-by.
+pub fn reply_flow(request: &Message<'_>, flow: Flow, forced_rport: bool) -> Option<Flow> {
+    let via = request.top_via().ok()?;
+    if forced_rport || via.rport() != Rport::Absent {
+        return Some(flow);
+    }
+    // RFC 3261 §18.2.2: a given maddr is where the reply goes.
+    let ip = via.maddr().and_then(duologue_sip::host_ip).unwrap_or_else(|| flow.peer.ip());
+    Some(Flow { peer: SocketAddr::new(ip, via.port_or_default()), ..flow })
+}
+
+/// Replies to the context's request through its transaction; false once a final reply went out.
+pub fn reply_locally(ctx: &mut Context<'_>, id: TransactionId, status: u16, reason: &[u8]) -> bool {
+    let mut fx = ctx.turn.worker.take_effects();
+    let draft = &*ctx.draft;
+    let local = Local { status, reason, body: None };
+    let lines = replies::lines(ctx.turn.node, ctx.message, Some(draft), &local);
+    let sent = send_local(&mut ctx.turn, id, ctx.message, ctx.flow, &local, &lines, &mut fx);
+    effects::carry_out(&mut ctx.turn, id, &mut fx, None);
+    ctx.turn.worker.give_back_effects(fx);
+    sent
+}
+
+/// Replies to a transaction's request when no message is at hand (time-outs).
+pub fn reply_stored(turn: &mut Turn<'_>, id: TransactionId, status: u16, reason: &[u8], fx: &mut Effects) {
+    let Some(entry) = turn.body.transactions.get(id) else { return };
+    let Some(flow) = entry.transaction.flow() else { return };
+    let request: Box<[u8]> = entry.transaction.request().into();
+    let Some(message) = Message::parse(&request).ok() else { return };
+    let local = Local { status, reason, body: None };
+    let mut lines = replies::lines(turn.node, &message, None, &local);
+    if let Some(kept) = turn.body.transactions.get(id).and_then(|entry| entry.attached.as_ref()) {
+        lines.extend_from_slice(&kept.reply_headers);
+    }
+    send_local(turn, id, &message, flow, &local, &lines, fx);
+}
+
+fn send_local(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    request: &Message<'_>,
+    source: Flow,
+    local: &Local<'_>,
+    lines: &[u8],
+    fx: &mut Effects,
+) -> bool {
+    let Some(entry) = turn.body.transactions.get(id) else { return false };
+    if entry.transaction.is_closed() {
+        return false;
+    }
+    let (Some(flow), link) = (entry.transaction.flow(), entry.dialog) else { return false };
+    if let Some(link) = link.filter(|link| link.role == DialogRole::Initial) {
+        dialogs::reply_about_to_be_sent(turn, link.key, local.status, None);
+    }
+    let node = turn.node;
+    let tag = replies::local_tag(node, request);
+    let now = turn.now.tick;
+    let Some(entry) = turn.body.transactions.get_mut(id) else { return false };
+    turn.worker.outbox.push(flow, None, |out| {
+        let start = out.len();
+        replies::write(request, source, local, &tag, lines, out);
+        entry.transaction.reply_sent(now, local.status, &tag, &out[start..], fx);
+    });
+    turn.count(TM_LOCAL_REPLIES);
+    true
+}
+
+/// Forwards a reply that a branch got: its own Via goes, the script's changes come.
+pub fn forward(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    branch: BranchIndex,
+    source: Flow,
+    reply: &Message<'_>,
+    edits: &mut Edits,
+    fx: &mut Effects,
+) {
+    let Some(entry) = turn.body.transactions.get(id) else { return };
+    let (Some(flow), link) = (entry.transaction.flow(), entry.dialog) else { return };
+    let Some(received) = reply.status() else { return };
+    let status = effects::upstream_status(turn, received.code());
+    let own_record_routes = entry.own_record_routes(branch);
+    match link.map(|link| (link.key, link.role)) {
+        Some((key, DialogRole::Initial)) => {
+            dialogs::reply_forwarded(turn, key, branch, own_record_routes, source, reply, edits);
+            dialogs::reply_about_to_be_sent(turn, key, status, Some(reply));
+        }
+        Some((_, DialogRole::Within(matched, method))) => {
+            dialogs::response_within(turn, &matched, method, reply, edits);
+        }
+        _ => {}
+    }
+    let mut wire = std::mem::take(&mut turn.worker.wire_edits);
+    wire.clear();
+    wire.draft(reply).pop_via();
+    if status != received.code() {
+        set_status(&mut wire, reply, status);
+    }
+    let to_tag = reply.to().ok().and_then(|to| to.tag()).unwrap_or_default();
+    let now = turn.now.tick;
+    if let Some(entry) = turn.body.transactions.get_mut(id) {
+        turn.worker.outbox.push(flow, None, |out| {
+            let start = out.len();
+            render(reply.framed(), &[edits, &wire], out);
+            entry.transaction.reply_sent(now, status, to_tag, &out[start..], fx);
+        });
+        turn.count(TM_RELAYED_REPLIES);
+    }
+    turn.worker.wire_edits = wire;
+}
+
+/// Another status in the first line (RFC 3261 §16.7 step 6: 503 does not travel).
+fn set_status(edits: &mut Edits, reply: &Message<'_>, status: u16) {
+    let phrase = reply.span_of(reply.reason());
+    let code = phrase.and_then(|phrase| phrase.start.checked_sub(4));
+    if let (Some(phrase), Some(code)) = (phrase, code) {
+        let digits = status.to_string();
+        let span = duologue_sip::Span { start: code, end: phrase.end };
+        edits.replace(span, &[digits.as_bytes(), b" ", effects::phrase(status)]);
+    }
+}
+
+/// The best reply of all branches goes back (RFC 3261 §16.7 step 6).
+pub fn relay_winner(turn: &mut Turn<'_>, id: TransactionId, winner: Winner, fx: &mut Effects) {
+    let stored: Option<(Box<[u8]>, Flow)> = turn.body.transactions.get(id).and_then(|entry| {
+        let branch = entry.transaction.branch(winner.branch)?;
+        Some((branch.reply()?.into(), branch.flow()))
+    });
+    match stored {
+        Some((bytes, source)) if !winner.local => {
+            let Ok(reply) = Message::parse(&bytes) else { return };
+            forward(turn, id, winner.branch, source, &reply, &mut Edits::new(), fx);
+        }
+        _ => {
+            let status = effects::upstream_status(turn, winner.status);
+            reply_stored(turn, id, status, effects::phrase(status), fx);
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Whether a block of this kind runs on a reply.
+    pub fn is_reply(&self) -> bool {
+        self.kind == RouteKind::Reply
+    }
+}
