@@ -1,2 +1,189 @@
-//! The `duologue` program.
-fn main() {}
+//! The `duologue` program: options in, a proxy running, an orderly end.
+
+mod logging;
+mod options;
+mod ready;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use duologue::script::{DEFAULT_NAME, Embedded, Files, Sources};
+use duologue::{Overrides, Plan, Server, StartError, management};
+use options::Options;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// How long the transactions that run may take to finish after the first signal.
+const DRAIN_MAX: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.version {
+        println!("duologue {} ({}/{})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
+        return ExitCode::SUCCESS;
+    }
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(if error.is_configuration() { 1 } else { 2 })
+        }
+    }
+}
+
+/// Why the program ended early.
+#[derive(Debug)]
+enum Failure {
+    Option(String),
+    Start(StartError),
+    Machine(String),
+}
+
+impl Failure {
+    fn is_configuration(&self) -> bool {
+        match self {
+            Self::Option(_) => true,
+            Self::Start(error) => error.is_configuration(),
+            Self::Machine(_) => false,
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Start(StartError::Script(diagnostics)) => {
+                let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
+                write!(f, "{}", diagnostics.render(color))
+            }
+            Self::Start(error) => write!(f, "duologue: {error}"),
+            Self::Option(reason) | Self::Machine(reason) => write!(f, "duologue: {reason}"),
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+fn run(options: Options) -> Result<(), Failure> {
+    if let Some(directory) = &options.directory {
+        std::env::set_current_dir(directory)
+            .map_err(|error| Failure::Option(format!("-w {}: {error}", directory.display())))?;
+    }
+    let plan = load(&options)?;
+    if options.check || options.check_routes {
+        println!("config file ok, exiting...");
+        return Ok(());
+    }
+    let mut signals =
+        Signals::new([SIGTERM, SIGINT]).map_err(|error| Failure::Machine(error.to_string()))?;
+    let _lines = logging::start();
+    let with_management = plan.has_module("mi_http");
+    let log_level = plan.log_level().saturating_add(i8::try_from(options.debug).unwrap_or(i8::MAX));
+    let server = Arc::new(Server::start(plan)?);
+    duologue::server::loglevel::set(log_level);
+    let (kill, killed) = mpsc::channel();
+    let handle = signals.handle();
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            // The first one drains; whoever sends a second one has waited long enough.
+            if kill.send(()).is_err() {
+                std::process::exit(130);
+            }
+        }
+    });
+    let door = if with_management { Some(open_management(&server)?) } else { None };
+    if let Some(path) = &options.pid_file {
+        std::fs::write(path, format!("{}\n", std::process::id()))
+            .map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))?;
+    }
+    greet(&server, door.as_ref(), options.file.is_none());
+    ready::tell("READY=1");
+    // The channel closes only if the signal thread is gone; then there is nothing to wait for.
+    let _ = killed.recv();
+    ready::tell("STOPPING=1");
+    drain(&server, &killed);
+    if let Some(door) = door {
+        door.stop();
+    }
+    handle.close();
+    server.stop();
+    if let Some(path) = &options.pid_file {
+        let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
+fn load(options: &Options) -> Result<Plan, Failure> {
+    let argv = options.define.iter().map(|text| match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Failure::Option(format!("-o {text}: expected name=value"))),
+    });
+    let overrides = Overrides {
+        listen: options.listen.clone(),
+        udp_workers: options.udp_workers,
+        argv: argv.collect::<Result<_, _>>()?,
+        check_via: options.check_via,
+        advertised_address: options.advertised_address.clone(),
+        debug_mode: options.debug_mode,
+    };
+    let (path, sources): (String, &dyn Sources) = match &options.file {
+        Some(path) => (path.display().to_string(), &Files),
+        None => (DEFAULT_NAME.to_owned(), &Embedded),
+    };
+    let plan = Plan::load(&path, sources, &[], overrides)?;
+    let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    if !plan.warnings().list().is_empty() {
+        eprint!("{}", plan.warnings().render(color));
+    }
+    Ok(plan)
+}
+
+fn open_management(server: &Arc<Server>) -> Result<duologue::management::rpc::Door, Failure> {
+    let terminate = || {
+        // The signal thread takes it from there, as for any other SIGTERM.
+        let _ = signal_hook::low_level::raise(SIGTERM);
+    };
+    let registry = management::commands(server, terminate)
+        .map_err(|error| Failure::Machine(format!("management: {error}")))?;
+    let door = management::open(server, registry)
+        .map_err(|error| Failure::Machine(format!("management: {error}")))?;
+    if let Some(warning) = door.warning() {
+        tracing::warn!("management: {warning}");
+    }
+    Ok(door)
+}
+
+fn greet(server: &Server, door: Option<&duologue::management::rpc::Door>, built_in: bool) {
+    let sockets: Vec<&str> = server.node().sockets.iter().map(|(_, socket)| socket.text()).collect();
+    println!("Duologue {} listens on {}", env!("CARGO_PKG_VERSION"), sockets.join(", "));
+    if let Some(door) = door {
+        println!("management: http://{}/mi (JSON-RPC: dlg_list, get_statistics, which, ...)", door.address());
+    }
+    if built_in {
+        println!("running the built-in script: calls between addresses of this machine go through");
+        println!("try: sipp -sn uas -i 127.0.0.1 -p 5070   and   sipp -sn uac -i 127.0.0.1 -p 5071 -rsa 127.0.0.1:5060 -m 1 127.0.0.1:5070");
+    }
+}
+
+/// Refuses new calls and waits for the transactions that run, but not for ever.
+fn drain(server: &Server, signal: &mpsc::Receiver<()>) {
+    let node = server.node();
+    node.drain();
+    let until = Instant::now() + DRAIN_MAX;
+    while !node.is_idle() && Instant::now() < until {
+        if signal.recv_timeout(Duration::from_millis(50)).is_ok() {
+            break;
+        }
+    }
+    println!("ending; dialogs still open: {}", node.dialogs.statistics().active_dialogs);
+}

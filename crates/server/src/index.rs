@@ -94,6 +94,15 @@ impl CallIndex {
         self.len.load(Ordering::Relaxed)
     }
 
+    /// Whether every transaction of every call has its final reply: what is left only lingers. Calls
+    /// that somebody is running count as unsettled.
+    pub fn is_settled(&self) -> bool {
+        self.shards.iter().all(|shard| {
+            let inner = shard.inner.lock();
+            inner.calls.iter().all(|call| call.is_settled())
+        })
+    }
+
     /// Whether no call is alive.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

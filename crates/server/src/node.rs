@@ -119,6 +119,11 @@ impl Node {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Whether no transaction is waiting for anything but stray retransmissions.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.calls.is_settled()
+    }
+
     /// Whether new calls are refused because the workers have fallen behind.
     pub fn is_overloaded(&self) -> bool {
         self.overloaded.load(Ordering::Relaxed)

@@ -333,6 +333,12 @@ impl Server {
         &self.node
     }
 
+    /// What the threads do, for `ps`.
+    pub fn workers(&self) -> Vec<String> {
+        let threads = self.threads.lock();
+        threads.iter().filter_map(|thread| thread.thread().name().map(str::to_owned)).collect()
+    }
+
     /// The server's clock.
     pub fn now(&self) -> Moment {
         self.clock.now()

@@ -161,14 +161,16 @@ impl Statistics {
         self.shards.len()
     }
 
+    /// The sum over all workers since the start.
+    pub fn total(&self, counter: Counter) -> u64 {
+        let index = counter.0 as usize;
+        let values = self.shards.iter().map(|shard| shard.values[index].load(Relaxed));
+        values.fold(0, u64::wrapping_add)
+    }
+
     /// The sum over all workers since the last reset.
     pub fn read(&self, counter: Counter) -> u64 {
-        let index = counter.0 as usize;
-        let sum = self
-            .shards
-            .iter()
-            .fold(0u64, |sum, shard| sum.wrapping_add(shard.values[index].load(Relaxed)));
-        sum.wrapping_sub(self.reset[index].load(Relaxed))
+        self.total(counter).wrapping_sub(self.reset[counter.0 as usize].load(Relaxed))
     }
 
     /// Lets the counter start at zero again.
