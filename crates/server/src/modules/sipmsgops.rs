@@ -4,10 +4,12 @@
 //! headers as received.
 
 use duologue_script::{Args, Called, Param, ParamKind, RouteKinds};
-use duologue_sip::{HeaderName, HeaderRef, Method, Params};
+use duologue_sip::{HeaderName, HeaderRef, Method, Params, Uri};
+use jiff::Timestamp;
 
 use crate::context::Context;
 use crate::module::{Function, Module, Parameters, Settings};
+use crate::target::URI_MAX;
 
 const STR: Param = Param::new(ParamKind::Str);
 const OPTIONAL_STR: Param = Param::optional(ParamKind::Str);
@@ -36,6 +38,11 @@ pub static MODULE: Module = Module {
         Function::new("is_privacy", &[STR], ALL, is_privacy),
         Function::new("is_uri_user_e164", &[STR], QFL, is_uri_user_e164),
         Function::new("list_hdr_has_option", &[STR, STR], ALL, list_hdr_has_option),
+        Function::new("list_hdr_add_option", &[STR, STR], ALL, list_hdr_add_option),
+        Function::new("list_hdr_remove_option", &[STR, STR], ALL, list_hdr_remove_option),
+        Function::new("append_time", &[], QFB.union(RouteKinds::LOCAL), append_time),
+        Function::new("ruri_add_param", &[STR], ALL, ruri_add_param),
+        Function::new("ruri_del_param", &[STR], ALL, ruri_del_param),
         Function::new("ruri_has_param", &[STR, OPTIONAL_STR], ALL, ruri_has_param),
     ],
     variables: &[],
@@ -92,20 +99,90 @@ fn append_urihf(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
 }
 
 fn append_to_reply(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let Some((text, ending)) = args.str(0).and_then(lines) else { return Called::Value(-1) };
+    yes_or_no(args.str(0).is_some_and(|text| add_to_reply(ctx, text)))
+}
+
+/// `Date:` in local replies (RFC 3261 §20.17).
+fn append_time(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
+    let line = date_line(ctx.turn.now.unix);
+    yes_or_no(line.is_some_and(|line| add_to_reply(ctx, line.as_bytes())))
+}
+
+fn add_to_reply(ctx: &mut Context<'_>, text: &[u8]) -> bool {
     let headers = &mut ctx.draft.reply_headers;
-    if headers.len() + text.len() + ending.len() > REPLY_HEADERS_MAX {
-        return Called::Value(-1);
+    match lines(text) {
+        Some((text, ending)) if headers.len() + text.len() + ending.len() <= REPLY_HEADERS_MAX => {
+            headers.extend_from_slice(text);
+            headers.extend_from_slice(ending);
+            true
+        }
+        _ => false,
     }
-    headers.extend_from_slice(text);
-    headers.extend_from_slice(ending);
-    Called::Value(1)
 }
 
 fn remove_hf(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let Some(name) = args.str(0) else { return Called::Value(-1) };
     let message = ctx.message;
     yes_or_no(ctx.edits().draft(message).remove_all(header_name(name)) > 0)
+}
+
+/// Adds an option to a list like Supported, unless it is there; makes the header if it is not.
+fn list_hdr_add_option(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let (Some(name), Some(option)) = (args.str(0), args.str(1)) else {
+        return Called::Value(-1);
+    };
+    let (message, name) = (ctx.message, header_name(name));
+    if message.values(name).any(|value| value.bytes.eq_ignore_ascii_case(option)) {
+        return Called::Value(1);
+    }
+    let edits = ctx.edits();
+    match message.values(name).last().and_then(|value| message.span_of(value.bytes)) {
+        Some(last) => edits.insert(last.range().end, &[b", ", option]),
+        None => edits.draft(message).append_header(name, &[option]),
+    }
+    Called::Value(1)
+}
+
+fn list_hdr_remove_option(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let (Some(name), Some(option)) = (args.str(0), args.str(1)) else {
+        return Called::Value(-1);
+    };
+    let message = ctx.message;
+    let mut options = message.values(header_name(name));
+    let found = options.find(|value| value.bytes.eq_ignore_ascii_case(option));
+    if let Some(value) = &found {
+        ctx.edits().draft(message).remove_this(value);
+    }
+    yes_or_no(found.is_some())
+}
+
+fn ruri_add_param(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    edit_uri(ctx, args, |uri, param| {
+        let param = [b";", param.strip_prefix(b";").unwrap_or(param)].concat();
+        uri.rewrite().add_params(&param).to_vec()
+    })
+}
+
+fn ruri_del_param(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    edit_uri(ctx, args, |uri, name| uri.rewrite().without_param(name).to_vec())
+}
+
+/// Replaces the Request-URI by what `make` makes of it and the argument, if that is a URI.
+fn edit_uri(
+    ctx: &mut Context<'_>,
+    args: &Args<'_>,
+    make: impl FnOnce(&Uri<'_>, &[u8]) -> Vec<u8>,
+) -> Called {
+    let uri = ctx.request_uri().and_then(|uri| Uri::parse(uri).ok());
+    let (Some(uri), Some(argument)) = (uri, args.str(0).filter(|text| !text.is_empty())) else {
+        return Called::Value(-1);
+    };
+    let made = make(&uri, argument);
+    let valid = made.len() <= URI_MAX && Uri::parse(&made).is_ok();
+    if valid {
+        ctx.draft.target.uri = Some(made);
+    }
+    yes_or_no(valid)
 }
 
 // --- Looking ----------------------------------------------------------------------------------
@@ -161,7 +238,7 @@ fn is_privacy(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
 }
 
 fn is_uri_user_e164(_: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let uri = args.str(0).and_then(|uri| duologue_sip::Uri::parse(uri).ok());
+    let uri = args.str(0).and_then(|uri| Uri::parse(uri).ok());
     yes_or_no(uri.and_then(|uri| uri.user()).is_some_and(is_e164))
 }
 
@@ -174,7 +251,7 @@ fn list_hdr_has_option(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
 }
 
 fn ruri_has_param(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let uri = ctx.request_uri().and_then(|uri| duologue_sip::Uri::parse(uri).ok());
+    let uri = ctx.request_uri().and_then(|uri| Uri::parse(uri).ok());
     let (Some(uri), Some(name)) = (uri, args.str(0)) else { return Called::Value(-1) };
     yes_or_no(has_param(uri.params(), name, args.str(1)))
 }
@@ -207,6 +284,11 @@ fn check_header(index: usize, text: &str) -> Result<(), String> {
 /// Whether `list`, a method or several with bars between, names `method`.
 fn lists(list: &[u8], method: Method<'_>) -> bool {
     list.split(|&byte| byte == b'|').any(|name| name.trim_ascii() == method.as_bytes())
+}
+
+fn date_line(unix: u64) -> Option<String> {
+    let now = Timestamp::from_second(i64::try_from(unix).ok()?).ok()?;
+    Some(now.strftime("Date: %a, %d %b %Y %H:%M:%S GMT").to_string())
 }
 
 /// Whether a Content-Type is the one that is wanted, whatever its parameters.
@@ -265,6 +347,13 @@ mod tests {
         for blank in ["", "\r\n", "A: 1\r\n\r\nB: 2\r\n", "A: 1\n\nB: 2"] {
             assert_eq!(text(blank), None, "{blank:?}");
         }
+    }
+
+    /// RFC 3261 §20.17.
+    #[test]
+    fn dates_are_in_gmt() {
+        let line = date_line(1_289_689_740);
+        assert_eq!(line.as_deref(), Some("Date: Sat, 13 Nov 2010 23:09:00 GMT"));
     }
 
     #[test]

@@ -45,6 +45,44 @@ fn tag(out: &mut Text, address: &NameAddr<'_>) -> Reading {
     some(out, address.tag())
 }
 
+// --- Other addresses --------------------------------------------------------------------------
+
+/// Getters for the parts of the first address in a header.
+macro_rules! address_parts {
+    ($($name:ident = $header:ident, $part:expr;)*) => {$(
+        pub(super) fn $name(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+            on_message(ctx, var, |message| {
+                let value = message.values(HeaderName::$header).next();
+                match value.and_then(|value| NameAddr::parse(value.bytes)) {
+                    Some(address) => $part(out, &address),
+                    None => Reading::Null,
+                }
+            })
+        }
+    )*};
+}
+
+address_parts! {
+    remote_party = RemotePartyId, all;
+    diversion = Diversion, all;
+    diversion_privacy = Diversion, privacy;
+    diversion_reason = Diversion, reason;
+    refer_to = ReferTo, all;
+    asserted = PAssertedIdentity, all;
+    preferred = PPreferredIdentity, all;
+    preferred_user = PPreferredIdentity, user;
+    preferred_host = PPreferredIdentity, host;
+    preferred_name = PPreferredIdentity, name;
+}
+
+fn privacy(out: &mut Text, address: &NameAddr<'_>) -> Reading {
+    some(out, address.params().get(b"privacy"))
+}
+
+fn reason(out: &mut Text, address: &NameAddr<'_>) -> Reading {
+    some(out, address.params().get(b"reason"))
+}
+
 // --- Single headers ---------------------------------------------------------------------------
 
 pub(super) fn call_id(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
@@ -114,28 +152,28 @@ pub(super) fn header_count(ctx: &mut Context<'_>, var: &VarAccess<'_>, _: &mut T
 
 // --- Credentials ------------------------------------------------------------------------------
 
-pub(super) fn auth_user(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    credential(ctx, var, out, b"username", |username| Some(split_username(username).0))
+/// Getters for parameters of the credentials, whole or in part.
+macro_rules! credentials {
+    ($($name:ident = $param:literal, $part:expr;)*) => {$(
+        pub(super) fn $name(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+            credential(ctx, var, out, $param, $part)
+        }
+    )*};
 }
 
-pub(super) fn auth_domain(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    credential(ctx, var, out, b"username", |username| split_username(username).1)
-}
-
-pub(super) fn auth_username(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    credential(ctx, var, out, b"username", all_of_it)
-}
-
-pub(super) fn auth_realm(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    credential(ctx, var, out, b"realm", all_of_it)
-}
-
-pub(super) fn auth_uri(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    credential(ctx, var, out, b"uri", all_of_it)
-}
-
-pub(super) fn auth_nonce(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    credential(ctx, var, out, b"nonce", all_of_it)
+credentials! {
+    auth_user = b"username", |username| Some(split_username(username).0);
+    auth_domain = b"username", |username| split_username(username).1;
+    auth_username = b"username", all_of_it;
+    auth_realm = b"realm", all_of_it;
+    auth_uri = b"uri", all_of_it;
+    auth_nonce = b"nonce", all_of_it;
+    auth_response = b"response", all_of_it;
+    auth_cnonce = b"cnonce", all_of_it;
+    auth_opaque = b"opaque", all_of_it;
+    auth_algorithm = b"algorithm", all_of_it;
+    auth_qop = b"qop", all_of_it;
+    auth_count = b"nc", all_of_it;
 }
 
 /// A part of a parameter of the credentials: Proxy-Authorization's if there are any, else

@@ -54,6 +54,17 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["td", "to.domain"], headers::to_host),
     Variable::new(&["tn"], headers::to_name),
     Variable::new(&["tt"], headers::to_tag),
+    // Other addresses.
+    Variable::new(&["re"], headers::remote_party),
+    Variable::new(&["di"], headers::diversion),
+    Variable::new(&["dip"], headers::diversion_privacy),
+    Variable::new(&["dir"], headers::diversion_reason),
+    Variable::new(&["rt"], headers::refer_to),
+    Variable::new(&["ai"], headers::asserted),
+    Variable::new(&["pu"], headers::preferred),
+    Variable::new(&["pU"], headers::preferred_user),
+    Variable::new(&["pd"], headers::preferred_host),
+    Variable::new(&["pn"], headers::preferred_name),
     // Other headers.
     Variable::new(&["ci"], headers::call_id),
     Variable::new(&["cs"], headers::cseq),
@@ -70,7 +81,13 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["aU"], headers::auth_username),
     Variable::new(&["ar"], headers::auth_realm),
     Variable::new(&["adu"], headers::auth_uri),
-    Variable::new(&["an"], headers::auth_nonce),
+    Variable::new(&["an", "auth.nonce"], headers::auth_nonce),
+    Variable::new(&["auth.resp"], headers::auth_response),
+    Variable::new(&["auth.cnonce"], headers::auth_cnonce),
+    Variable::new(&["auth.opaque"], headers::auth_opaque),
+    Variable::new(&["auth.alg"], headers::auth_algorithm),
+    Variable::new(&["auth.qop"], headers::auth_qop),
+    Variable::new(&["auth.nc"], headers::auth_count),
     // The message as a whole.
     Variable::new(&["rm"], message::method),
     Variable::new(&["rs"], message::status),
@@ -118,3 +135,26 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["log_level"], process::log_level).writable(process::write_log_level),
     Variable::new(&["xlog_level"], process::xlog_level),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use crate::core::{FUNCTIONS, PLANNED_FUNCTIONS, PLANNED_VARIABLES, VARIABLES};
+    use crate::modules::sipmsgops;
+
+    /// A name is either built or planned, and stands once.
+    #[test]
+    fn names_are_declared_once() {
+        let variables = VARIABLES.iter().flat_map(|variable| variable.names);
+        let mut seen = HashSet::new();
+        for name in variables.chain(PLANNED_VARIABLES) {
+            assert!(seen.insert(*name), "${name}");
+        }
+        let functions = FUNCTIONS.iter().chain(sipmsgops::MODULE.functions);
+        let mut seen = HashSet::new();
+        for name in functions.map(|function| &function.name).chain(PLANNED_FUNCTIONS) {
+            assert!(seen.insert(*name), "{name}()");
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Which message a variable is read from, and how values are written out.
 
 use duologue_script::limits::JOINED_BYTES_MAX;
-use duologue_script::{Context as Source, Index, Reading, RouteKind, Text, VarAccess};
+use duologue_script::{Context as Source, Index, Reading, Text, VarAccess};
 use duologue_sip::{Flow, Message};
 
 use crate::context::Context;
@@ -125,11 +125,8 @@ fn stored_request<'c>(ctx: &'c Context<'_>) -> Option<&'c [u8]> {
     Some(ctx.turn.body.transactions.get(ctx.transaction?)?.transaction.request())
 }
 
-/// The winner's reply; none if its code was made here.
+/// The winner's reply; none if its code was made here. Only failure routes have a winner.
 fn stored_reply<'c>(ctx: &'c Context<'_>) -> Option<&'c [u8]> {
-    if ctx.kind != RouteKind::Failure {
-        return None;
-    }
     let transaction = &ctx.turn.body.transactions.get(ctx.transaction?)?.transaction;
     transaction.branch(ctx.winner?.branch)?.reply()
 }
