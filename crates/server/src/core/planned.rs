@@ -34,12 +34,11 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
     "t_write_unix", "t_anycast_replicate", "t_get_branch_idx_by_attr", "t_reply_with_body",
     "t_local_replied", "t_flush_flags",
     // sipmsgops
-    "append_time", "append_body_to_reply", "remove_hf_re", "remove_hf_glob", "remove_body_part",
+    "append_body_to_reply", "remove_hf_re", "remove_hf_glob", "remove_body_part",
     "add_body_part", "get_updated_body_part", "codec_exists", "codec_exists_re", "codec_delete",
     "codec_delete_re", "codec_delete_except_re", "codec_move_up", "codec_move_up_re",
     "codec_move_down", "codec_move_down_re", "stream_exists", "stream_delete", "is_audio_on_hold",
-    "ruri_add_param", "ruri_del_param", "ruri_tel2sip",
-    "list_hdr_add_option", "list_hdr_remove_option",
+    "ruri_tel2sip",
     "change_reply_status", "sipmsg_validate", "get_glob_headers_values", "sip_to_json",
     "has_body_part",
     // dialog
@@ -52,14 +51,14 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
 
 /// Variables.
 pub const PLANNED_VARIABLES: &[&str] = &[
-    "sdp", "sdp.line", "sdp.stream", "sdp.session", "sdp.stream.idx", "ct.fields", "re", "di", "dip",
-    "dir", "rt", "ai", "pu", "pU", "pd", "pn", "auth.resp", "auth.nonce", "auth.cnonce", "auth.opaque",
-    "auth.alg", "auth.qop", "auth.nc", "challenge.algorithm", "challenge.realm", "challenge.nonce",
+    "sdp", "sdp.line", "sdp.stream", "sdp.session", "sdp.stream.idx", "ct.fields",
+    "challenge.algorithm", "challenge.realm", "challenge.nonce",
     "challenge.opaque", "challenge.qop", "challenge.ik", "challenge.ck", "Au", "proxy_protocol",
     "msg.branch.uri", "msg.branch.duri", "msg.branch.path", "msg.branch.q", "msg.branch.flags",
     "msg.branch.socket", "msg.branch.flag", "msg.branch.attr", "msg.branch.last_idx", "msg.branch",
     "path", "Tsm", "mi", "err.class", "err.level", "err.rcode", "err.info", "err.rreason", "C", "json",
-    "json_pretty", "json_compact", "shv", "stat", "bavp", "tm.branch.uri", "tm.branch.duri", "tm.branch.path", "tm.branch.q", "tm.branch.flags", "tm.branch.socket",
+    "json_pretty", "json_compact", "shv", "stat", "bavp", "tm.branch.uri", "tm.branch.duri",
+    "tm.branch.path", "tm.branch.q", "tm.branch.flags", "tm.branch.socket",
     "T_branch_last_reply_code", "DLG_flags", "DLG_del_delay", "DLG_json", "DLG_ctx_json",
     "DLG_options_ping_interval", "DLG_reinvite_ping_interval",
 ];
