@@ -51,7 +51,7 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
 
 /// Variables.
 pub const PLANNED_VARIABLES: &[&str] = &[
-    "sdp", "sdp.line", "sdp.stream", "sdp.session", "sdp.stream.idx", "ct.fields",
+    "sdp", "sdp.line", "sdp.stream", "sdp.session", "sdp.stream.idx",
     "challenge.algorithm", "challenge.realm", "challenge.nonce",
     "challenge.opaque", "challenge.qop", "challenge.ik", "challenge.ck", "Au", "proxy_protocol",
     "msg.branch.uri", "msg.branch.duri", "msg.branch.path", "msg.branch.q", "msg.branch.flags",

@@ -112,13 +112,6 @@ pub(super) fn user_agent(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut T
     part(ctx, var, out, |message| message.value(HeaderName::UserAgent))
 }
 
-/// `$ct`: one value of Contact, across lines and commas.
-pub(super) fn contact(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    on_message(ctx, var, |message| {
-        indexed(var.index, out, || message.values(HeaderName::Contact).map(|value| value.bytes))
-    })
-}
-
 // --- Headers by name --------------------------------------------------------------------------
 
 /// `$hdr(name)`: the value of one line, commas and all.

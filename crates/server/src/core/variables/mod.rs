@@ -2,6 +2,7 @@
 //! [`planned`](super::planned).
 
 mod branches;
+mod contact;
 mod flags;
 mod headers;
 mod message;
@@ -70,7 +71,11 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["cs"], headers::cseq),
     Variable::new(&["cl"], headers::content_length),
     Variable::new(&["cT"], headers::content_type),
-    Variable::new(&["ct"], headers::contact).indexed(),
+    Variable::new(&["ct"], contact::whole).indexed(),
+    Variable::new(&["ct.fields"], contact::fields)
+        .named(Subname::Required)
+        .indexed()
+        .resolved(contact::resolve),
     Variable::new(&["ua"], headers::user_agent),
     Variable::new(&["hdr"], headers::header).named(Subname::Required).indexed(),
     Variable::new(&["hdr_name"], headers::header_name).indexed(),
