@@ -142,24 +142,4 @@ pub static VARIABLES: &[Variable] = &[
 ];
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use crate::core::{FUNCTIONS, PLANNED_FUNCTIONS, PLANNED_VARIABLES, VARIABLES};
-    use crate::modules::sipmsgops;
-
-    /// A name is either built or planned, and stands once.
-    #[test]
-    fn names_are_declared_once() {
-        let variables = VARIABLES.iter().flat_map(|variable| variable.names);
-        let mut seen = HashSet::new();
-        for name in variables.chain(PLANNED_VARIABLES) {
-            assert!(seen.insert(*name), "${name}");
-        }
-        let functions = FUNCTIONS.iter().chain(sipmsgops::MODULE.functions);
-        let mut seen = HashSet::new();
-        for name in functions.map(|function| &function.name).chain(PLANNED_FUNCTIONS) {
-            assert!(seen.insert(*name), "{name}()");
-        }
-    }
-}
+mod tests;

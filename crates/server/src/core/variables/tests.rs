@@ -1,0 +1,238 @@
+//! Names, and what scripts read and write, seen through the headers of a reply.
+
+use std::collections::HashSet;
+
+use duologue_sip::{Flow, Message, Moment, Tick};
+
+use crate::core::{FUNCTIONS, PLANNED_FUNCTIONS, PLANNED_VARIABLES, VARIABLES};
+use crate::modules::sipmsgops;
+use crate::node::Node;
+use crate::road::Load;
+use crate::server::{Overrides, Plan};
+use crate::sockets::{Advertised, Sockets};
+use crate::worker::Worker;
+
+/// A name is either built or planned, and stands once.
+#[test]
+fn names_are_declared_once() {
+    let variables = VARIABLES.iter().flat_map(|variable| variable.names);
+    let mut seen = HashSet::new();
+    for name in variables.chain(PLANNED_VARIABLES) {
+        assert!(seen.insert(*name), "${name}");
+    }
+    let functions = FUNCTIONS.iter().chain(sipmsgops::MODULE.functions);
+    let mut seen = HashSet::new();
+    for name in functions.map(|function| &function.name).chain(PLANNED_FUNCTIONS) {
+        assert!(seen.insert(*name), "{name}()");
+    }
+}
+
+const INVITE: &str = "INVITE sip:0431@example.com;x=y SIP/2.0\r\n\
+    Via: SIP/2.0/UDP 192.0.2.7:5066;branch=z9hG4bK776;rport\r\n\
+    Max-Forwards: 70\r\n\
+    From: \"Alice A\" <sip:alice@atlanta.com>;tag=1928\r\n\
+    To: <sip:bob@biloxi.com>\r\n\
+    Call-ID: a84b4c76e66710\r\n\
+    CSeq: 314159 INVITE\r\n\
+    m: <sip:alice@192.0.2.7:5066>;expires=60, <sip:second@192.0.2.8>\r\n\
+    X-Two: first\r\n\
+    X-Two: second\r\n\
+    Proxy-Authorization: Digest username=\"alice@home\", realm=\"atlanta.com\", nonce=\"n\"\r\n\
+    Privacy: id;header\r\n\
+    Supported: timer, 100rel\r\n\
+    Content-Type: text/plain\r\n\
+    Content-Length: 4\r\n\r\nhigh";
+
+const HEAD: &str = "socket=udp:127.0.0.1:5060\n\
+    loadmodule \"proto_udp.so\"\n\
+    loadmodule \"sl.so\"\n\
+    loadmodule \"sipmsgops.so\"\n";
+
+/// Runs `statements` on the INVITE and gives the `X:` headers of the reply.
+fn run(statements: &str) -> Vec<String> {
+    let script = format!("{HEAD}route {{\n{statements}\nsl_send_reply(404, \"Not Here\");\n}}\n");
+    let (node, mut worker) = start(script);
+    worker.receive(&node, NOW, INVITE.as_bytes(), flow(PEER), Load::Calm);
+    let reply = worker.outbox.iter().next().expect("a reply").1.to_vec();
+    marks(&reply)
+}
+
+const NOW: Moment = Moment { tick: Tick::from_millis(5000), unix: 1_704_103_200 };
+const PEER: &str = "192.0.2.7:5066";
+
+fn start(script: String) -> (Node, Worker) {
+    let plan = match Plan::load("test.cfg", &Script(script), &[], Overrides::default()) {
+        Ok(plan) => plan,
+        Err(error) => panic!("{error:?}"),
+    };
+    let socket = "udp:127.0.0.1:5060".parse().unwrap();
+    let sockets = Sockets::build(vec![socket], Vec::new(), Advertised::default()).unwrap();
+    (plan.build(sockets, 1, NOW, 1), Worker::new(0))
+}
+
+fn flow(peer: &str) -> Flow {
+    Flow::datagram(0, peer.parse().unwrap())
+}
+
+fn marks(message: &[u8]) -> Vec<String> {
+    let message = Message::parse(message).unwrap();
+    message.all("X").map(|header| String::from_utf8(header.value().to_vec()).unwrap()).collect()
+}
+
+struct Script(String);
+
+impl duologue_script::Sources for Script {
+    fn read(&self, _: &str, _: Option<&str>) -> Result<String, String> {
+        Ok(self.0.clone())
+    }
+}
+
+/// The text form of each expression, in a block that starts with `before`.
+fn read(before: &str, rows: &[(&str, &str)]) {
+    let mut statements = before.to_owned();
+    for (expression, _) in rows {
+        statements.push_str(&format!("append_to_reply(\"X: [{expression}]\\r\\n\");\n"));
+    }
+    let shown = run(&statements);
+    assert_eq!(shown.len(), rows.len(), "{shown:?}");
+    for ((expression, expected), shown) in rows.iter().zip(shown) {
+        assert_eq!(shown, format!("[{expected}]"), "{expression}");
+    }
+}
+
+/// spec/script.md §8, on a request.
+#[test]
+fn a_request_is_read() {
+    read(
+        "",
+        &[
+            ("$ru $rU $rd $rP", "sip:0431@example.com;x=y 0431 example.com UDP"),
+            ("$rp $op $ru_q", "5060 5060 -1"),
+            ("$du", "<null>"),
+            ("$fu $fU $fd $ft", "sip:alice@atlanta.com alice atlanta.com 1928"),
+            ("$fn", "\"Alice A\""),
+            ("$tu $tU $td", "sip:bob@biloxi.com bob biloxi.com"),
+            ("$tt", "<null>"),
+            ("$ci $cs $rm $cl $cT", "a84b4c76e66710 314159 INVITE 4 text/plain"),
+            ("$ct", "<sip:alice@192.0.2.7:5066>;expires=60"),
+            ("$(ct[-1])", "<sip:second@192.0.2.8>"),
+            ("$(ct.fields(uri)[1])", "sip:second@192.0.2.8"),
+            ("$ct.fields(expires) $(ct.fields(expires)[1])", "60 <null>"),
+            ("$hdr(x-two) $(hdr(X-Two)[1]) $(hdr(X-Two)[*])", "first second first, second"),
+            ("$hdrcnt(X-Two) $(hdr_name[0])", "2 Via"),
+            ("$hdr(Contact)", "<sip:alice@192.0.2.7:5066>;expires=60, <sip:second@192.0.2.8>"),
+            ("$au $ad $aU $ar", "alice home alice@home atlanta.com"),
+            ("$si $sp $Ri $Rp $proto $af", "192.0.2.7 5066 127.0.0.1 5060 udp INET"),
+            ("$socket_in $socket_in(port)", "udp:127.0.0.1:5060 5060"),
+            ("$socket_out(forced)", "<null>"),
+            ("$rb $msg.is_request $msg.type", "high 1 request"),
+            ("$rs $rr $ua", "<null> <null> <null>"),
+            ("$Ts $TS", "1704103200 1704103200"),
+            ("$(ru{uri.param,x}) $(ct{nameaddr.uri})", "y sip:alice@192.0.2.7:5066"),
+        ],
+    );
+}
+
+/// spec/script.md §8 and §11: what is written is read back, the received URI stays.
+#[test]
+fn destinations_are_written() {
+    read(
+        "$rU = \"bob\"; $rd = \"192.0.2.9\"; $rp = 5070; $du = \"sip:10.0.0.1\"; $dp = 5080;\n\
+         $ru_q = 700; setbflag(\"NAT\"); setflag(\"ACC\"); $msg.flag(REC) = 1;\n\
+         append_branch(\"sip:second@192.0.2.10\"); $branch = \"sip:third@192.0.2.11\";\n\
+         $avp(a) = 1; $avp(a) = \"two\";\n",
+        &[
+            ("$ru $ou", "sip:bob@192.0.2.9:5070;x=y sip:0431@example.com;x=y"),
+            ("$du $dd $dp", "sip:10.0.0.1:5080 10.0.0.1 5080"),
+            ("$(branch(uri)[*])", "sip:second@192.0.2.10, sip:third@192.0.2.11"),
+            ("$(branch(q)[0]) $(branch(q)[1])", "0.7 <null>"),
+            ("$mf / $bf", "ACC REC / NAT"),
+            ("$msg.flag(ACC) $branch.flag(NAT)", "1 1"),
+            ("$avp(a) $(avp(a)[*])", "two two, 1"),
+        ],
+    );
+    read(
+        "prefix(\"00\"); strip(3); append_branch(); $du = \"sip:10.0.0.1\"; resetdsturi();\n",
+        &[("$ru $du", "sip:431@example.com;x=y <null>"), ("$branch", "sip:431@example.com;x=y")],
+    );
+}
+
+/// A write that fails leaves everything as it was.
+#[test]
+fn bad_values_change_nothing() {
+    read(
+        "$ru = \"nonsense\"; $rU = \"a b\"; $rp = 70000; sethost(\"a@b\"); $du = \"x\";\n",
+        &[("$ru $du", "sip:0431@example.com;x=y <null>")],
+    );
+}
+
+/// spec/modules.md §6.
+#[test]
+fn messages_are_looked_at() {
+    let questions = [
+        ("is_method(\"INVITE\")", true),
+        ("is_method(\"ACK|BYE\")", false),
+        ("has_totag()", false),
+        ("is_present_hf(\"Contact\")", true),
+        ("is_present_hf(\"Date\")", false),
+        ("has_body()", true),
+        ("has_body(\"application/sdp\")", false),
+        ("is_privacy(\"header\")", true),
+        ("list_hdr_has_option(\"Supported\", \"100rel\")", true),
+        ("ruri_has_param(\"x\", \"y\")", true),
+        ("remove_hf(\"X-Two\")", true),
+        ("remove_hf(\"X-Three\")", false),
+        ("is_myself(\"127.0.0.1\", 5060)", true),
+        ("is_myself(\"example.com\")", false),
+        ("isdsturiset()", false),
+    ];
+    let mut statements = String::new();
+    for (question, _) in questions {
+        statements.push_str(&format!(
+            "if ({question}) append_to_reply(\"X: true\"); else append_to_reply(\"X: false\");\n"
+        ));
+    }
+    let answers = run(&statements);
+    for ((question, expected), answer) in questions.into_iter().zip(answers) {
+        assert_eq!(answer, expected.to_string(), "{question}");
+    }
+}
+
+/// spec/script.md §7: reply routes see the request, failure routes the winning reply.
+#[test]
+fn the_other_message_of_the_transaction_is_read() {
+    let script = format!(
+        "{HEAD}loadmodule \"tm.so\"\n\
+         route {{ $du = \"sip:127.0.0.9\"; t_on_reply(\"r\"); t_on_failure(\"f\"); t_relay(); }}\n\
+         onreply_route[r] {{\n\
+             append_hf(\"X: $rs [$ru] $(<request>rU) $(<request>si) $(<reply>rr)\"); }}\n\
+         failure_route[f] {{\n\
+             append_to_reply(\"X: $rU $(<reply>rs) $(<reply>si) $(<reply>hdr(X-Why))\");\n\
+             t_reply(480, \"Nobody\"); }}\n"
+    );
+    let (node, mut worker) = start(script);
+    worker.receive(&node, NOW, INVITE.as_bytes(), flow(PEER), Load::Calm);
+    let sent = worker.outbox.iter().map(|(_, packet)| packet.to_vec());
+    let request = sent.filter(|packet| packet.starts_with(b"INVITE")).last().expect("relayed");
+    let request = Message::parse(&request).unwrap();
+    let answer = |status: &str| {
+        let mut reply = format!("SIP/2.0 {status}\r\n").into_bytes();
+        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+            request.all(name).for_each(|header| reply.extend_from_slice(header.line()));
+        }
+        reply.extend_from_slice(b"X-Why: because\r\nContent-Length: 0\r\n\r\n");
+        reply
+    };
+    let mut upstream = |status: &str| {
+        worker.outbox.clear();
+        worker.receive(&node, NOW, &answer(status), flow("127.0.0.9:5060"), Load::Calm);
+        let sent = worker.outbox.iter().map(|(_, packet)| packet.to_vec());
+        sent.filter(|packet| packet.starts_with(b"SIP/2.0"))
+            .flat_map(|reply| marks(&reply))
+            .collect()
+    };
+    let ringing: Vec<_> = upstream("180 Ringing");
+    assert_eq!(ringing, ["180 [<null>] 0431 192.0.2.7 Ringing"]);
+    let busy: Vec<_> = upstream("486 Busy Here");
+    assert_eq!(busy, ["0431 486 127.0.0.9 because"]);
+}
