@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use duologue_script::RouteKind;
-use duologue_sip::{Flow, Message, Method, Moment, ParseFault, StatusCode};
+use duologue_sip::{CheckError, Flow, Message, Method, Moment, ParseFault, StatusCode};
 
 use crate::call::{Call, Job, Offer};
-use crate::context::Context;
+use crate::context::{Context, Raised};
 use crate::dialogs;
 use crate::effects;
 use crate::incoming;
@@ -63,8 +63,7 @@ impl Worker {
         if let Err(error) = message.check() {
             statistics.bump(BAD_MESSAGES);
             if message.is_request() {
-                let reason = error.to_string();
-                self.reply_stateless(node, &message, flow, error.status(), reason.as_bytes(), b"");
+                self.refuse_malformed(node, now, &message, flow, error);
             }
             return;
         }
@@ -98,6 +97,13 @@ impl Worker {
     /// Handles the jobs of a call that was handed over with its token.
     pub fn run_queued(&mut self, node: &Node, call: &Arc<Call>, now: Moment) {
         self.run(node, call, now, |_| {});
+    }
+
+    /// Handles the jobs of all calls that wait in the queue right now.
+    pub fn run_waiting(&mut self, node: &Node, now: Moment) {
+        while let Some(call) = node.queue.try_pop() {
+            self.run_queued(node, &call, now);
+        }
     }
 
     /// Wakes the calls and dialogs whose time has come.
@@ -145,7 +151,7 @@ impl Worker {
     }
 
     /// Runs a call whose token we hold: first `act`, then the queued jobs, until none is left.
-    fn run(&mut self, node: &Node, call: &Arc<Call>, now: Moment, act: impl FnOnce(&mut Turn<'_>)) {
+    pub(crate) fn run(&mut self, node: &Node, call: &Arc<Call>, now: Moment, act: impl FnOnce(&mut Turn<'_>)) {
         let mut body = call.body();
         let mut turn = Turn { node, worker: self, call, body: &mut body, now };
         act(&mut turn);
@@ -202,6 +208,32 @@ impl Worker {
             }
             _ => false,
         }
+    }
+
+    /// A request that reads as SIP but breaks a rule of it: the error route decides, or it is
+    /// answered (RFC 3261 §16.3 step 1, spec/script.md §3.4).
+    fn refuse_malformed(
+        &mut self,
+        node: &Node,
+        now: Moment,
+        message: &Message<'_>,
+        flow: Flow,
+        error: CheckError,
+    ) {
+        let (status, info) = (error.status(), error.to_string());
+        let Some(route) = node.routes.error else {
+            return self.reply_stateless(node, message, flow, status, info.as_bytes(), b"");
+        };
+        let call_id = message.call_id().unwrap_or(b"malformed@duologue.invalid");
+        // Somebody runs the call already: a malformed message is not worth waiting for.
+        let Entered::Run(call) = node.calls.enter(call_id, true, || Job::Wake) else { return };
+        self.run(node, &call, now, |turn| {
+            let mut ctx = Context::new(turn.reborrow(), message, flow, RouteKind::Error);
+            ctx.draft.raised = Some(Raised::parse(status, info));
+            ctx.run(route);
+            dialogs::run_ended(&mut ctx);
+            effects::finish(ctx);
+        });
     }
 
     fn refuse_unparsed(&mut self, node: &Node, bytes: &[u8], flow: Flow, status: StatusCode) {

@@ -21,6 +21,7 @@ use crate::module::{Module, Parameters, Settings};
 use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::{Node, Routes};
+use crate::own_routes::TimerRoutes;
 use crate::road::Load;
 use crate::runqueue::RunQueue;
 use crate::sockets::{Advertised, AliasSpec, Proto, SocketSpec, Sockets};
@@ -323,7 +324,7 @@ impl Server {
             threads: Mutex::default(),
             stopping: Arc::new(AtomicBool::new(false)),
         };
-        server.connect_intents();
+        connect_intents(&server.node);
         server.start_threads(&groups, receivers, helpers)?;
         Ok(server)
     }
@@ -359,17 +360,6 @@ impl Server {
             let _ = thread.join();
         }
         self.node.dialogs.shutdown();
-    }
-
-    /// What callbacks ask of a call is queued behind what the call is doing.
-    fn connect_intents(&self) {
-        let node = Arc::downgrade(&self.node);
-        self.node.dialogs.set_mailbox(move |intent| {
-            if let Some(node) = node.upgrade() {
-                let ending = node.endings.lock().remove(&intent.key).unwrap_or_default();
-                post_to_dialog(&node, intent.key, ending);
-            }
-        });
     }
 
     fn start_threads(
@@ -409,9 +399,12 @@ impl Server {
         let transports = transports(groups, 0);
         let stopping = Arc::clone(&self.stopping);
         self.spawn("timer".to_owned(), index, move |node, clock, worker| {
+            let mut routes = TimerRoutes::of(node, clock.now());
             while !stopping.load(Ordering::Acquire) {
                 std::thread::sleep(TIMER_STEP);
-                worker.tick(node, clock.now());
+                let now = clock.now();
+                worker.tick(node, now);
+                routes.run_due(worker, node, now);
                 worker.flush(node, &transports);
             }
         })
@@ -453,6 +446,20 @@ pub fn end_dialog(
         node.endings.lock().remove(&dialog.key());
     }
     heard.is_ok()
+}
+
+/// What callbacks ask of a call is queued behind what the call is doing, for a worker to run.
+///
+/// [`Server::start`] does this; who builds a [`Node`] by itself, to drive it in virtual time, does
+/// it once and runs the queue with [`Worker::run_waiting`].
+pub fn connect_intents(node: &Arc<Node>) {
+    let weak = Arc::downgrade(node);
+    node.dialogs.set_mailbox(move |intent| {
+        if let Some(node) = weak.upgrade() {
+            let ending = node.endings.lock().remove(&intent.key).unwrap_or_default();
+            post_to_dialog(&node, intent.key, ending);
+        }
+    });
 }
 
 /// Queues the end of a dialog on its call and sees to it that a worker runs it.
