@@ -25,7 +25,12 @@ const DRAIN_MAX: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     let options = Options::parse();
     if options.version {
-        println!("duologue {} ({}/{})", env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
+        println!(
+            "duologue {} ({}/{})",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::ARCH,
+            std::env::consts::OS
+        );
         return ExitCode::SUCCESS;
     }
     match run(options) {
@@ -164,14 +169,20 @@ fn open_management(server: &Arc<Server>) -> Result<duologue::management::rpc::Do
 }
 
 fn greet(server: &Server, door: Option<&duologue::management::rpc::Door>, built_in: bool) {
-    let sockets: Vec<&str> = server.node().sockets.iter().map(|(_, socket)| socket.text()).collect();
+    let sockets: Vec<&str> =
+        server.node().sockets.iter().map(|(_, socket)| socket.text()).collect();
     println!("Duologue {} listens on {}", env!("CARGO_PKG_VERSION"), sockets.join(", "));
     if let Some(door) = door {
-        println!("management: http://{}/mi (JSON-RPC: dlg_list, get_statistics, which, ...)", door.address());
+        println!(
+            "management: http://{}/mi (JSON-RPC: dlg_list, get_statistics, which, ...)",
+            door.address()
+        );
     }
     if built_in {
         println!("running the built-in script: calls between addresses of this machine go through");
-        println!("try: sipp -sn uas -i 127.0.0.1 -p 5070   and   sipp -sn uac -i 127.0.0.1 -p 5071 -rsa 127.0.0.1:5060 -m 1 127.0.0.1:5070");
+        println!(
+            "try: sipp -sn uas -i 127.0.0.1 -p 5070   and   sipp -sn uac -i 127.0.0.1 -p 5071 -rsa 127.0.0.1:5060 -m 1 127.0.0.1:5070"
+        );
     }
 }
 

@@ -18,7 +18,7 @@ const SLICE: usize = 256;
 ///
 /// # Errors
 /// One of their names is taken.
-pub fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<(), Duplicate> {
+pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<(), Duplicate> {
     let command = |name, help, handler: fn(&Arc<Server>, &Params) -> _| {
         let server = Arc::clone(server);
         Command::new(name, "dialog", move |params| handler(&server, params)).help(help)
@@ -78,8 +78,8 @@ fn one(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
 fn end(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
     let id = params.text("dialog_id")?;
     let extra_headers = params.optional_text("extra_hdrs")?.unwrap_or_default();
-    let dialog = find(server, &id)
-        .ok_or_else(|| CommandError::new(404, "Requested Dialog not found"))?;
+    let dialog =
+        find(server, &id).ok_or_else(|| CommandError::new(404, "Requested Dialog not found"))?;
     let ending = Ending { extra_headers: header_lines(&extra_headers)?.into() };
     if end_dialog(server.node(), &dialog, "MI Termination", ending) {
         Ok(Answer::ok())
@@ -98,12 +98,15 @@ fn find(server: &Server, text: &str) -> Option<Dialog> {
 /// Header lines as a command gives them: each ends in CRLF, none ends the headers.
 fn header_lines(text: &str) -> Result<Vec<u8>, CommandError> {
     let mut lines = Vec::with_capacity(text.len() + 2);
-    for line in text.split("\r\n").flat_map(|line| line.split('\n')).filter(|line| !line.is_empty()) {
+    for line in text.split("\r\n").flat_map(|line| line.split('\n')).filter(|line| !line.is_empty())
+    {
         let named = line.split_once(':').is_some_and(|(name, _)| {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':')
         });
         if !named || line.contains('\r') {
-            return Err(CommandError::new(400, "Bad param").with_data("extra_hdrs are header lines"));
+            return Err(
+                CommandError::new(400, "Bad param").with_data("extra_hdrs are header lines")
+            );
         }
         lines.extend_from_slice(line.as_bytes());
         lines.extend_from_slice(b"\r\n");

@@ -50,7 +50,10 @@ impl ServerInfo for Info {
     fn version(&self) -> Version {
         let (version, arch, os) =
             (env!("CARGO_PKG_VERSION"), std::env::consts::ARCH, std::env::consts::OS);
-        Version { server: format!("Duologue ({version} ({arch}/{os}))"), revision: version.to_owned() }
+        Version {
+            server: format!("Duologue ({version} ({arch}/{os}))"),
+            revision: version.to_owned(),
+        }
     }
 
     fn processes(&self) -> Vec<Process> {

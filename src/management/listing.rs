@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::info::local_date;
 
 /// The listing of one dialog, its fields in the order that tools expect.
-pub fn dialog(node: &Node, dialog: &Snapshot) -> Value {
+pub(super) fn dialog(node: &Node, dialog: &Snapshot) -> Value {
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     put("ID", dialog.id.did().as_str().into());

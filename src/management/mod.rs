@@ -1,8 +1,8 @@
 //! Management: what operators ask of a running server over JSON-RPC.
 
+mod dialogs;
 mod info;
 mod listing;
-mod dialogs;
 
 use std::sync::Arc;
 

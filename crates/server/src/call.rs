@@ -162,9 +162,9 @@ impl Call {
 
     /// Whether every transaction has its final reply; false while somebody runs the call.
     pub(crate) fn is_settled(&self) -> bool {
-        self.body.try_lock().is_some_and(|body| {
-            body.transactions.iter().all(|entry| entry.transaction.is_closed())
-        })
+        self.body
+            .try_lock()
+            .is_some_and(|body| body.transactions.iter().all(|entry| entry.transaction.is_closed()))
     }
 
     /// Queues the first job of a call whose token the caller holds.

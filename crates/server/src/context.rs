@@ -2,7 +2,7 @@
 
 use duologue_dialog::{DialogKey, DialogMethod, Direction, Matched, Steps};
 use duologue_script::{AvpList, RouteId, RouteKind};
-use duologue_sip::{Edits, Flow, Message};
+use duologue_sip::{Edits, Flow, Message, StatusCode};
 use duologue_transaction::{BranchIndex, TransactionId, Winner};
 
 use crate::record_route::RecordRoute;
@@ -110,6 +110,8 @@ pub struct Draft {
     pub dialog_timeout: Option<u32>,
     /// Timers set through `$T_fr_timeout`, `$T_fr_inv_timeout`, in seconds.
     pub timeouts: (Option<u32>, Option<u32>),
+    /// What `$err.*` tells in the error route.
+    pub raised: Option<Raised>,
     /// The last internal error, for `sl_reply_error()`.
     pub error: Option<i32>,
     /// Whether `force_rport()` or `rport` in the Via asks for symmetric replies.
@@ -140,6 +142,34 @@ impl Draft {
     }
 }
 
+/// An error that the error route hears of (spec/script.md §3.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raised {
+    /// 1 for a message that breaks a rule of SIP, 2 for a failed `assert()`.
+    pub class: i32,
+    /// How bad it is; 1 is worst.
+    pub level: i32,
+    /// What is wrong, in words.
+    pub info: String,
+    /// The status to answer with.
+    pub status: u16,
+    /// Its phrase.
+    pub reason: &'static str,
+}
+
+impl Raised {
+    /// A message that breaks a rule.
+    pub fn parse(status: StatusCode, info: String) -> Self {
+        Self { class: 1, level: 3, info, status: status.code(), reason: status.reason() }
+    }
+
+    /// A failed `assert()`.
+    pub fn assertion(text: &[u8]) -> Self {
+        let info = String::from_utf8_lossy(text).into_owned();
+        Self { class: 2, level: 1, info, status: 500, reason: "server error" }
+    }
+}
+
 impl Draft {
     /// Whether later routes of the transaction need anything of this.
     pub fn keeps_anything(&self) -> bool {
@@ -151,9 +181,7 @@ impl Draft {
 
     /// Whether branches are to be remembered one by one.
     pub fn keeps_branches(&self) -> bool {
-        self.armed.failure.is_some()
-            || self.branch_on_reply.is_some()
-            || self.target.flags != 0
+        self.armed.failure.is_some() || self.branch_on_reply.is_some() || self.target.flags != 0
     }
 }
 

@@ -5,7 +5,7 @@
 
 use duologue_dialog::{
     CreateError, Dialog, DialogFlags, DialogKey, DialogMethod, EndPlan, EventMessage, InviteFacts,
-    MatchFacts, MatchMode, Matched, Note, NotMutable, ReplyFacts, RequestFacts, Step, Steps,
+    MatchFacts, MatchMode, Matched, NotMutable, Note, ReplyFacts, RequestFacts, Step, Steps,
 };
 use duologue_sip::{Edits, HeaderRef, Message, Method};
 use duologue_transaction::{BranchIndex, CancelReason, TransactionId, Winner};
@@ -69,7 +69,11 @@ impl EventMessage for Shown<'_, '_> {
 }
 
 /// Carries out steps in their order.
-pub fn carry_out(turn: &mut Turn<'_>, steps: &mut Steps, mut message: Option<&mut dyn EventMessage>) {
+pub fn carry_out(
+    turn: &mut Turn<'_>,
+    steps: &mut Steps,
+    mut message: Option<&mut dyn EventMessage>,
+) {
     // Steps may ask for more steps (an expiry decided after a route): they go behind.
     let mut at = 0;
     while let Some(step) = steps.get(at) {
@@ -99,8 +103,12 @@ fn log_note(turn: &Turn<'_>, key: DialogKey, note: Note) {
     let (call_id, did) = (turn.call_id(), key.id);
     match note {
         Note::NoAck => tracing::warn!(%call_id, %did, "answered, but no ACK came in time"),
-        Note::LateAnswer => tracing::info!(%call_id, %did, "a 2xx came after the dialog had failed"),
-        Note::TooManyLegs => tracing::warn!(%call_id, %did, "too many legs: the branch is not tracked"),
+        Note::LateAnswer => {
+            tracing::info!(%call_id, %did, "a 2xx came after the dialog had failed");
+        }
+        Note::TooManyLegs => {
+            tracing::warn!(%call_id, %did, "too many legs: the branch is not tracked");
+        }
         Note::TextTooLong => tracing::warn!(%call_id, %did, "texts too long: not taken over"),
         Note::Bogus(state, event) => {
             tracing::debug!(%call_id, %did, ?state, ?event, "unexpected event");
@@ -416,7 +424,10 @@ fn dialog_method(method: Option<Method<'_>>) -> DialogMethod {
 /// The URI of the first Contact, empty if there is none.
 fn contact<'m>(message: &Message<'m>) -> &'m [u8] {
     let first = message.contacts().next().and_then(Result::ok);
-    first.and_then(|contact| contact.address()).map(|address| address.uri_bytes()).unwrap_or_default()
+    first
+        .and_then(|contact| contact.address())
+        .map(|address| address.uri_bytes())
+        .unwrap_or_default()
 }
 
 /// Header values as they are written.

@@ -14,7 +14,12 @@ use crate::upstream;
 
 /// Carries out the effects of one transaction, and those that follow from them, until none is left.
 /// `reply` is the reply at hand, whose To an ACK needs.
-pub fn carry_out(turn: &mut Turn<'_>, id: TransactionId, effects: &mut Effects, reply: Option<&Message<'_>>) {
+pub fn carry_out(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    effects: &mut Effects,
+    reply: Option<&Message<'_>>,
+) {
     // A failure route may fail at once on its new branches, and again: the number of branches of a
     // transaction bounds the rounds.
     while !effects.is_empty() {

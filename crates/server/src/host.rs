@@ -7,7 +7,7 @@ use duologue_script::{
     RouteId, RouteKind, Text, TransformCall, Value, VarAccess, WriteError,
 };
 
-use crate::context::Context;
+use crate::context::{Context, Raised};
 use crate::core;
 use crate::loglevel;
 use crate::statistics::{CAUGHT_PANICS, SCRIPT_ERRORS};
@@ -70,6 +70,10 @@ impl Host for Context<'_> {
             (_, Level::Info) => tracing::debug!(target: "xlog", "{text}"),
             (_, Level::Debug) => tracing::trace!(target: "xlog", "{text}"),
         }
+    }
+
+    fn assert_failed(&mut self, text: &[u8]) {
+        self.draft.raised = Some(Raised::assertion(text));
     }
 
     fn xlog_level(&self) -> i32 {

@@ -163,4 +163,3 @@ fn keep(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, avps_visi
         kept.avps = std::mem::take(&mut draft.avps);
     }
 }
-

@@ -117,7 +117,12 @@ impl CallIndex {
 
     /// Brings a job to the call of `call_id`; `make` says whether to make the call if it is unknown.
     /// `job` is asked for a copy only when the call is being run by somebody else.
-    pub(crate) fn enter(&self, call_id: &[u8], make: bool, mut job: impl FnMut() -> Job) -> Entered {
+    pub(crate) fn enter(
+        &self,
+        call_id: &[u8],
+        make: bool,
+        mut job: impl FnMut() -> Job,
+    ) -> Entered {
         let hash = self.hash(call_id);
         loop {
             let Some(call) = self.find_or_make(hash, call_id, make) else {

@@ -11,7 +11,7 @@
 //! - [`road`]: from a datagram to its call; [`index`], [`call`], [`turn`]: who runs what when;
 //! - [`context`], [`host`]: what a script's block runs on; [`core`], [`modules`]: what it can call;
 //! - [`relay`], [`incoming`], [`upstream`], [`effects`]: requests down, replies up;
-//! - [`dialogs`], [`own_requests`]: the bridge to the dialog engine;
+//! - [`dialogs`], [`own_requests`]: the bridge to the dialog engine; `own_routes`: startup and timers;
 //! - [`server`]: all of it started, with threads; [`node`]: what they share.
 
 pub mod call;
@@ -29,6 +29,7 @@ pub mod modules;
 pub mod net;
 pub mod node;
 pub mod own_requests;
+mod own_routes;
 pub mod record_route;
 pub mod relay;
 pub mod replies;

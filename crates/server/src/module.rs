@@ -31,6 +31,13 @@ pub struct Module {
 /// A module's settings, found again by their type with [`crate::node::Node::settings`].
 pub type Settings = Box<dyn Any + Send + Sync>;
 
+/// Checks a literal argument, given its position and text; the error is shown beside it.
+pub type CheckLiteral = fn(usize, &str) -> Result<(), String>;
+
+/// Checks a constant text in parentheses, and may give it a number that getters find in
+/// [`VarAccess::key`].
+pub type ResolveName = fn(&str) -> Result<Option<u32>, String>;
+
 /// A function that scripts may call.
 #[derive(Debug)]
 pub struct Function {
@@ -43,7 +50,7 @@ pub struct Function {
     /// What it does.
     pub run: fn(&mut Context<'_>, &mut Args<'_>) -> Called,
     /// Checks a literal argument when the script loads: position and text.
-    pub check: Option<fn(usize, &str) -> Result<(), String>>,
+    pub check: Option<CheckLiteral>,
 }
 
 impl Function {
@@ -58,7 +65,7 @@ impl Function {
     }
 
     /// The same, with literal arguments checked at load.
-    pub const fn checked(self, check: fn(usize, &str) -> Result<(), String>) -> Self {
+    pub const fn checked(self, check: CheckLiteral) -> Self {
         Self { check: Some(check), ..self }
     }
 }
@@ -83,7 +90,7 @@ pub struct Variable {
     /// Writes it, if it can be written.
     pub write: Option<Setter>,
     /// Checks and numbers a constant text in parentheses when the script loads.
-    pub resolve: Option<fn(&str) -> Result<Option<u32>, String>>,
+    pub resolve: Option<ResolveName>,
 }
 
 impl Variable {
@@ -108,7 +115,7 @@ impl Variable {
     }
 
     /// The same, with constant texts in parentheses resolved at load.
-    pub const fn resolved(self, resolve: fn(&str) -> Result<Option<u32>, String>) -> Self {
+    pub const fn resolved(self, resolve: ResolveName) -> Self {
         Self { resolve: Some(resolve), ..self }
     }
 }

@@ -1,10 +1,13 @@
 //! Requests that we make ourselves within a dialog (spec/dialog.md §6.4).
 
 use duologue_dialog::{ByeRequest, DialogKey};
-use duologue_sip::{Builder, Flow, HeaderName, Method};
+use duologue_script::RouteKind;
+use duologue_sip::{Builder, Edits, Flow, HeaderName, Message, Method, render};
 use duologue_transaction::{BranchId, BranchIndex, Kind, NewBranch, Transaction};
 
 use crate::call::{Ending, SendTag};
+use crate::context::Context;
+use crate::effects;
 use crate::modules::tm::TmSettings;
 use crate::statistics::TM_UAC_TRANSACTIONS;
 use crate::target::destination;
@@ -23,13 +26,20 @@ pub fn send_bye(turn: &mut Turn<'_>, key: DialogKey, bye: &ByeRequest, ending: &
     let mut via_branch = Vec::with_capacity(40);
     let call_id = turn.call.key().call_id();
     node.branch_key.encode(call_id, BranchId { transaction: id, branch }, &mut via_branch);
-    let tag = SendTag { call: turn.call.clone(), transaction: id, branch };
-    let now = turn.now.tick;
-    let mut added = false;
-    turn.worker.outbox.push(flow, Some(tag), |out| {
-        let start = out.len();
-        let mut builder = Builder::request(out, Method::Bye, &bye.request_uri)
-            .header(HeaderName::Via, &[b"SIP/2.0/", socket.proto().via_name().as_bytes(), b" ", socket.via_sent_by().as_bytes(), b";branch=", &via_branch])
+    let mut request = Vec::with_capacity(512);
+    {
+        let mut builder = Builder::request(&mut request, Method::Bye, &bye.request_uri)
+            .header(
+                HeaderName::Via,
+                &[
+                    b"SIP/2.0/",
+                    socket.proto().via_name().as_bytes(),
+                    b" ",
+                    socket.via_sent_by().as_bytes(),
+                    b";branch=",
+                    &via_branch,
+                ],
+            )
             .header(HeaderName::From, &[b"<", &bye.from_uri, b">;tag=", &bye.from_tag])
             .header(HeaderName::To, &[b"<", &bye.to_uri, b">;tag=", &bye.to_tag])
             .header(HeaderName::CallId, &[&bye.call_id])
@@ -42,15 +52,41 @@ pub fn send_bye(turn: &mut Turn<'_>, key: DialogKey, bye: &ByeRequest, ending: &
             builder = builder.lines(agent.as_bytes());
         }
         builder.lines(&ending.extra_headers).finish();
+    }
+    let link = DialogLink { key, role: DialogRole::Ending { leg: bye.leg } };
+    let edits = run_local_route(turn, link, &request, flow);
+    let tag = SendTag { call: turn.call.clone(), transaction: id, branch };
+    let now = turn.now.tick;
+    let mut added = false;
+    turn.worker.outbox.push(flow, Some(tag), |out| {
+        let start = out.len();
+        render(&request, &[&edits], out);
         let new = NewBranch { wire: &out[start..], flow, reliable: false, minor: false };
         added = transaction.add_branch(now, new).is_ok();
     });
     if added {
         let entry = turn.body.transactions.insert(transaction, b"BYE");
-        entry.dialog = Some(DialogLink { key, role: DialogRole::Ending { leg: bye.leg } });
+        entry.dialog = Some(link);
         turn.count(TM_UAC_TRANSACTIONS);
     }
     added
+}
+
+/// The script may change the headers of what we are about to send; it cannot stop it
+/// (spec/modules.md §1.5).
+fn run_local_route(turn: &mut Turn<'_>, link: DialogLink, request: &[u8], flow: Flow) -> Edits {
+    let (Some(route), Ok(message)) = (turn.node.routes.local, Message::parse(request)) else {
+        return Edits::new();
+    };
+    let mut ctx = Context::new(turn.reborrow(), &message, flow, RouteKind::Local);
+    ctx.dialog = Some(link.current());
+    ctx.run(route);
+    let mut edits = std::mem::take(&mut ctx.draft.edits);
+    if let Some(uri) = &ctx.draft.target.uri {
+        edits.draft(&message).set_uri(uri);
+    }
+    effects::finish(ctx);
+    edits
 }
 
 /// The leg's route: its first Route or its Request-URI, from the socket that it used before.

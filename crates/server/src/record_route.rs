@@ -40,7 +40,13 @@ impl RecordRoute {
 
     /// Puts the headers above all others of their kind (RFC 3261 §16.6 step 4): the outbound
     /// interface on top, the inbound one beneath it.
-    pub fn push(&self, sockets: &Sockets, inbound: u16, outbound: u16, draft: &mut Draft<'_, '_, '_>) {
+    pub fn push(
+        &self,
+        sockets: &Sockets,
+        inbound: u16,
+        outbound: u16,
+        draft: &mut Draft<'_, '_, '_>,
+    ) {
         match &self.wanted {
             None => {}
             Some(Form::Sockets { user, double }) => {
@@ -50,7 +56,16 @@ impl RecordRoute {
                 for number in [Some(outbound), double.then_some(inbound)].into_iter().flatten() {
                     let Some(socket) = sockets.get(number) else { continue };
                     let host = socket.record_route_host().as_bytes();
-                    draft.push_record_route(&[b"<sip:", user, at, host, r2, b";lr", &self.params, b">"]);
+                    draft.push_record_route(&[
+                        b"<sip:",
+                        user,
+                        at,
+                        host,
+                        r2,
+                        b";lr",
+                        &self.params,
+                        b">",
+                    ]);
                 }
             }
             Some(Form::Preset(first, second)) => {

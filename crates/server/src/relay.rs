@@ -211,12 +211,10 @@ pub fn relay(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8]>) 
     match ctx.message.method() {
         None => INTERNAL,
         Some(Method::Ack) => relay_ack(ctx, outbound.as_deref()),
-        Some(Method::Cancel) if ctx.transaction.is_none() => {
-            match cancel(ctx) {
-                Some(code) => code,
-                None => relay_request(ctx, flags, outbound.as_deref()),
-            }
-        }
+        Some(Method::Cancel) if ctx.transaction.is_none() => match cancel(ctx) {
+            Some(code) => code,
+            None => relay_request(ctx, flags, outbound.as_deref()),
+        },
         Some(_) => relay_request(ctx, flags, outbound.as_deref()),
     }
 }
@@ -326,7 +324,12 @@ struct Outcome {
 }
 
 /// Sends the request to the draft's target as one more branch.
-fn send_branch(ctx: &mut Context<'_>, id: TransactionId, outbound: Option<&[u8]>, outcome: &mut Outcome) {
+fn send_branch(
+    ctx: &mut Context<'_>,
+    id: TransactionId,
+    outbound: Option<&[u8]>,
+    outcome: &mut Outcome,
+) {
     let next = ctx.turn.body.transactions.get(id).map(|entry| entry.transaction.next_branch());
     let branch = match next {
         Some(Ok(branch)) => branch,
@@ -419,7 +422,14 @@ fn edit_request(
     if let Some(uri) = &target.uri {
         draft.set_uri(uri);
     }
-    draft.push_via(&[b"SIP/2.0/", via_name(socket), b" ", socket.via_sent_by().as_bytes(), b";branch=", branch]);
+    draft.push_via(&[
+        b"SIP/2.0/",
+        via_name(socket),
+        b" ",
+        socket.via_sent_by().as_bytes(),
+        b";branch=",
+        branch,
+    ]);
     let Ok(via) = message.top_via() else { return };
     if via.host_ip() != Some(inbound.peer.ip()) || via.rport() != Rport::Absent {
         // A Via that cannot be read was refused at the door.
@@ -477,10 +487,17 @@ fn store(ctx: &mut Context<'_>, id: TransactionId) {
 }
 
 /// Runs a failure route on the transaction's request; true if it branched again or replied.
-pub fn run_failure_route(turn: &mut Turn<'_>, id: TransactionId, winner: Winner, route: RouteId) -> bool {
+pub fn run_failure_route(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    winner: Winner,
+    route: RouteId,
+) -> bool {
     let Some(entry) = turn.body.transactions.get_mut(id) else { return false };
     let request: Box<[u8]> = entry.transaction.request().into();
-    let Some(flow) = entry.attached.as_ref().and_then(|kept| kept.received_on) else { return false };
+    let Some(flow) = entry.attached.as_ref().and_then(|kept| kept.received_on) else {
+        return false;
+    };
     let link = entry.dialog;
     let branches_before = entry.transaction.branches().len();
     let kept = entry.attached.as_deref_mut().map(std::mem::take);

@@ -1,8 +1,8 @@
 //! Replies that we make ourselves, and where replies go.
 
-use std::hash::Hasher;
 use duologue_sip::{Flow, Message, Reply, StatusCode};
 use siphasher::sip::SipHasher13;
+use std::hash::Hasher;
 
 use crate::context::Draft;
 use crate::node::Node;
@@ -24,7 +24,12 @@ pub fn status(number: Option<i32>) -> Option<u16> {
 }
 
 /// The header lines that go into a local reply beside the mandatory ones.
-pub fn lines(node: &Node, request: &Message<'_>, draft: Option<&Draft>, local: &Local<'_>) -> Vec<u8> {
+pub fn lines(
+    node: &Node,
+    request: &Message<'_>,
+    draft: Option<&Draft>,
+    local: &Local<'_>,
+) -> Vec<u8> {
     let mut lines = Vec::with_capacity(64);
     if let Some(draft) = draft {
         if (300..400).contains(&local.status) {
@@ -62,7 +67,8 @@ pub fn write(
 
 /// spec/modules.md §3: a 3xx carries the destination set if the script made one.
 fn write_contacts(request: &Message<'_>, draft: &Draft, headers: &mut Vec<u8>) {
-    let uris = draft.target.uri.iter().chain(draft.branches.iter().filter_map(|it| it.uri.as_ref()));
+    let uris =
+        draft.target.uri.iter().chain(draft.branches.iter().filter_map(|it| it.uri.as_ref()));
     let mut separator: &[u8] = b"Contact: ";
     let changed = |uri: &&Vec<u8>| request.uri_bytes() != uri.as_slice();
     for uri in uris.filter(changed) {

@@ -72,7 +72,8 @@ impl Worker {
             return;
         }
         let make = message.is_request();
-        let entered = node.calls.enter(call_id, make, || Job::Datagram { bytes: bytes.into(), flow });
+        let entered =
+            node.calls.enter(call_id, make, || Job::Datagram { bytes: bytes.into(), flow });
         match entered {
             Entered::Run(call) if load == Load::Backlog && node.queue.has_idle_worker() => {
                 call.queue(Job::Datagram { bytes: bytes.into(), flow });
@@ -123,9 +124,13 @@ impl Worker {
         let mut dialogs = std::mem::take(&mut self.due_dialogs);
         node.dialogs.wake(now.tick, &mut dialogs);
         for due in dialogs.drain(..) {
-            self.on_dialog(node, now, due.key, |turn| dialogs::deadline(turn, due.key), || {
-                Job::DialogDeadline(due.key)
-            });
+            self.on_dialog(
+                node,
+                now,
+                due.key,
+                |turn| dialogs::deadline(turn, due.key),
+                || Job::DialogDeadline(due.key),
+            );
         }
         self.due_dialogs = dialogs;
     }
@@ -151,7 +156,13 @@ impl Worker {
     }
 
     /// Runs a call whose token we hold: first `act`, then the queued jobs, until none is left.
-    pub(crate) fn run(&mut self, node: &Node, call: &Arc<Call>, now: Moment, act: impl FnOnce(&mut Turn<'_>)) {
+    pub(crate) fn run(
+        &mut self,
+        node: &Node,
+        call: &Arc<Call>,
+        now: Moment,
+        act: impl FnOnce(&mut Turn<'_>),
+    ) {
         let mut body = call.body();
         let mut turn = Turn { node, worker: self, call, body: &mut body, now };
         act(&mut turn);
@@ -187,7 +198,8 @@ impl Worker {
         match message.method() {
             Some(Method::Ack) if node.expects_stateless_ack(now) => {
                 let ours = replies::is_local_tag(node, message);
-                let known = message.call_id().is_ok_and(|call_id| node.calls.find(call_id).is_some());
+                let known =
+                    message.call_id().is_ok_and(|call_id| node.calls.find(call_id).is_some());
                 if ours && !known {
                     statistics.bump(SL_ACKS);
                 }
@@ -195,7 +207,8 @@ impl Worker {
             }
             Some(Method::Invite) if node.is_draining() || node.is_overloaded() => {
                 let sequential = message.to().is_ok_and(|to| to.tag().is_some());
-                let known = message.call_id().is_ok_and(|call_id| node.calls.find(call_id).is_some());
+                let known =
+                    message.call_id().is_ok_and(|call_id| node.calls.find(call_id).is_some());
                 if sequential || known {
                     return false;
                 }

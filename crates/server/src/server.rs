@@ -77,7 +77,8 @@ impl Plan {
     ) -> Result<Self, StartError> {
         let modules = modules::ALL.iter().chain(extra_modules).copied().collect();
         let catalog = Catalog::new(modules);
-        let (script, warnings) = Script::load(path, sources, &catalog).map_err(StartError::Script)?;
+        let (script, warnings) =
+            Script::load(path, sources, &catalog).map_err(StartError::Script)?;
         let settings = configure(&catalog, &script)?;
         Ok(Self { catalog, script, warnings, settings, overrides })
     }
@@ -126,7 +127,8 @@ impl Plan {
         let identity = concat!("Duologue/", env!("CARGO_PKG_VERSION"));
         let signature = self.switch("server_signature", true);
         let line = |name: &str, script: &str| {
-            let line = self.text(script).map_or_else(|| format!("{name}: {identity}"), str::to_owned);
+            let line =
+                self.text(script).map_or_else(|| format!("{name}: {identity}"), str::to_owned);
             signature.then(|| line + "\r\n")
         };
         let server_header = line("Server", "server_header");
@@ -197,9 +199,9 @@ impl Plan {
             port: alias.port,
             accept_subdomain: alias.accept_subdomain,
         });
-        let address = self.overrides.advertised_address.as_deref().or(self.text("advertised_address"));
-        let advertised_port =
-            self.int("advertised_port").and_then(|port| u16::try_from(port).ok());
+        let address =
+            self.overrides.advertised_address.as_deref().or(self.text("advertised_address"));
+        let advertised_port = self.int("advertised_port").and_then(|port| u16::try_from(port).ok());
         let advertised = Advertised { host: address.map(str::to_owned), port: advertised_port };
         let aliases: Vec<AliasSpec> = aliases.collect();
         Sockets::build(specs, aliases, advertised)
@@ -264,7 +266,9 @@ impl fmt::Display for StartError {
         match self {
             Self::Script(diagnostics) => write!(f, "{}", diagnostics.render(false)),
             Self::Module(module, reason) => write!(f, "module {module}: {reason}"),
-            Self::NoSocket => f.write_str("the script names no socket: add socket=udp:ADDRESS:PORT"),
+            Self::NoSocket => {
+                f.write_str("the script names no socket: add socket=udp:ADDRESS:PORT")
+            }
             Self::Transport(name) => {
                 write!(f, "a {name} socket needs loadmodule \"proto_{name}.so\"")
             }
@@ -297,7 +301,8 @@ impl Server {
         let mut table = plan.sockets()?;
         let receivers = plan.receivers();
         let options = UdpOptions {
-            receive_buffer: usize::try_from(plan.int("maxbuffer").unwrap_or(262_144)).unwrap_or(262_144),
+            receive_buffer: usize::try_from(plan.int("maxbuffer").unwrap_or(262_144))
+                .unwrap_or(262_144),
             ..UdpOptions::default()
         };
         let mut groups = Vec::new();
@@ -325,6 +330,9 @@ impl Server {
             stopping: Arc::new(AtomicBool::new(false)),
         };
         connect_intents(&server.node);
+        let mut worker = Worker::new(workers - 1);
+        worker.run_startup(&server.node, server.clock.now());
+        worker.flush(&server.node, &transports(&groups, 0));
         server.start_threads(&groups, receivers, helpers)?;
         Ok(server)
     }
@@ -346,7 +354,12 @@ impl Server {
     }
 
     /// Asks for the end of a dialog by its id; true if it was found.
-    pub fn end_dialog(&self, dialog: &duologue_dialog::Dialog, reason: &str, ending: Ending) -> bool {
+    pub fn end_dialog(
+        &self,
+        dialog: &duologue_dialog::Dialog,
+        reason: &str,
+        ending: Ending,
+    ) -> bool {
         end_dialog(&self.node, dialog, reason, ending)
     }
 
@@ -564,4 +577,3 @@ impl Seeds {
         mixed ^ (mixed >> 31)
     }
 }
-

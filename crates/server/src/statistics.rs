@@ -182,10 +182,7 @@ impl Statistics {
 
     /// All counters: group, name, index.
     pub fn all() -> impl Iterator<Item = (&'static str, &'static str, Counter)> {
-        COUNTERS
-            .iter()
-            .zip(0u16..)
-            .map(|((group, name), index)| (*group, *name, Counter(index)))
+        COUNTERS.iter().zip(0u16..).map(|((group, name), index)| (*group, *name, Counter(index)))
     }
 }
 

@@ -66,6 +66,9 @@ impl NoDestination {
 /// See [`NoDestination`].
 pub fn destination(uri: &[u8]) -> Result<(Proto, SocketAddr), NoDestination> {
     let uri = Uri::parse(uri).map_err(|_| NoDestination::BadUri)?;
+    if !uri.scheme().is_sip() {
+        return Err(NoDestination::BadUri);
+    }
     let proto = match uri.transport() {
         None => Proto::Udp,
         Some(name) => Proto::from_name(name).ok_or(NoDestination::BadProtocol)?,

@@ -6,8 +6,8 @@
 use duologue_dialog::{DialogKey, DialogMethod, Matched};
 use duologue_script::{AvpList, RouteId};
 use duologue_sip::{Edits, Flow, Tick};
-use smallvec::SmallVec;
 use duologue_transaction::{BranchIndex, Match, ServerKey, Transaction, TransactionId};
+use smallvec::SmallVec;
 
 /// How many transactions one call may have at a time. Above it new ones are refused with 500.
 pub const TRANSACTIONS_MAX: usize = 64;
@@ -134,7 +134,13 @@ impl Transactions {
     pub fn insert(&mut self, transaction: Transaction, method: &[u8]) -> &mut Entry {
         let method = MethodKind::of(method);
         let record_routes = (0, 0);
-        self.entries.push(Entry { transaction, dialog: None, attached: None, method, record_routes });
+        self.entries.push(Entry {
+            transaction,
+            dialog: None,
+            attached: None,
+            method,
+            record_routes,
+        });
         self.entries.last_mut().expect("one was pushed just now")
     }
 

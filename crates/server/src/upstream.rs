@@ -39,7 +39,13 @@ pub fn reply_locally(ctx: &mut Context<'_>, id: TransactionId, status: u16, reas
 }
 
 /// Replies to a transaction's request when no message is at hand (time-outs).
-pub fn reply_stored(turn: &mut Turn<'_>, id: TransactionId, status: u16, reason: &[u8], fx: &mut Effects) {
+pub fn reply_stored(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    status: u16,
+    reason: &[u8],
+    fx: &mut Effects,
+) {
     let Some(entry) = turn.body.transactions.get(id) else { return };
     let Some(flow) = entry.transaction.flow() else { return };
     let request: Box<[u8]> = entry.transaction.request().into();

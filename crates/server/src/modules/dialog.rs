@@ -2,7 +2,7 @@
 //! the bridge to it [`crate::dialogs`].
 
 use duologue_dialog::{
-    Dialog, DialogFlags, Gone, MatchMode, NoAckAction, LateAnswer, State, Value as DialogValue,
+    Dialog, DialogFlags, Gone, LateAnswer, MatchMode, NoAckAction, State, Value as DialogValue,
 };
 use duologue_script::{
     Args, Assign, Called, Param, ParamKind, Reading, RouteKinds, Subname, Text, Value, VarAccess,
@@ -114,7 +114,9 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         noack_action: match parameters.str("noack_action") {
             None | Some("log") => NoAckAction::Log,
             Some("bye") => NoAckAction::Bye,
-            Some(other) => return Err(format!("noack_action is \"log\" or \"bye\", not \"{other}\"")),
+            Some(other) => {
+                return Err(format!("noack_action is \"log\" or \"bye\", not \"{other}\""));
+            }
         },
         late_answer: match parameters.str("late_answer") {
             None | Some("relay") => LateAnswer::Relay,
@@ -267,7 +269,9 @@ fn timeout(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
     let now = ctx.turn.now;
     match current(ctx) {
         Some(dialog) => number(dialog.timeout(now)),
-        None => ctx.draft.dialog_timeout.map_or(Reading::Null, |seconds| number(Ok(seconds.into()))),
+        None => {
+            ctx.draft.dialog_timeout.map_or(Reading::Null, |seconds| number(Ok(seconds.into())))
+        }
     }
 }
 
@@ -320,7 +324,9 @@ fn set_value(
 
 fn store(dialog: &Dialog, name: &[u8], value: Value<'_>) -> Result<(), WriteError> {
     let stored = match value {
-        Value::Null => return dialog.remove_value(name).map(|_| ()).map_err(|Gone| WriteError::Missing),
+        Value::Null => {
+            return dialog.remove_value(name).map(|_| ()).map_err(|Gone| WriteError::Missing);
+        }
         Value::Int(number) => dialog.store_value(name, DialogValue::Int(number)),
         Value::Str(text) | Value::StrInt(text, _) => {
             dialog.store_value(name, DialogValue::from(text.to_vec()))

@@ -1,9 +1,7 @@
 //! `rr`: Record-Route and loose routing (RFC 3261 §16.4, §16.6 step 4, §16.12; spec/modules.md §2).
 
 use duologue_dialog::Direction;
-use duologue_script::{
-    Args, Called, Param, ParamKind, Reading, RouteKinds, Text, VarAccess,
-};
+use duologue_script::{Args, Called, Param, ParamKind, Reading, RouteKinds, Text, VarAccess};
 use duologue_sip::{HeaderName, Message, Uri};
 
 use crate::context::Context;

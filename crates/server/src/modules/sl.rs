@@ -6,8 +6,8 @@ use duologue_sip::Method;
 use crate::context::Context;
 use crate::module::{Function, Module, Parameter, Parameters, Settings};
 use crate::replies;
-use crate::upstream;
 use crate::statistics::{SL_1XX, SL_SENT, SL_SENT_ERRORS};
+use crate::upstream;
 
 const QE: RouteKinds = RouteKinds::REQUEST.union(RouteKinds::ERROR);
 

@@ -3,6 +3,7 @@
 
 mod branches;
 mod contact;
+mod errors;
 mod flags;
 mod headers;
 mod message;
@@ -55,6 +56,12 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["td", "to.domain"], headers::to_host),
     Variable::new(&["tn"], headers::to_name),
     Variable::new(&["tt"], headers::to_tag),
+    // The error that the error route hears of.
+    Variable::new(&["err.class"], errors::class),
+    Variable::new(&["err.level"], errors::level),
+    Variable::new(&["err.rcode"], errors::status),
+    Variable::new(&["err.info"], errors::info),
+    Variable::new(&["err.rreason"], errors::reason),
     // Other addresses.
     Variable::new(&["re"], headers::remote_party),
     Variable::new(&["di"], headers::diversion),

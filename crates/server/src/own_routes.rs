@@ -1,0 +1,80 @@
+//! Routes that run without anybody having sent us anything: `startup_route` and `timer_route`
+//! (spec/script.md §3.1). They run on a made-up request, in a call of their own.
+
+use duologue_script::{RouteId, RouteKind};
+use duologue_sip::{Flow, Message, Moment};
+
+use crate::call::Job;
+use crate::context::Context;
+use crate::effects;
+use crate::index::Entered;
+use crate::node::Node;
+use crate::worker::Worker;
+
+/// The request that these routes find in their hands; it came from nowhere and goes nowhere.
+const DUMMY: &[u8] = b"OPTIONS sip:you@duologue.invalid SIP/2.0\r\n\
+    Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bKdummy\r\n\
+    From: <sip:you@duologue.invalid>;tag=dummy\r\n\
+    To: <sip:you@duologue.invalid>\r\n\
+    Call-ID: dummy@duologue.invalid\r\n\
+    CSeq: 1 OPTIONS\r\n\
+    Max-Forwards: 70\r\n\
+    Content-Length: 0\r\n\r\n";
+
+/// The timer routes of a script, and when each is due.
+#[derive(Debug)]
+pub(crate) struct TimerRoutes(Vec<TimerRoute>);
+
+#[derive(Debug)]
+struct TimerRoute {
+    route: RouteId,
+    interval_millis: u64,
+    due_millis: u64,
+}
+
+impl TimerRoutes {
+    /// The timer routes of a node; each runs for the first time after its interval.
+    pub(crate) fn of(node: &Node, now: Moment) -> Self {
+        let routes = node.program.routes().filter_map(|(route, info)| {
+            let seconds = info.interval_seconds.filter(|_| info.kind == RouteKind::Timer)?;
+            let interval_millis = u64::from(seconds.max(1)) * 1000;
+            let due_millis = now.tick.as_millis() + interval_millis;
+            Some(TimerRoute { route, interval_millis, due_millis })
+        });
+        Self(routes.collect())
+    }
+
+    /// Runs those that are due. One that is late is not made up for.
+    pub(crate) fn run_due(&mut self, worker: &mut Worker, node: &Node, now: Moment) {
+        let millis = now.tick.as_millis();
+        for timer in self.0.iter_mut().filter(|timer| timer.due_millis <= millis) {
+            timer.due_millis = millis + timer.interval_millis;
+            worker.run_own(node, now, RouteKind::Timer, timer.route);
+        }
+    }
+}
+
+impl Worker {
+    /// Runs the startup route, if the script has one.
+    pub(crate) fn run_startup(&mut self, node: &Node, now: Moment) {
+        if let Some(route) = node.routes.startup {
+            self.run_own(node, now, RouteKind::Startup, route);
+        }
+    }
+
+    fn run_own(&mut self, node: &Node, now: Moment, kind: RouteKind, route: RouteId) {
+        let Ok(message) = Message::parse(DUMMY) else { return };
+        let flow = Flow::datagram(0, ([127, 0, 0, 1], 0).into());
+        // Each route has a call of its own, so that a long one keeps no other waiting.
+        let name = format!("{}-{route:?}@duologue.invalid", kind.keyword());
+        match node.calls.enter(name.as_bytes(), true, || Job::Wake) {
+            Entered::Run(call) => self.run(node, &call, now, |turn| {
+                let mut ctx = Context::new(turn.reborrow(), &message, flow, kind);
+                ctx.run(route);
+                effects::finish(ctx);
+            }),
+            // The run before this one has not ended yet.
+            Entered::Queued | Entered::Overflow | Entered::Unknown | Entered::Full => {}
+        }
+    }
+}
