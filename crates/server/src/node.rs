@@ -1,6 +1,7 @@
 //! The proxy: everything that workers share and nobody changes, and the tables that change under
 //! their own locks.
 
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -59,7 +60,8 @@ pub struct Node {
     pub argv: Vec<(String, String)>,
     /// When the proxy started.
     pub started: Moment,
-    pub(crate) settings: Vec<Settings>,
+    /// By their type, whose number is compared faster than asked for.
+    pub(crate) settings: Vec<(TypeId, Settings)>,
     pub(crate) draining: AtomicBool,
     pub(crate) overloaded: AtomicBool,
     pub(crate) stateless_acks_until: AtomicU64,
@@ -103,9 +105,11 @@ impl Node {
     /// If no module has settings of this type: every built-in module is configured at start-up,
     /// loaded or not, and others ask only for their own.
     pub fn settings<T: 'static>(&self) -> &T {
+        let wanted = TypeId::of::<T>();
         self.settings
             .iter()
-            .find_map(|settings| settings.downcast_ref())
+            .find(|(of, _)| *of == wanted)
+            .and_then(|(_, settings)| settings.downcast_ref())
             .expect("every module of the catalog was configured when the node was built")
     }
 

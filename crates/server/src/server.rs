@@ -1,6 +1,7 @@
 //! A script becomes a running proxy: the plan (loaded, checked, nothing opened yet), then the server
 //! (sockets open, threads running).
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -156,7 +157,7 @@ impl Plan {
             xlog_level,
             argv: self.overrides.argv,
             started: now,
-            settings: self.settings,
+            settings: self.settings.into_iter().map(|it| ((*it).type_id(), it)).collect(),
             draining: AtomicBool::new(false),
             overloaded: AtomicBool::new(false),
             stateless_acks_until: AtomicU64::new(0),
