@@ -114,9 +114,10 @@ pub enum Offer {
 }
 
 impl Call {
-    /// A call nobody runs yet.
-    pub(crate) fn new(key: CallKey) -> Arc<Self> {
-        Arc::new(Self { key, inbox: Mutex::default(), body: Mutex::default() })
+    /// A call nobody runs yet, whose transactions are numbered from `first`.
+    pub(crate) fn new(key: CallKey, first: TransactionId) -> Arc<Self> {
+        let body = Body { transactions: Transactions::starting_at(first), timer: None };
+        Arc::new(Self { key, inbox: Mutex::default(), body: Mutex::new(body) })
     }
 
     /// The Call-ID under which the call is known.

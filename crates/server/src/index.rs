@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use duologue_sip::Tick;
+use duologue_transaction::TransactionId;
 use hashbrown::HashTable;
 use parking_lot::Mutex;
 use siphasher::sip::SipHasher13;
 
-use crate::call::{Armed, Call, Job, Offer};
+use crate::call::{Armed, Body, Call, Job, Offer};
 use crate::wheel::Wheel;
 
 /// How many shards the index has: enough that workers seldom meet at one.
@@ -57,6 +58,10 @@ struct Shard {
 struct Inner {
     calls: HashTable<Arc<Call>>,
     wheel: Wheel<Arc<Call>>,
+    /// Where the transactions of new calls are numbered from. A call is made again under its Call-ID
+    /// after all its transactions have gone; its Via branches must not come again with it
+    /// (RFC 3261 §8.1.1.7), or the peer takes the next INFO for the last one.
+    first_transaction: u32,
 }
 
 /// What came of bringing a message to its call.
@@ -79,7 +84,11 @@ impl CallIndex {
     pub fn new(key: (u64, u64), calls_max: usize) -> Self {
         let shard = || Shard {
             next_due: AtomicU64::new(u64::MAX),
-            inner: Mutex::new(Inner { calls: HashTable::new(), wheel: Wheel::new() }),
+            inner: Mutex::new(Inner {
+                calls: HashTable::new(),
+                wheel: Wheel::new(),
+                first_transaction: 0,
+            }),
         };
         Self {
             shards: (0..SHARDS).map(|_| shard()).collect(),
@@ -151,7 +160,10 @@ impl CallIndex {
         if !make || self.len() >= self.calls_max {
             return None;
         }
-        let call = Call::new(CallKey { hash, call_id: call_id.into() });
+        let call = Call::new(
+            CallKey { hash, call_id: call_id.into() },
+            TransactionId(inner.first_transaction),
+        );
         inner.calls.insert_unique(hash, Arc::clone(&call), |call| call.key().hash);
         self.len.fetch_add(1, Ordering::Relaxed);
         Some(call)
@@ -174,11 +186,16 @@ impl CallIndex {
     }
 
     /// Takes an ended call, whose inbox is closed, out of table and wheel.
-    pub(crate) fn remove(&self, call: &Arc<Call>, timer: Option<Armed>) {
+    pub(crate) fn remove(&self, call: &Arc<Call>, body: &mut Body) {
         let hash = call.key().hash;
         let mut inner = self.shard(hash).inner.lock();
-        if let Some(armed) = timer {
+        if let Some(armed) = body.timer.take() {
             inner.wheel.cancel(armed.key);
+        }
+        // The numbers wrap; half of them ahead is later.
+        let following = body.transactions.following().0;
+        if following.wrapping_sub(inner.first_transaction) <= u32::MAX / 2 {
+            inner.first_transaction = following;
         }
         if let Ok(entry) = inner.calls.find_entry(hash, |other| Arc::ptr_eq(other, call)) {
             entry.remove();
@@ -213,5 +230,26 @@ impl Shard {
     fn note_next_due(&self, wheel: &Wheel<Arc<Call>>) {
         let due = wheel.next_due().map_or(u64::MAX, Tick::as_millis);
         self.next_due.store(due, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 3261 §8.1.1.7: a branch is never used twice, though the Call-ID comes again.
+    #[test]
+    fn a_call_made_again_numbers_its_transactions_on() {
+        let index = CallIndex::new((1, 2), 8);
+        let enter = || match index.enter(b"call", true, || Job::Wake) {
+            Entered::Run(call) => call,
+            other => panic!("{other:?}"),
+        };
+        let call = enter();
+        let first = call.body().transactions.next_id();
+        assert!(call.close().is_none());
+        index.remove(&call, &mut call.body());
+        let again = enter();
+        assert!(again.body().transactions.next_id() > first);
     }
 }

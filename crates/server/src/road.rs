@@ -174,10 +174,7 @@ impl Worker {
             if turn.body.is_empty() {
                 match call.close() {
                     Some(job) => run_job(&mut turn, job),
-                    None => {
-                        let timer = turn.body.timer.take();
-                        return node.calls.remove(call, timer);
-                    }
+                    None => return node.calls.remove(call, turn.body),
                 }
             } else {
                 if let Some(at) = turn.body.transactions.next_wake() {

@@ -110,6 +110,16 @@ pub struct Armed {
 }
 
 impl Transactions {
+    /// No transactions; the first one gets the number `first`.
+    pub fn starting_at(first: TransactionId) -> Self {
+        Self { entries: Vec::new(), next_id: first.0 }
+    }
+
+    /// The number after the last one given out.
+    pub fn following(&self) -> TransactionId {
+        TransactionId(self.next_id)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -186,7 +196,8 @@ impl Transactions {
     /// Takes one finished transaction out.
     pub fn take_finished(&mut self) -> Option<Entry> {
         let at = self.entries.iter().position(|entry| entry.transaction.is_finished())?;
-        let entry = self.entries.swap_remove(at);
+        // The order stays: `find` relies on it.
+        let entry = self.entries.remove(at);
         if self.entries.is_empty() {
             self.entries = Vec::new();
         }
