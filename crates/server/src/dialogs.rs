@@ -135,6 +135,12 @@ pub fn step(
 /// [`CreateError`].
 pub fn create(ctx: &mut Context<'_>, flags: DialogFlags) -> Result<Dialog, CreateError> {
     let dialogs = &ctx.turn.node.dialogs;
+    if ctx.dialog.is_none() {
+        // A retransmitted INVITE must not make a second dialog.
+        let id = crate::modules::tm::current(ctx);
+        let entry = id.and_then(|id| ctx.turn.body.transactions.get(id));
+        ctx.dialog = entry.and_then(|entry| entry.dialog).map(DialogLink::current);
+    }
     if let Some(current) = ctx.dialog {
         let _ = dialogs.create_again(current.key, flags, true);
         return Ok(dialogs.handle(current.key));
@@ -349,10 +355,13 @@ pub fn release(turn: &mut Turn<'_>, key: DialogKey) {
 /// A CANCEL matched the INVITE: the dialog is told, and is current for the CANCEL's script.
 pub fn cancelled(ctx: &mut Context<'_>, invite: TransactionId) {
     let link = ctx.turn.body.transactions.get(invite).and_then(|entry| entry.dialog);
-    if let Some(link) = link {
+    let Some(link) = link else { return };
+    // The CANCEL of a re-INVITE leaves the dialog as it is.
+    if link.role == DialogRole::Initial {
         let _ = ctx.turn.node.dialogs.cancelled(ctx.turn.now, link.key);
-        ctx.dialog = Some(link.current());
     }
+    // One that was matched already has its own link, and perhaps a hold that goes with it.
+    ctx.dialog = ctx.dialog.or(Some(link.current()));
 }
 
 /// The deadline of a dialog has come.

@@ -280,6 +280,7 @@ fn relay_request(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8
     {
         entry.transaction.set_no_cancel(true);
     }
+    link_dialog(ctx, id);
     store(ctx, id);
     let mut outcome = Outcome::default();
     let additional = std::mem::take(&mut ctx.draft.branches);
@@ -464,12 +465,20 @@ fn refuse(ctx: &mut Context<'_>, error: NoDestination) -> i32 {
     }
 }
 
+/// Lets the transaction report to the context's dialog. A CANCEL sees the dialog of its INVITE but is
+/// none of its transactions: when it goes, the INVITE may still ring.
+fn link_dialog(ctx: &mut Context<'_>, id: TransactionId) {
+    let cancel = matches!(ctx.message.method(), Some(Method::Cancel));
+    let link = ctx.dialog.filter(|_| !cancel).map(|dialog| dialog.link());
+    if let Some(entry) = ctx.turn.body.transactions.get_mut(id) {
+        entry.dialog = entry.dialog.or(link);
+    }
+}
+
 /// Keeps with the transaction what later routes need, if there is anything.
 fn store(ctx: &mut Context<'_>, id: TransactionId) {
-    let link = ctx.dialog.map(|dialog| dialog.link());
     let received_on = ctx.flow;
     let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return };
-    entry.dialog = entry.dialog.or(link);
     let draft = &mut *ctx.draft;
     if !draft.keeps_anything() {
         return;

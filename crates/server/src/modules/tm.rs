@@ -130,17 +130,17 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
     }))
 }
 
-/// The transaction of the context's message: the one it made, or the one it belongs to.
-pub fn current(ctx: &mut Context<'_>) -> Option<TransactionId> {
-    if ctx.transaction.is_none() && ctx.message.is_request() {
-        let key = relay::server_key(ctx.turn.node, ctx.message)?;
-        let found = ctx.turn.body.transactions.find(&key);
-        ctx.transaction = match found {
-            Some((id, Match::Retransmission)) => Some(id),
-            _ => None,
-        };
+/// The transaction of the context's message: the one it made, or the one that it repeats. The latter
+/// does not become the context's, or `t_relay()` would give a retransmission a branch of its own.
+pub fn current(ctx: &Context<'_>) -> Option<TransactionId> {
+    if ctx.transaction.is_some() || !ctx.message.is_request() {
+        return ctx.transaction;
     }
-    ctx.transaction
+    let key = relay::server_key(ctx.turn.node, ctx.message)?;
+    match ctx.turn.body.transactions.find(&key)? {
+        (id, Match::Retransmission) => Some(id),
+        _ => None,
+    }
 }
 
 /// Replies through a transaction: false once a final reply went out.
