@@ -2,7 +2,7 @@
 
 use duologue_script::{RouteId, RouteKind};
 use duologue_sip::{Edits, Flow, Message};
-use duologue_transaction::{BranchIndex, Received, Reply, TransactionId, Verdict};
+use duologue_transaction::{BranchId, BranchIndex, Received, Reply, TransactionId, Verdict};
 
 use crate::context::Context;
 use crate::effects;
@@ -82,8 +82,9 @@ fn forward(
         Some(entry) => entry.transaction.forward_reply(now, branch, facts, wire, &mut fx),
         None => Verdict::Absorbed,
     };
-    if let Verdict::Relay { .. } = verdict {
-        upstream::forward(turn, id, branch, flow, message, edits, &mut fx);
+    if let Verdict::Relay { retransmission } = verdict {
+        let at = BranchId { transaction: id, branch };
+        upstream::forward(turn, at, flow, message, edits, retransmission, &mut fx);
     }
     effects::carry_out(turn, id, &mut fx, Some(message));
     turn.worker.give_back_effects(fx);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use duologue_script::RouteKind;
 use duologue_sip::{Edits, Flow, Message, Rport, render};
-use duologue_transaction::{BranchIndex, Effects, TransactionId, Winner};
+use duologue_transaction::{BranchId, Effects, TransactionId, Winner};
 
 use crate::context::Context;
 use crate::dialogs;
@@ -72,7 +72,8 @@ fn send_local(
         return false;
     }
     let (Some(flow), link) = (entry.transaction.flow(), entry.dialog) else { return false };
-    if let Some(link) = link.filter(|link| link.role == DialogRole::Initial) {
+    // The dialog does not hear of provisionals that we make ourselves.
+    if let Some(link) = link.filter(|link| link.role == DialogRole::Initial && local.status >= 200) {
         dialogs::reply_about_to_be_sent(turn, link.key, local.status, None);
     }
     let node = turn.node;
@@ -88,14 +89,15 @@ fn send_local(
     true
 }
 
-/// Forwards a reply that a branch got: its own Via goes, the script's changes come.
+/// Forwards a reply that a branch got: its own Via goes, the script's changes come. `again` marks a
+/// repeated 2xx, which tells the dialog's state nothing (spec/dialog.md §2.1).
 pub fn forward(
     turn: &mut Turn<'_>,
-    id: TransactionId,
-    branch: BranchIndex,
+    BranchId { transaction: id, branch }: BranchId,
     source: Flow,
     reply: &Message<'_>,
     edits: &mut Edits,
+    again: bool,
     fx: &mut Effects,
 ) {
     let Some(entry) = turn.body.transactions.get(id) else { return };
@@ -106,7 +108,9 @@ pub fn forward(
     match link.map(|link| (link.key, link.role)) {
         Some((key, DialogRole::Initial)) => {
             dialogs::reply_forwarded(turn, key, branch, own_record_routes, source, reply, edits);
-            dialogs::reply_about_to_be_sent(turn, key, status, Some(reply));
+            if !again {
+                dialogs::reply_about_to_be_sent(turn, key, status, Some(reply));
+            }
         }
         Some((_, DialogRole::Within(matched, method))) => {
             dialogs::response_within(turn, &matched, method, reply, edits);
@@ -152,7 +156,8 @@ pub fn relay_winner(turn: &mut Turn<'_>, id: TransactionId, winner: Winner, fx: 
     match stored {
         Some((bytes, source)) if !winner.local => {
             let Ok(reply) = Message::parse(&bytes) else { return };
-            forward(turn, id, winner.branch, source, &reply, &mut Edits::new(), fx);
+            let at = BranchId { transaction: id, branch: winner.branch };
+            forward(turn, at, source, &reply, &mut Edits::new(), false, fx);
         }
         _ => {
             let status = effects::upstream_status(turn, winner.status);
