@@ -142,6 +142,21 @@ impl Call {
         }
     }
 
+    /// As [`offer`](Self::offer) for [`Job::Wake`], which no flood can crowd out: a call that missed
+    /// it would never be woken again. There is at most one, as there is one timer.
+    pub(crate) fn offer_wake(&self) -> Offer {
+        let mut inbox = self.inbox.lock();
+        if inbox.closed {
+            Offer::Closed
+        } else if !inbox.running {
+            inbox.running = true;
+            Offer::Run
+        } else {
+            inbox.jobs.push_back(Job::Wake);
+            Offer::Queued
+        }
+    }
+
     /// Queues a job whether or not somebody runs the call. After [`Offer::Run`] the caller holds the
     /// token and must see to it that the queue is drained.
     pub(crate) fn post(&self, job: Job) -> Offer {

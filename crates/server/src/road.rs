@@ -112,7 +112,7 @@ impl Worker {
         let mut calls = std::mem::take(&mut self.due_calls);
         node.calls.expire(now.tick, &mut calls);
         for call in calls.drain(..) {
-            match call.offer(|| Job::Wake) {
+            match call.offer_wake() {
                 Offer::Run => self.run(node, &call, now, |turn| {
                     turn.body.timer = None;
                     wake(turn);
