@@ -521,8 +521,10 @@ pub fn run_failure_route(
     }
     ctx.run(route);
     store(&mut ctx, id);
+    let earlier = std::mem::take(&mut ctx.draft.kept_branches);
     effects::finish(ctx);
-    let Some(entry) = turn.body.transactions.get(id) else { return true };
+    let Some(entry) = turn.body.transactions.get_mut(id) else { return true };
+    entry.keep_earlier_branches(earlier);
     entry.transaction.is_closed() || entry.transaction.branches().len() > branches_before
 }
 
@@ -537,7 +539,9 @@ fn restore(ctx: &mut Context<'_>, kept: Attached, winner: BranchIndex) {
     draft.record_route = kept.record_route;
     draft.reply_headers = kept.reply_headers;
     draft.kept_branches = kept.branches;
-    if let Some(branch) = draft.kept_branches.get(usize::from(winner.0)) {
+    // A branch that nothing was kept of has the request's own target.
+    let of_winner = draft.kept_branches.get(usize::from(winner.0));
+    if let Some(branch) = of_winner.filter(|branch| !branch.uri.is_empty()) {
         draft.target.uri = Some(branch.uri.to_vec());
         draft.target.flags = branch.flags;
     }

@@ -238,6 +238,16 @@ impl Entry {
         branches[at] = kept;
     }
 
+    /// Puts back what the branches of earlier rounds were given: one of them may win again.
+    pub fn keep_earlier_branches(&mut self, earlier: Vec<BranchAttached>) {
+        if earlier.is_empty() || self.transaction.is_closed() {
+            return;
+        }
+        let branches = &mut self.attach().branches;
+        branches.resize_with(branches.len().max(earlier.len()), BranchAttached::default);
+        branches.iter_mut().zip(earlier).for_each(|(to, from)| *to = from);
+    }
+
     /// What the script left on a branch.
     pub fn branch(&self, branch: BranchIndex) -> Option<&BranchAttached> {
         self.attached.as_ref()?.branches.get(usize::from(branch.0))
