@@ -233,6 +233,16 @@ fn cancel(ctx: &mut Context<'_>) -> Option<i32> {
     with_transaction(&mut ctx.turn, invite, |transaction, now, fx| {
         transaction.receive_cancel(now, fx)
     });
+    let lonely = ctx.turn.body.transactions.get(invite).is_some_and(|entry| {
+        !entry.transaction.is_closed() && entry.transaction.branches().is_empty()
+    });
+    if lonely {
+        // Nobody downstream can say it (RFC 3261 §9.2).
+        let mut fx = ctx.turn.worker.take_effects();
+        upstream::reply_stored(&mut ctx.turn, invite, 487, b"Request Terminated", &mut fx);
+        effects::carry_out(&mut ctx.turn, invite, &mut fx, None);
+        ctx.turn.worker.give_back_effects(fx);
+    }
     Some(1)
 }
 
