@@ -100,11 +100,12 @@ impl Context<'_> {
     /// Nothing in today's catalog parks, so a block that would wait is ended with an error instead:
     /// the blocks that may not wait at all (branch, reply, failure routes) come here too.
     pub fn run(&mut self, route: RouteId) -> Ended {
-        let program = std::sync::Arc::clone(&self.turn.node.program);
+        // Borrowed from the node: a counted reference would be written to by all workers at once.
+        let program = &*self.turn.node.program;
         let mut machine = self.turn.worker.machines.take();
-        machine.start(&program, route);
+        machine.start(program, route);
         let ended = loop {
-            match machine.resume(&program, self) {
+            match machine.resume(program, self) {
                 Outcome::Done(finish) => {
                     break Ended { code: finish.code, dropped: finish.dropped };
                 }
