@@ -223,6 +223,13 @@ impl Call {
 }
 
 impl Body {
+    /// The timer has fired, or somebody says so: the next deadline arms it anew, whatever stands.
+    pub(crate) fn timer_fired(&mut self) {
+        if let Some(armed) = &mut self.timer {
+            armed.at = duologue_sip::Tick::from_millis(u64::MAX);
+        }
+    }
+
     /// Whether nothing is left that could need this call again.
     pub fn is_empty(&self) -> bool {
         self.transactions.is_empty()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use duologue_script::RouteKind;
 use duologue_sip::{CheckError, Flow, Message, Method, Moment, ParseFault, StatusCode};
 
-use crate::call::{Call, Job, Offer};
+use crate::call::{Call, JOBS_MAX, Job, Offer};
 use crate::context::{Context, Raised};
 use crate::dialogs;
 use crate::effects;
@@ -114,7 +114,7 @@ impl Worker {
         for call in calls.drain(..) {
             match call.offer_wake() {
                 Offer::Run => self.run(node, &call, now, |turn| {
-                    turn.body.timer = None;
+                    turn.body.timer_fired();
                     wake(turn);
                 }),
                 Offer::Queued | Offer::Overflow | Offer::Closed => {}
@@ -166,9 +166,18 @@ impl Worker {
         let mut body = call.body();
         let mut turn = Turn { node, worker: self, call, body: &mut body, now };
         act(&mut turn);
+        let mut left = JOBS_MAX;
         loop {
             while let Some(job) = call.next_job() {
                 run_job(&mut turn, job);
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    // A call that is flooded must not keep this worker from its other calls and
+                    // from sending: the token waits its turn with a helper.
+                    effects::sweep(&mut turn);
+                    drop(body);
+                    return node.queue.push(Arc::clone(call));
+                }
             }
             effects::sweep(&mut turn);
             if turn.body.is_empty() {
@@ -301,7 +310,7 @@ fn run_job(turn: &mut Turn<'_>, job: Job) {
             }
         }
         Job::Wake => {
-            turn.body.timer = None;
+            turn.body.timer_fired();
             wake(turn);
         }
         Job::DialogDeadline(key) => dialogs::deadline(turn, key),

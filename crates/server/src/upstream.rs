@@ -73,7 +73,8 @@ fn send_local(
     }
     let (Some(flow), link) = (entry.transaction.flow(), entry.dialog) else { return false };
     // The dialog does not hear of provisionals that we make ourselves.
-    if let Some(link) = link.filter(|link| link.role == DialogRole::Initial && local.status >= 200) {
+    if let Some(link) = link.filter(|link| link.role == DialogRole::Initial && local.status >= 200)
+    {
         dialogs::reply_about_to_be_sent(turn, link.key, local.status, None);
     }
     let node = turn.node;
