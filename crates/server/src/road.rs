@@ -50,7 +50,7 @@ impl Worker {
                     statistics.bump(BAD_MESSAGES);
                 }
                 if let Some(status) = error.status() {
-                    self.refuse_unparsed(node, bytes, flow, status);
+                    self.refuse_unparsed(node, now, bytes, flow, status);
                 }
                 return;
             }
@@ -89,7 +89,7 @@ impl Worker {
                 statistics.bump(REFUSED_CALLS);
                 if matches!(message.method(), Some(Method::Invite)) {
                     let busy = StatusCode::SERVICE_UNAVAILABLE;
-                    self.reply_stateless(node, &message, flow, busy, b"Overloaded", RETRY_AFTER);
+                    self.reply_stateless(node, now, &message, flow, busy, b"Overloaded");
                 }
             }
         }
@@ -222,7 +222,7 @@ impl Worker {
                 let busy = StatusCode::SERVICE_UNAVAILABLE;
                 let reason: &[u8] =
                     if node.is_draining() { b"Shutting Down" } else { b"Overloaded" };
-                self.reply_stateless(node, message, flow, busy, reason, RETRY_AFTER);
+                self.reply_stateless(node, now, message, flow, busy, reason);
                 true
             }
             _ => false,
@@ -241,7 +241,7 @@ impl Worker {
     ) {
         let (status, info) = (error.status(), error.to_string());
         let Some(route) = node.routes.error else {
-            return self.reply_stateless(node, message, flow, status, info.as_bytes(), b"");
+            return self.reply_stateless(node, now, message, flow, status, info.as_bytes());
         };
         let call_id = message.call_id().unwrap_or(b"malformed@duologue.invalid");
         // Somebody runs the call already: a malformed message is not worth waiting for.
@@ -255,7 +255,14 @@ impl Worker {
         });
     }
 
-    fn refuse_unparsed(&mut self, node: &Node, bytes: &[u8], flow: Flow, status: StatusCode) {
+    fn refuse_unparsed(
+        &mut self,
+        node: &Node,
+        now: Moment,
+        bytes: &[u8],
+        flow: Flow,
+        status: StatusCode,
+    ) {
         let Some(message) = Message::salvage(bytes) else { return };
         let readable = message.top_via().is_ok()
             && message.from().is_ok()
@@ -263,18 +270,18 @@ impl Worker {
             && message.call_id().is_ok()
             && message.cseq().is_ok();
         if readable {
-            self.reply_stateless(node, &message, flow, status, status.reason().as_bytes(), b"");
+            self.reply_stateless(node, now, &message, flow, status, status.reason().as_bytes());
         }
     }
 
     fn reply_stateless(
         &mut self,
         node: &Node,
+        now: Moment,
         message: &Message<'_>,
         flow: Flow,
         status: StatusCode,
         reason: &[u8],
-        lines: &[u8],
     ) {
         if matches!(message.method(), None | Some(Method::Ack)) {
             return;
@@ -282,9 +289,15 @@ impl Worker {
         let Some(back) = upstream::reply_flow(message, flow, false) else { return };
         let local = Local { status: status.code(), reason, body: None };
         let tag = replies::local_tag(node, message);
+        let busy = status == StatusCode::SERVICE_UNAVAILABLE;
+        let lines: &[u8] = if busy { RETRY_AFTER } else { b"" };
         self.outbox.push(back, None, |out| {
             replies::write(message, flow, &local, &tag, lines, out);
         });
+        // RFC 3261 §8.2.7: its ACK ends here and is nothing for the script.
+        if matches!(message.method(), Some(Method::Invite)) {
+            node.expect_stateless_ack(now);
+        }
     }
 
     /// Sends what waits. Branches whose request could not leave fail in their call's next turn.
