@@ -1,0 +1,87 @@
+//! Going down in good order: new calls are refused, what runs goes on.
+
+mod world;
+
+use duologue_testkit::CallState;
+use world::{answered, cast, forgotten, plain};
+
+// RFC 3261 §21.5.4: 503 with Retry-After sends the caller elsewhere.
+#[test]
+fn new_calls_are_refused_while_draining() {
+    let (world, alice, proxy, bob) = cast(1, &plain());
+    proxy.borrow().node.drain();
+    alice.invite(&bob);
+    world.settle();
+    assert_eq!(alice.final_status(), Some(503));
+    assert!(alice.last("503").header("Retry-After").is_some());
+    assert_eq!(bob.count(""), 0);
+    assert_eq!(proxy.borrow().node.dialogs.statistics().processed_dialogs, 0);
+    forgotten(&world, &proxy);
+}
+
+#[test]
+fn an_answered_call_goes_on_while_draining() {
+    let (world, alice, proxy, bob) = cast(2, &plain());
+    answered(&world, &alice, &bob);
+    proxy.borrow().node.drain();
+    alice.reinvites();
+    world.settle();
+    assert_eq!(alice.status_of("INVITE"), Some(200));
+    bob.requests("INFO");
+    world.settle();
+    assert_eq!(bob.status_of("INFO"), Some(200));
+    alice.hangs_up();
+    world.settle();
+    assert_eq!(alice.status_of("BYE"), Some(200));
+    forgotten(&world, &proxy);
+}
+
+#[test]
+fn a_ringing_call_can_still_be_answered_while_draining() {
+    let (world, alice, proxy, bob) = cast(3, &plain());
+    alice.invite(&bob);
+    bob.rings();
+    world.settle();
+    assert!(!proxy.borrow().node.is_idle());
+    proxy.borrow().node.drain();
+    bob.answers();
+    world.settle();
+    assert_eq!(alice.state(), CallState::Talking);
+    bob.hangs_up();
+    world.settle();
+    assert!(proxy.borrow().node.is_idle(), "nothing waits but for strays");
+    forgotten(&world, &proxy);
+}
+
+#[test]
+fn a_ringing_call_can_still_be_cancelled_while_draining() {
+    let (world, alice, proxy, bob) = cast(4, &plain());
+    alice.invite(&bob);
+    bob.rings();
+    world.settle();
+    proxy.borrow().node.drain();
+    alice.cancels();
+    world.settle();
+    assert_eq!(alice.status_of("CANCEL"), Some(200));
+    assert_eq!(alice.final_status(), Some(487));
+    forgotten(&world, &proxy);
+}
+
+// RFC 3261 §17.2.1: an INVITE that came before is the same call when it comes again.
+#[test]
+fn a_repeated_invite_is_no_new_call_while_draining() {
+    let (world, alice, proxy, bob) = cast(5, &plain());
+    world.lose_all(proxy.to(&alice).only("100"));
+    alice.invite(&bob);
+    world.run_for(std::time::Duration::from_millis(100));
+    proxy.borrow().node.drain();
+    world.run_for(std::time::Duration::from_secs(2));
+    assert_eq!(alice.count("503"), 0);
+    bob.rings();
+    bob.answers();
+    world.settle();
+    assert_eq!(alice.state(), CallState::Talking);
+    assert_eq!(bob.count("INVITE"), 1);
+    alice.hangs_up();
+    forgotten(&world, &proxy);
+}
