@@ -19,16 +19,21 @@ impl Host for Context<'_> {
         match catch_unwind(AssertUnwindSafe(|| (function.run)(self, args))) {
             Ok(called) => called,
             Err(_) => {
-                self.turn.count(CAUGHT_PANICS);
-                let call_id = String::from_utf8_lossy(self.turn.call.key().call_id());
-                tracing::error!(%call_id, "{}() panicked; the statement yields -1", function.name);
+                self.panicked(function.name, "the statement yields -1");
                 Called::Value(-1)
             }
         }
     }
 
     fn read(&mut self, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-        (self.turn.node.catalog.variable(var.id).read)(self, var, out)
+        let variable = self.turn.node.catalog.variable(var.id);
+        match catch_unwind(AssertUnwindSafe(|| (variable.read)(self, var, out))) {
+            Ok(reading) => reading,
+            Err(_) => {
+                self.panicked(variable.names.first().unwrap_or(&""), "it reads as NULL");
+                Reading::Null
+            }
+        }
     }
 
     fn write(
@@ -37,9 +42,14 @@ impl Host for Context<'_> {
         how: Assign,
         value: Value<'_>,
     ) -> Result<(), WriteError> {
-        match self.turn.node.catalog.variable(var.id).write {
-            Some(write) => write(self, var, how, value),
-            None => Err(WriteError::ReadOnly),
+        let variable = self.turn.node.catalog.variable(var.id);
+        let Some(write) = variable.write else { return Err(WriteError::ReadOnly) };
+        match catch_unwind(AssertUnwindSafe(|| write(self, var, how, value))) {
+            Ok(result) => result,
+            Err(_) => {
+                self.panicked(variable.names.first().unwrap_or(&""), "nothing is assigned");
+                Err(WriteError::BadValue)
+            }
         }
     }
 
@@ -95,6 +105,12 @@ pub struct Ended {
 }
 
 impl Context<'_> {
+    fn panicked(&self, name: &str, consequence: &str) {
+        self.turn.count(CAUGHT_PANICS);
+        let call_id = self.turn.call_id();
+        tracing::error!(%call_id, "{name} of a module panicked; {consequence}");
+    }
+
     /// Runs a block to its end.
     ///
     /// Nothing in today's catalog parks, so a block that would wait is ended with an error instead:
