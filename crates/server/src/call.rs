@@ -142,9 +142,9 @@ impl Call {
         }
     }
 
-    /// As [`offer`](Self::offer) for [`Job::Wake`], which no flood can crowd out: a call that missed
-    /// it would never be woken again. There is at most one, as there is one timer.
-    pub(crate) fn offer_wake(&self) -> Offer {
+    /// As [`offer`](Self::offer) for jobs of our own, which no flood can crowd out: a wake-up (there
+    /// is one timer) and the end of a dialog (asked for once each).
+    pub(crate) fn offer_own(&self, job: impl FnOnce() -> Job) -> Offer {
         let mut inbox = self.inbox.lock();
         if inbox.closed {
             Offer::Closed
@@ -152,7 +152,7 @@ impl Call {
             inbox.running = true;
             Offer::Run
         } else {
-            inbox.jobs.push_back(Job::Wake);
+            inbox.jobs.push_back(job());
             Offer::Queued
         }
     }

@@ -391,6 +391,11 @@ fn end(turn: &mut Turn<'_>, key: DialogKey, ending: &Ending, steps: &mut Steps) 
                 .find(|entry| entry.dialog == Some(initial))
                 .map(|entry| entry.transaction.id());
             if let Some(id) = invite {
+                // The call is over: a failure route must not let it ring elsewhere.
+                let entry = turn.body.transactions.get_mut(id);
+                if let Some(kept) = entry.and_then(|entry| entry.attached.as_deref_mut()) {
+                    kept.armed.failure = None;
+                }
                 with_transaction(turn, id, |transaction, now, fx| {
                     transaction.cancel_branches(now, None, CancelReason::Script, fx);
                 });

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::dialogs;
 use crate::relay;
 use crate::statistics::{TM_2XX, TM_REMOVED};
-use crate::tm::{DialogRole, Entry};
+use crate::tm::{DialogLink, DialogRole, Entry};
 use crate::turn::Turn;
 use crate::upstream;
 
@@ -120,13 +120,18 @@ pub fn sweep(turn: &mut Turn<'_>) {
         turn.count(TM_REMOVED);
         count_class(turn, &entry);
         if let Some(link) = entry.dialog {
-            match link.role {
-                DialogRole::Initial => dialogs::transaction_ended(turn, link.key),
-                DialogRole::Within(matched, _) if matched.tombstone => {}
-                DialogRole::Within(..) => dialogs::release(turn, link.key),
-                DialogRole::Ending { .. } => {}
-            }
+            transaction_gone(turn, link);
         }
+    }
+}
+
+/// Tells a dialog that a transaction of it is gone.
+pub fn transaction_gone(turn: &mut Turn<'_>, link: DialogLink) {
+    match link.role {
+        DialogRole::Initial => dialogs::transaction_ended(turn, link.key),
+        DialogRole::Within(matched, _) if matched.tombstone => {}
+        DialogRole::Within(..) => dialogs::release(turn, link.key),
+        DialogRole::Ending { .. } => {}
     }
 }
 

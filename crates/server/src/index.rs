@@ -132,32 +132,50 @@ impl CallIndex {
         make: bool,
         mut job: impl FnMut() -> Job,
     ) -> Entered {
+        let room = if make { self.calls_max } else { 0 };
+        match self.enter_with(call_id, room, |call| call.offer(&mut job)) {
+            Entered::Full if !make => Entered::Unknown,
+            entered => entered,
+        }
+    }
+
+    /// Brings a job of our own to the call of `call_id`, whatever is full.
+    pub(crate) fn enter_own(&self, call_id: &[u8], job: impl Fn() -> Job) -> Entered {
+        self.enter_with(call_id, usize::MAX, |call| call.offer_own(&job))
+    }
+
+    fn enter_with(
+        &self,
+        call_id: &[u8],
+        room: usize,
+        mut offer: impl FnMut(&Call) -> Offer,
+    ) -> Entered {
         let hash = self.hash(call_id);
         loop {
-            let Some(call) = self.find_or_make(hash, call_id, make) else {
-                return if make { Entered::Full } else { Entered::Unknown };
-            };
-            match call.offer(&mut job) {
+            let Some(call) = self.find_or_make(hash, call_id, room) else { return Entered::Full };
+            match offer(&call) {
                 Offer::Run => return Entered::Run(call),
                 Offer::Queued => return Entered::Queued,
                 Offer::Overflow => return Entered::Overflow,
-                Offer::Closed => std::hint::spin_loop(),
+                // Its remover is about to take it out of the table.
+                Offer::Closed => std::thread::yield_now(),
             }
         }
     }
 
     /// The call of `call_id`, if alive.
     pub fn find(&self, call_id: &[u8]) -> Option<Arc<Call>> {
-        self.find_or_make(self.hash(call_id), call_id, false)
+        self.find_or_make(self.hash(call_id), call_id, 0)
     }
 
-    fn find_or_make(&self, hash: u64, call_id: &[u8], make: bool) -> Option<Arc<Call>> {
+    /// The call, made if it is unknown and fewer than `room` are alive.
+    fn find_or_make(&self, hash: u64, call_id: &[u8], room: usize) -> Option<Arc<Call>> {
         let mut inner = self.shard(hash).inner.lock();
         let same = |call: &Arc<Call>| call.key().hash == hash && *call.key().call_id == *call_id;
         if let Some(call) = inner.calls.find(hash, same) {
             return Some(Arc::clone(call));
         }
-        if !make || self.len() >= self.calls_max {
+        if self.len() >= room {
             return None;
         }
         let call = Call::new(

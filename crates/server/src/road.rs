@@ -1,5 +1,6 @@
 //! The road: a datagram becomes a message, finds its call, and is handled in the call's turn.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use duologue_script::RouteKind;
@@ -14,8 +15,8 @@ use crate::index::Entered;
 use crate::node::Node;
 use crate::replies::{self, Local};
 use crate::statistics::{
-    BAD_MESSAGES, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS, OVERFLOWED_JOBS,
-    RCV_REPLIES, RCV_REQUESTS, REFUSED_CALLS, SEND_ERRORS, SL_ACKS,
+    BAD_MESSAGES, CAUGHT_PANICS, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,
+    OVERFLOWED_JOBS, RCV_REPLIES, RCV_REQUESTS, REFUSED_CALLS, SEND_ERRORS, SL_ACKS, TM_REMOVED,
 };
 use crate::turn::Turn;
 use crate::upstream;
@@ -112,7 +113,7 @@ impl Worker {
         let mut calls = std::mem::take(&mut self.due_calls);
         node.calls.expire(now.tick, &mut calls);
         for call in calls.drain(..) {
-            match call.offer_wake() {
+            match call.offer_own(|| Job::Wake) {
                 Offer::Run => self.run(node, &call, now, |turn| {
                     turn.body.timer_fired();
                     wake(turn);
@@ -165,11 +166,11 @@ impl Worker {
     ) {
         let mut body = call.body();
         let mut turn = Turn { node, worker: self, call, body: &mut body, now };
-        act(&mut turn);
+        guarded(&mut turn, act);
         let mut left = JOBS_MAX;
         loop {
             while let Some(job) = call.next_job() {
-                run_job(&mut turn, job);
+                guarded(&mut turn, |turn| run_job(turn, job));
                 left = left.saturating_sub(1);
                 if left == 0 {
                     // A call that is flooded must not keep this worker from its other calls and
@@ -182,7 +183,7 @@ impl Worker {
             effects::sweep(&mut turn);
             if turn.body.is_empty() {
                 match call.close() {
-                    Some(job) => run_job(&mut turn, job),
+                    Some(job) => guarded(&mut turn, |turn| run_job(turn, job)),
                     None => return node.calls.remove(call, turn.body),
                 }
             } else {
@@ -190,7 +191,7 @@ impl Worker {
                     node.calls.arm(call, &mut turn.body.timer, at);
                 }
                 match call.release() {
-                    Some(job) => run_job(&mut turn, job),
+                    Some(job) => guarded(&mut turn, |turn| run_job(turn, job)),
                     None => return,
                 }
             }
@@ -311,6 +312,25 @@ impl Worker {
                 node.queue.push(tag.call);
             }
         });
+    }
+}
+
+/// The last net: a panic that no narrower one caught costs the call its transactions, not the
+/// worker its thread. Dialogs stay; their requests are matched as after a restart.
+fn guarded(turn: &mut Turn<'_>, act: impl FnOnce(&mut Turn<'_>)) {
+    if catch_unwind(AssertUnwindSafe(|| act(turn))).is_ok() {
+        return;
+    }
+    turn.count(CAUGHT_PANICS);
+    tracing::error!(call_id = %turn.call_id(), "a panic: the call's transactions are dropped");
+    for entry in turn.body.transactions.abandon() {
+        turn.count(TM_REMOVED);
+        let Some(link) = entry.dialog else { continue };
+        // What the engine is told here may panic again; then only its own clock ends the dialog.
+        let told = catch_unwind(AssertUnwindSafe(|| effects::transaction_gone(turn, link)));
+        if told.is_err() {
+            turn.count(CAUGHT_PANICS);
+        }
     }
 }
 

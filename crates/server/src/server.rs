@@ -1,7 +1,6 @@
 //! A script becomes a running proxy: the plan (loaded, checked, nothing opened yet), then the server
 //! (sockets open, threads running).
 
-use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -480,14 +479,12 @@ pub fn connect_intents(node: &Arc<Node>) {
 fn post_to_dialog(node: &Node, key: duologue_dialog::DialogKey, ending: Ending) {
     let Ok(snapshot) = node.dialogs.handle(key).snapshot() else { return };
     let job = || Job::EndDialog(key, ending.clone());
-    match node.calls.enter(&snapshot.call_id, true, job) {
+    match node.calls.enter_own(&snapshot.call_id, job) {
         Entered::Run(call) => {
             call.queue(job());
             node.queue.push(call);
         }
-        Entered::Queued => {}
-        // The engine ends it by itself within 40 s.
-        Entered::Overflow | Entered::Unknown | Entered::Full => {}
+        Entered::Queued | Entered::Overflow | Entered::Unknown | Entered::Full => {}
     }
 }
 

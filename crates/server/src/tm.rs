@@ -193,6 +193,11 @@ impl Transactions {
         self.entries.iter().filter(due).map(|entry| entry.transaction.id()).collect()
     }
 
+    /// Takes all transactions out, finished or not.
+    pub fn abandon(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.entries)
+    }
+
     /// Takes one finished transaction out.
     pub fn take_finished(&mut self) -> Option<Entry> {
         let at = self.entries.iter().position(|entry| entry.transaction.is_finished())?;

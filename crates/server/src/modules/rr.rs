@@ -107,7 +107,8 @@ fn loose_route(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
 /// RFC 3261 §16.4 and §16.12, in the steps of spec/modules.md §2.
 fn follow_route(ctx: &mut Context<'_>) -> bool {
     let message = ctx.message;
-    if !message.has(HeaderName::Route) {
+    // A Route that cannot be read leads nowhere.
+    if !message.has(HeaderName::Route) || message.routes().any(|route| route.is_err()) {
         return false;
     }
     let sequential = message.to().ok().and_then(|to| to.tag()).is_some();
