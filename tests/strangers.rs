@@ -183,3 +183,32 @@ fn a_doubled_final_reply_is_told_once() {
     assert_eq!(bob.count("ACK") + bob.repeats("ACK"), 2);
     forgotten(&world, &proxy);
 }
+
+// RFC 3261 §17.1.1.3: the ACK to a refusal ends at whoever refused, also when it comes late and
+// the caller has tried again with the same Call-ID.
+#[test]
+fn a_late_ack_to_a_refusal_without_state_goes_no_further() {
+    let once = r#"if ($hdr(X-Again) == NULL) { sl_send_reply(403, "No"); exit; }"#;
+    let script = plain().replace("t_check_trans();\n    if", &format!("{once}\n    if"));
+    let (world, alice, proxy, bob) = cast(9, &script);
+    world.tolerate();
+    world.delay_next(alice.to(&proxy).only("ACK"), Duration::from_millis(300));
+    alice.invite(&bob);
+    world.run_for(Duration::from_millis(100));
+    let mut again = alice.sent("INVITE")[0].message.clone().with("X-Again", "yes");
+    let branch = again.branch().to_owned();
+    for (name, value) in &mut again.headers {
+        match name.as_str() {
+            "CSeq" => *value = "2000 INVITE".to_owned(),
+            "Via" => *value = value.replace(&branch, "z9hG4bKagain"),
+            _ => {}
+        }
+    }
+    alice.sends_raw(&proxy, &again.to_bytes());
+    world.run_for(Duration::from_millis(400));
+    assert_eq!(alice.count("403"), 1);
+    assert_eq!(bob.count("INVITE"), 1);
+    assert_eq!(bob.count("ACK"), 0);
+    bob.rejects(486);
+    forgotten(&world, &proxy);
+}

@@ -16,8 +16,9 @@ use crate::dialogs;
 use crate::effects;
 use crate::modules::tm::TmSettings;
 use crate::node::Node;
+use crate::replies;
 use crate::sockets::{ListeningSocket, Proto};
-use crate::statistics::{FWD_REQUESTS, TM_UAS_TRANSACTIONS};
+use crate::statistics::{FWD_REQUESTS, SL_ACKS, TM_UAS_TRANSACTIONS};
 use crate::target::{NoDestination, Target, destination};
 use crate::tm::{Attached, BranchAttached, DialogLink, DialogRole};
 use crate::turn::Turn;
@@ -255,11 +256,16 @@ fn relay_ack(ctx: &mut Context<'_>, outbound: Option<&[u8]>) -> i32 {
         absorb_ack(ctx, id);
         return 1;
     }
+    let node = ctx.turn.node;
+    // So does the one to a reply without state, in a call that has other transactions.
+    if node.expects_stateless_ack(ctx.turn.now) && replies::is_local_tag(node, ctx.message) {
+        ctx.turn.count(SL_ACKS);
+        return 1;
+    }
     let hop = match next_hop(ctx, outbound) {
         Ok(hop) => hop,
         Err(error) => return refuse(ctx, error),
     };
-    let node = ctx.turn.node;
     let (message, draft) = (ctx.message, &*ctx.draft);
     let Ok(via) = message.top_via() else { return BAD_MESSAGE };
     let Some(socket) = node.sockets.get(hop.socket) else { return SEND_FAILED };
