@@ -77,6 +77,8 @@ impl Worker {
             node.calls.enter(call_id, make, || Job::Datagram { bytes: bytes.into(), flow });
         match entered {
             Entered::Run(call) if load == Load::Backlog && node.queue.has_idle_worker() => {
+                // What this call sent in the batch so far must leave before its next message does.
+                self.flush(node);
                 call.queue(Job::Datagram { bytes: bytes.into(), flow });
                 node.queue.push(call);
             }
@@ -168,19 +170,27 @@ impl Worker {
         let mut turn = Turn { node, worker: self, call, body: &mut body, now };
         guarded(&mut turn, act);
         let mut left = JOBS_MAX;
+        // A call with queued jobs is shared with other workers, and the next of them may send at
+        // once: what we rendered must leave before the token does, or a 200 overtakes its 180.
+        let mut shared = false;
         loop {
             while let Some(job) = call.next_job() {
+                shared = true;
                 guarded(&mut turn, |turn| run_job(turn, job));
                 left = left.saturating_sub(1);
                 if left == 0 {
                     // A call that is flooded must not keep this worker from its other calls and
                     // from sending: the token waits its turn with a helper.
                     effects::sweep(&mut turn);
+                    turn.worker.flush(node);
                     drop(body);
                     return node.queue.push(Arc::clone(call));
                 }
             }
             effects::sweep(&mut turn);
+            if shared {
+                turn.worker.flush(node);
+            }
             if turn.body.is_empty() {
                 match call.close() {
                     Some(job) => guarded(&mut turn, |turn| run_job(turn, job)),
@@ -302,7 +312,9 @@ impl Worker {
     }
 
     /// Sends what waits. Branches whose request could not leave fail in their call's next turn.
-    pub fn flush(&mut self, node: &Node, transports: &crate::net::Transports) {
+    /// Without transports (a node driven by hand) it stays in the outbox.
+    pub fn flush(&mut self, node: &Node) {
+        let Some(transports) = &self.transports else { return };
         let statistics = node.statistics.shard(self.index);
         self.outbox.flush(transports, |failed| {
             statistics.bump(SEND_ERRORS);

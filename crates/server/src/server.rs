@@ -332,7 +332,8 @@ impl Server {
         connect_intents(&server.node);
         let mut worker = Worker::new(workers - 1);
         worker.run_startup(&server.node, server.clock.now());
-        worker.flush(&server.node, &transports(&groups, 0));
+        worker.transports = Some(transports(&groups, 0));
+        worker.flush(&server.node);
         server.start_threads(&groups, receivers, helpers)?;
         Ok(server)
     }
@@ -388,7 +389,8 @@ impl Server {
                 let transports = transports(groups, receiver);
                 let receiver = Receiver::new(socket, *number);
                 self.spawn(format!("udp-{number}-{index}"), index, move |node, clock, worker| {
-                    receive(receiver, node, clock, worker, &transports);
+                    worker.transports = Some(transports);
+                    receive(receiver, node, clock, worker);
                 })?;
                 index += 1;
             }
@@ -396,6 +398,7 @@ impl Server {
         for helper in 0..helpers {
             let transports = transports(groups, helper % receivers);
             self.spawn(format!("helper-{helper}"), index, move |node, clock, worker| {
+                worker.transports = Some(transports);
                 while let Some(call) = node.queue.pop() {
                     worker.run_queued(node, &call, clock.now());
                     while let Some(call) = node.queue.try_pop() {
@@ -404,7 +407,7 @@ impl Server {
                             break;
                         }
                     }
-                    worker.flush(node, &transports);
+                    worker.flush(node);
                 }
             })?;
             index += 1;
@@ -412,13 +415,14 @@ impl Server {
         let transports = transports(groups, 0);
         let stopping = Arc::clone(&self.stopping);
         self.spawn("timer".to_owned(), index, move |node, clock, worker| {
+            worker.transports = Some(transports);
             let mut routes = TimerRoutes::of(node, clock.now());
             while !stopping.load(Ordering::Acquire) {
                 std::thread::sleep(TIMER_STEP);
                 let now = clock.now();
                 worker.tick(node, now);
                 routes.run_due(worker, node, now);
-                worker.flush(node, &transports);
+                worker.flush(node);
             }
         })
     }
@@ -489,13 +493,7 @@ fn post_to_dialog(node: &Node, key: duologue_dialog::DialogKey, ending: Ending) 
 }
 
 /// A receiver's loop: a batch in, run to completion, a batch out.
-fn receive(
-    mut receiver: Receiver,
-    node: &Node,
-    clock: &Clock,
-    worker: &mut Worker,
-    transports: &Transports,
-) {
+fn receive(mut receiver: Receiver, node: &Node, clock: &Clock, worker: &mut Worker) {
     let index = worker.index;
     let outcome = receiver.run(|batch| {
         let now = clock.now();
@@ -506,10 +504,10 @@ fn receive(
         for datagram in batch.iter() {
             worker.receive(node, now, datagram.bytes, datagram.flow, load);
             if worker.outbox.is_full() {
-                worker.flush(node, transports);
+                worker.flush(node);
             }
         }
-        worker.flush(node, transports);
+        worker.flush(node);
     });
     if let Err(error) = outcome {
         tracing::error!("a UDP receiver ended: {error}");

@@ -9,7 +9,7 @@ use duologue_transaction::Effects;
 use crate::call::{Call, SendTag};
 use crate::context::Draft;
 use crate::host::Machines;
-use crate::net::Outbox;
+use crate::net::{Outbox, Transports};
 
 /// What a thread owns while it runs calls.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Worker {
     pub index: usize,
     /// What leaves at the end of the batch, and whose it is.
     pub outbox: Outbox<Option<SendTag>>,
+    /// The ways out; `None` if somebody else empties the outbox.
+    pub transports: Option<Transports>,
     /// Script machines at rest.
     pub machines: Machines,
     /// Drafts at rest.
@@ -39,6 +41,7 @@ impl Worker {
         Self {
             index,
             outbox: Outbox::new(),
+            transports: None,
             machines: Machines::default(),
             drafts: Drafts::default(),
             wire_edits: Edits::new(),
