@@ -56,8 +56,16 @@ impl Worker {
                 return;
             }
         };
-        if message.top_via().is_err() {
+        let Ok(via) = message.top_via() else {
             statistics.bump(if message.is_request() { ERR_REQUESTS } else { ERR_REPLIES });
+            return;
+        };
+        // RFC 3261 §18.1.2: a reply whose top Via is not ours was not meant for us.
+        if node.check_via
+            && !message.is_request()
+            && !node.sockets.is_me(via.host(), via.port(), None)
+        {
+            statistics.bump(DROP_REPLIES);
             return;
         }
         statistics.bump(if message.is_request() { RCV_REQUESTS } else { RCV_REPLIES });
