@@ -20,9 +20,10 @@ use crate::replies;
 use crate::sockets::{ListeningSocket, Proto};
 use crate::statistics::{FWD_REQUESTS, SL_ACKS, TM_UAS_TRANSACTIONS};
 use crate::target::{NoDestination, Target, destination};
-use crate::tm::{Attached, BranchAttached, DialogLink, DialogRole};
+use crate::tm::{Attached, BranchAttached, DialogLink};
 use crate::turn::Turn;
 use crate::upstream;
+use crate::worker::Worker;
 
 bitflags! {
     /// The flags of `t_relay()`.
@@ -269,14 +270,13 @@ fn relay_ack(ctx: &mut Context<'_>, outbound: Option<&[u8]>) -> i32 {
     let (message, draft) = (ctx.message, &*ctx.draft);
     let Ok(via) = message.top_via() else { return BAD_MESSAGE };
     let Some(socket) = node.sockets.get(hop.socket) else { return SEND_FAILED };
+    let Worker { outbox, wire_edits: wire, branch_text: branch, .. } = &mut *ctx.turn.worker;
     // RFC 3261 §16.11: retransmissions must get the same branch, so it is made from theirs.
-    let mut branch = Vec::with_capacity(40);
-    node.branch_key.stateless(&[via.as_bytes(), message.uri_bytes()], &mut branch);
-    let mut wire = Edits::default();
-    edit_request(&mut wire, message, ctx.flow, &draft.target, socket, &branch);
-    ctx.turn.worker.outbox.push(hop, None, |out| {
-        render(message.framed(), &[&draft.edits, &wire], out);
-    });
+    branch.clear();
+    node.branch_key.stateless(&[via.as_bytes(), message.uri_bytes()], branch);
+    wire.clear();
+    edit_request(wire, message, ctx.flow, &draft.target, socket, branch);
+    outbox.push(hop, None, |out| render(message.framed(), &[&draft.edits, &*wire], out));
     ctx.turn.count(FWD_REQUESTS);
     1
 }
@@ -560,13 +560,6 @@ fn restore(ctx: &mut Context<'_>, kept: Attached, winner: BranchIndex) {
     if let Some(branch) = of_winner.filter(|branch| !branch.uri.is_empty()) {
         draft.target.uri = Some(branch.uri.to_vec());
         draft.target.flags = branch.flags;
-    }
-}
-
-impl DialogRole {
-    /// Whether the transaction is the INVITE that made the dialog.
-    pub fn is_initial(&self) -> bool {
-        matches!(self, Self::Initial)
     }
 }
 

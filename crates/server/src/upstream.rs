@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use duologue_script::RouteKind;
 use duologue_sip::{Edits, Flow, Message, Rport, render};
 use duologue_transaction::{BranchId, Effects, TransactionId, Winner};
 
@@ -164,12 +163,5 @@ pub fn relay_winner(turn: &mut Turn<'_>, id: TransactionId, winner: Winner, fx: 
             let status = effects::upstream_status(turn, winner.status);
             reply_stored(turn, id, status, effects::phrase(status), fx);
         }
-    }
-}
-
-impl Context<'_> {
-    /// Whether a block of this kind runs on a reply.
-    pub fn is_reply(&self) -> bool {
-        self.kind == RouteKind::Reply
     }
 }
