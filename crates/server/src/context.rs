@@ -131,14 +131,51 @@ pub struct Draft {
 impl Draft {
     /// Forgets everything, keeps the memory.
     pub fn clear(&mut self) {
-        let Self { mut edits, mut branch_edits, mut reply_headers, .. } = std::mem::take(self);
+        // Each field by name: a new one cannot be forgotten here.
+        let Self {
+            edits,
+            branch_edits,
+            target,
+            branches,
+            flags,
+            avps,
+            armed,
+            record_route,
+            route_params,
+            reply_headers,
+            max_forwards,
+            dialog_timeout,
+            timeouts,
+            raised,
+            error,
+            forced_rport,
+            replied,
+            branch_on_reply,
+            kept_branches,
+            created,
+            holds_dialog,
+        } = self;
         edits.clear();
         branch_edits.clear();
+        target.reset();
+        branches.clear();
+        *flags = 0;
+        avps.clear();
+        *armed = Armed::default();
+        record_route.clear();
+        *route_params = None;
         reply_headers.clear();
-        self.edits = edits;
-        self.branch_edits = branch_edits;
-        self.reply_headers = reply_headers;
-        self.target.q = -1;
+        *max_forwards = None;
+        *dialog_timeout = None;
+        *timeouts = (None, None);
+        *raised = None;
+        *error = None;
+        *forced_rport = false;
+        *replied = None;
+        *branch_on_reply = None;
+        kept_branches.clear();
+        *created = None;
+        *holds_dialog = false;
     }
 }
 

@@ -29,6 +29,12 @@ pub enum Form {
 }
 
 impl RecordRoute {
+    /// Nothing is wanted any more; the memory stays.
+    pub fn clear(&mut self) {
+        self.wanted = None;
+        self.params.clear();
+    }
+
     /// How many Record-Route values will be written for this pair of sockets.
     pub fn count(&self, inbound: u16, outbound: u16) -> u16 {
         match &self.wanted {
