@@ -5,6 +5,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use duologue_management::http::{BODY_BYTES_MAX, Basic, REQUESTS_MAX};
@@ -12,6 +13,10 @@ use duologue_management::{Answer, Command, Config, Door, Error, Registry, Warnin
 use serde_json::{Map, Value, json};
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","method":"test:ok","id":1}"#;
+/// More items than memory should ever hold.
+const ENDLESS: usize = 100_000_000;
+/// The last item that `test:goes_on` made.
+static MADE: AtomicUsize = AtomicUsize::new(0);
 const JSON: &str = "Content-Type: application/json";
 
 fn open(change: impl FnOnce(&mut Config)) -> Door {
@@ -20,6 +25,20 @@ fn open(change: impl FnOnce(&mut Config)) -> Door {
         Command::new("test:ok", "test", |_| Ok(Answer::ok())),
         Command::new("test:lists", "test", |_| {
             let items = (0..20_000).map(|n| json!({ "ID": n, "callid": "0123456789abcdef" }));
+            Ok(Answer::listing(Map::new(), "Dialogs", items))
+        }),
+        Command::new("test:goes_on", "test", |_| {
+            let items = (0..ENDLESS).map(|n| {
+                MADE.store(n, Relaxed);
+                json!(vec!["0123456789abcdef"; 8])
+            });
+            Ok(Answer::listing(Map::new(), "Dialogs", items))
+        }),
+        Command::new("test:breaks_off", "test", |_| {
+            let items = (0..20_000).map(|n| {
+                assert_ne!(n, 15_000, "the listing breaks off");
+                json!({ "ID": n })
+            });
             Ok(Answer::listing(Map::new(), "Dialogs", items))
         }),
         Command::new("test:sleeps", "test", |_| {
@@ -55,7 +74,27 @@ fn exchange(door: &Door, start: &str, headers: &[&str], body: &str) -> (u16, Str
     let response = raw(door, request.as_bytes());
     let (head, body) = response.split_once("\r\n\r\n").unwrap_or((&response, ""));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
-    (status, head.to_ascii_lowercase(), body.to_owned())
+    let head = head.to_ascii_lowercase();
+    let body = if head.contains("transfer-encoding: chunked") {
+        joined(body).expect("the closing chunk is missing")
+    } else {
+        body.to_owned()
+    };
+    (status, head, body)
+}
+
+/// The text of a chunked body (RFC 9112 §7.1); `None` without its closing chunk.
+fn joined(mut body: &str) -> Option<String> {
+    let mut text = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n")?;
+        let size = usize::from_str_radix(size, 16).ok()?;
+        if size == 0 {
+            return Some(text);
+        }
+        text.push_str(rest.get(..size)?);
+        body = rest.get(size + 2..)?;
+    }
 }
 
 fn status(door: &Door, headers: &[&str], body: &str) -> u16 {
@@ -163,6 +202,47 @@ fn a_long_listing_arrives_whole() {
     let document: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(document["id"], "x");
     assert_eq!(document["result"]["Dialogs"].as_array().unwrap().len(), 20_000);
+}
+
+#[test]
+fn a_long_listing_is_made_at_the_pace_of_its_reader() {
+    let door = open(|config| config.connection_timeout = Duration::from_millis(300));
+    let request = r#"{"jsonrpc":"2.0","method":"test:goes_on","id":1}"#;
+    let mut stream = TcpStream::connect(door.address()).unwrap();
+    let head = format!("POST /mi HTTP/1.1\r\nHost: {}\r\n{JSON}\r\n", door.address());
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{request}", request.len()).unwrap();
+    let mut start = [0; 512];
+    stream.read_exact(&mut start).unwrap();
+    assert!(start.starts_with(b"HTTP/1.1 200"));
+    // Nothing more is read: the buffers of the kernel fill up, and the making stops.
+    let still = || {
+        let before = MADE.load(Relaxed);
+        std::thread::sleep(Duration::from_millis(100));
+        before == MADE.load(Relaxed)
+    };
+    assert!((0..100).any(|_| still()), "made {} items unread", MADE.load(Relaxed));
+    assert!(MADE.load(Relaxed) < ENDLESS / 10);
+    // After the time-out the connection is gone, and its place is free again.
+    let mut rest = Vec::new();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    std::thread::sleep(Duration::from_millis(600));
+    let _ = stream.read_to_end(&mut rest);
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "an unfinished listing looks complete");
+    door.stop();
+}
+
+#[test]
+fn a_listing_that_breaks_off_is_told_from_a_complete_one() {
+    let door = open(|_| {});
+    let request = r#"{"jsonrpc":"2.0","method":"test:breaks_off","id":1}"#;
+    let head = format!("POST /mi HTTP/1.1\r\nHost: {}\r\n{JSON}\r\n", door.address());
+    let response =
+        raw(&door, format!("{head}Content-Length: {}\r\n\r\n{request}", request.len()).as_bytes());
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(body.contains("Dialogs"));
+    assert_eq!(joined(body), None);
+    assert_eq!(status(&door, &[JSON], REQUEST), 200);
 }
 
 #[test]

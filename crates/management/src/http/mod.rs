@@ -13,11 +13,15 @@
 //! for a foreign page, 404 for another path, 405 for another method, 408 when the body does not
 //! come, 413 and 415 for a body too large or of another type, 503 when too many requests are
 //! running, 504 when a command takes too long.
+//!
+//! A long listing is sent in chunks while it is made, at the pace of the client. One that cannot be
+//! finished ends without its closing chunk, so nobody takes a part for the whole.
 
 mod connections;
 mod door;
 mod guard;
 mod service;
+mod streamed;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,9 +31,6 @@ pub use door::{Door, STOP_WAIT, serve};
 
 /// The largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
-
-/// The largest reply, in bytes; a command that has more to say fails with status 500.
-pub const REPLY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Connections at once; more wait in the backlog of the kernel.
 pub const CONNECTIONS_MAX: usize = 64;

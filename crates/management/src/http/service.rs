@@ -9,13 +9,14 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::Registry;
 use crate::http::connections::Busy;
 use crate::http::guard::Guard;
-use crate::http::{BODY_BYTES_MAX, Config, REPLY_BYTES_MAX, REQUESTS_MAX};
+use crate::http::streamed;
+use crate::http::{BODY_BYTES_MAX, Config, REQUESTS_MAX};
 use crate::jsonrpc::{self, Reply};
 
 /// All that a request needs.
@@ -88,13 +89,12 @@ impl Service {
         let pretty = self.pretty;
         let command = tokio::task::spawn_blocking(move || {
             // Held by the command itself: one that outlives its time-out still counts.
-            let _place = place;
-            text(jsonrpc::answer(&registry, &body), pretty)
+            respond(jsonrpc::answer(&registry, &body), pretty, place)
         });
         timeout(self.command_timeout, command)
             .await
             .map_err(|_| StatusCode::GATEWAY_TIMEOUT)?
-            .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?
+            .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     fn refuse(&self, status: StatusCode) -> Response {
@@ -125,25 +125,19 @@ async fn handle(
     service.answer(request, busy).await.unwrap_or_else(|status| service.refuse(status))
 }
 
-/// The reply as a response. A reply in pieces is gathered up to [`REPLY_BYTES_MAX`].
-fn text(reply: Reply, pretty: bool) -> Result<Response, StatusCode> {
-    let document = match reply {
-        Reply::Silence => return Ok(StatusCode::ACCEPTED.into_response()),
-        Reply::Pieces(mut pieces) => {
-            let gathered = pieces.try_fold(String::new(), |mut gathered, piece| {
-                gathered.push_str(&piece);
-                (gathered.len() <= REPLY_BYTES_MAX).then_some(gathered)
-            });
-            gathered.ok_or(StatusCode::INTERNAL_SERVER_ERROR)?
-        }
-        Reply::Whole(document) if pretty => format!("{document:#}"),
-        Reply::Whole(document) => document.to_string(),
+/// The reply as a response; `place` is given back once it is made.
+fn respond(reply: Reply, pretty: bool, place: OwnedSemaphorePermit) -> Response {
+    let body = match reply {
+        Reply::Silence => return StatusCode::ACCEPTED.into_response(),
+        Reply::Pieces(pieces) => streamed::body(pieces, place),
+        Reply::Whole(document) if pretty => Body::from(format!("{document:#}")),
+        Reply::Whole(document) => Body::from(document.to_string()),
     };
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, Body::from(document)).into_response())
+    (headers, body).into_response()
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
