@@ -103,6 +103,14 @@ impl Dialog {
         self.read(|record| record.owner)
     }
 
+    /// Its Call-ID, copied.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn call_id(&self) -> Result<Box<[u8]>, Gone> {
+        self.read(|record| record.call_id().into())
+    }
+
     /// Everything about it, at one moment.
     ///
     /// # Errors

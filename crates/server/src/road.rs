@@ -155,8 +155,8 @@ impl Worker {
         act: impl FnOnce(&mut Turn<'_>),
         job: impl Fn() -> Job,
     ) {
-        let Ok(snapshot) = node.dialogs.handle(key).snapshot() else { return };
-        match node.calls.enter(&snapshot.call_id, true, job) {
+        let Ok(call_id) = node.dialogs.handle(key).call_id() else { return };
+        match node.calls.enter(&call_id, true, job) {
             Entered::Run(call) => self.run(node, &call, now, act),
             Entered::Queued | Entered::Unknown => {}
             // The engine tells a lost deadline again a second later.

@@ -481,9 +481,9 @@ pub fn connect_intents(node: &Arc<Node>) {
 
 /// Queues the end of a dialog on its call and sees to it that a worker runs it.
 fn post_to_dialog(node: &Node, key: duologue_dialog::DialogKey, ending: Ending) {
-    let Ok(snapshot) = node.dialogs.handle(key).snapshot() else { return };
+    let Ok(call_id) = node.dialogs.handle(key).call_id() else { return };
     let job = || Job::EndDialog(key, ending.clone());
-    match node.calls.enter_own(&snapshot.call_id, job) {
+    match node.calls.enter_own(&call_id, job) {
         Entered::Run(call) => {
             call.queue(job());
             node.queue.push(call);
