@@ -1,16 +1,32 @@
 //! Transformations that know SIP: `{uri.*}`, `{nameaddr.*}`, `{via.*}`, `{ip.*}`
-//! (spec/script.md §9.2). Those of plain text belong to the language itself.
+//! (spec/script.md §9.2), and the digests of `{s.*}` (§9.1). Those of plain text belong to the
+//! language itself.
+
+mod digests;
 
 use std::net::IpAddr;
 
+use self::digests::{HmacSha1, HmacSha224, HmacSha256, HmacSha384, HmacSha512, digest, hmac};
 use duologue_script::{Reading, Standing, Text, TransformCall, TransformId, Transformation, Value};
 use duologue_sip::{NameAddr, Param, Uri, Via, host_ip};
 
-/// Applies one operation to a value that is neither NULL nor empty.
+/// Applies one operation to a value that is not NULL, and not empty unless the class is `s`.
 type Apply = fn(&TransformCall<'_>, &mut Text) -> Reading;
 
 /// One line per operation: class, operation, number of arguments, code.
 const TABLE: &[(&str, &str, u8, Apply)] = &[
+    ("s", "md5", 0, digest::<md5::Md5>),
+    ("s", "sha1", 0, digest::<sha1::Sha1>),
+    ("s", "sha224", 0, digest::<sha2::Sha224>),
+    ("s", "sha256", 0, digest::<sha2::Sha256>),
+    ("s", "sha384", 0, digest::<sha2::Sha384>),
+    ("s", "sha512", 0, digest::<sha2::Sha512>),
+    ("s", "sha1_hmac", 1, hmac::<HmacSha1>),
+    ("s", "sha224_hmac", 1, hmac::<HmacSha224>),
+    ("s", "sha256_hmac", 1, hmac::<HmacSha256>),
+    ("s", "sha384_hmac", 1, hmac::<HmacSha384>),
+    ("s", "sha512_hmac", 1, hmac::<HmacSha512>),
+    ("s", "date2unix", 0, digests::date_to_unix),
     ("uri", "user", 0, |call, out| uri(call, out, |uri| uri.user())),
     ("uri", "host", 0, |call, out| uri(call, out, |uri| Some(uri.host()))),
     ("uri", "domain", 0, |call, out| uri(call, out, |uri| Some(uri.host()))),
@@ -56,8 +72,13 @@ const TABLE: &[(&str, &str, u8, Apply)] = &[
 ];
 
 /// Known operations that are not built yet.
-const PLANNED: &[(&str, &str, u8)] =
-    &[("via", "comment", 0), ("ip", "resolve", 0), ("ip", "resolve4", 0), ("ip", "resolve6", 0)];
+const PLANNED: &[(&str, &str, u8)] = &[
+    ("s", "eval", 0),
+    ("via", "comment", 0),
+    ("ip", "resolve", 0),
+    ("ip", "resolve4", 0),
+    ("ip", "resolve6", 0),
+];
 
 /// All operations as the loader wants them; an operation's number is its place in the table.
 pub const TRANSFORMATIONS: &[Transformation] = &declarations();
@@ -80,10 +101,10 @@ const fn declarations() -> [Transformation; TABLE.len() + PLANNED.len()] {
     list
 }
 
-/// Applies a transformation. An empty value has none of the parts that these look for: NULL.
+/// Applies a transformation. An empty value is an error for all classes but `s`: NULL.
 pub fn transform(call: &TransformCall<'_>, out: &mut Text) -> Reading {
     match TABLE.get(usize::from(call.id.0)) {
-        Some((_, _, _, apply)) if !call.input.is_empty() => apply(call, out),
+        Some((class, _, _, apply)) if !call.input.is_empty() || *class == "s" => apply(call, out),
         _ => Reading::Null,
     }
 }

@@ -34,6 +34,66 @@ fn check(input: &str, rows: &[(&str, &str)]) {
     }
 }
 
+/// The digests are those of RFC 1321 §A.5, FIPS 180-4's examples, and RFC 2202 §3, RFC 4231 §4.3.
+#[test]
+fn digests() {
+    check(
+        "",
+        &[
+            ("s.md5", "d41d8cd98f00b204e9800998ecf8427e"),
+            ("s.sha1", "da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+        ],
+    );
+    check(
+        "abc",
+        &[
+            ("s.md5", "900150983cd24fb0d6963f7d28e17f72"),
+            ("s.sha1", "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            ("s.sha224", "23097d223405d8228642a477bda255b32aadbce4bda0b3f7e36c9da7"),
+            ("s.sha256", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+            (
+                "s.sha384",
+                "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed\
+                 8086072ba1e7cc2358baeca134c825a7",
+            ),
+            (
+                "s.sha512",
+                "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a\
+                 2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+            ),
+        ],
+    );
+    check(
+        "what do ya want for nothing?",
+        &[
+            ("s.sha1_hmac,Jefe", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
+            ("s.sha224_hmac,Jefe", "a30e01098bc6dbbf45690f3a7e9e6d0f8bbea2a39e6148008fd05e44"),
+            (
+                "s.sha256_hmac,Jefe",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                "s.sha384_hmac,Jefe",
+                "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e\
+                 8e2240ca5e69e2c78b3239ecfab21649",
+            ),
+            (
+                "s.sha512_hmac,Jefe",
+                "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554\
+                 9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn dates() {
+    check("Sat, 13 Nov 2010 23:29:00 GMT", &[("s.date2unix", "1289690940")]);
+    check("Sat, 13 Nov 2010 23:29:00 +0100", &[("s.date2unix", "NULL")]);
+    check("yesterday", &[("s.date2unix", "NULL")]);
+    check("", &[("s.date2unix", "NULL")]);
+}
+
 #[test]
 fn uris() {
     check(
