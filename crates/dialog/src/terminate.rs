@@ -73,6 +73,9 @@ pub struct ByeRequest {
     pub request_uri: Vec<u8>,
     /// Route values, joined by commas; may be empty.
     pub routes: Vec<u8>,
+    /// The URI that says where to send it (RFC 3261 §12.2.1.1): the first route's, loose or
+    /// strict, else the Request-URI.
+    pub next_hop: Vec<u8>,
     /// Call-ID.
     pub call_id: Vec<u8>,
     /// From URI.
@@ -229,11 +232,12 @@ fn bye(
     (from_uri, from_tag): (&[u8], &[u8]),
     (to_uri, to_tag): (&[u8], &[u8]),
 ) -> ByeRequest {
-    let (request_uri, routes) = target(leg.contact(), leg.routes());
+    let Target { request_uri, routes, next_hop } = Target::of(leg.contact(), leg.routes());
     ByeRequest {
         leg: number,
         request_uri,
         routes,
+        next_hop,
         call_id: record.call_id().into(),
         from_uri: from_uri.into(),
         from_tag: from_tag.into(),
@@ -244,22 +248,42 @@ fn bye(
     }
 }
 
-// RFC 3261 §12.2.1.1: a loose first route keeps the target in the Request-URI; a strict one takes
-// its place, and the target becomes the last Route.
-fn target(contact: &[u8], routes: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let first_end = first_value_end(routes);
-    let first = uri_of(&routes[..first_end]);
-    if first.is_empty() || is_loose(first) {
-        return (contact.into(), routes.into());
+/// Where a request within a dialog goes, and what it says there.
+struct Target {
+    request_uri: Vec<u8>,
+    routes: Vec<u8>,
+    next_hop: Vec<u8>,
+}
+
+impl Target {
+    // RFC 3261 §12.2.1.1: a loose first route keeps the target in the Request-URI; a strict one
+    // takes its place, and the target becomes the last Route.
+    fn of(contact: &[u8], routes: &[u8]) -> Self {
+        let first_end = first_value_end(routes);
+        let first = uri_of(&routes[..first_end]);
+        if first.is_empty() {
+            return Self {
+                request_uri: contact.into(),
+                routes: routes.into(),
+                next_hop: contact.into(),
+            };
+        }
+        if is_loose(first) {
+            return Self {
+                request_uri: contact.into(),
+                routes: routes.into(),
+                next_hop: first.into(),
+            };
+        }
+        let mut rest = routes.get(first_end + 1..).unwrap_or_default().to_vec();
+        if !rest.is_empty() {
+            rest.push(b',');
+        }
+        rest.push(b'<');
+        rest.extend_from_slice(contact);
+        rest.push(b'>');
+        Self { request_uri: first.into(), routes: rest, next_hop: first.into() }
     }
-    let mut rest = routes.get(first_end + 1..).unwrap_or_default().to_vec();
-    if !rest.is_empty() {
-        rest.push(b',');
-    }
-    rest.push(b'<');
-    rest.extend_from_slice(contact);
-    rest.push(b'>');
-    (first.into(), rest)
 }
 
 /// The end of the first of several comma-joined values.
@@ -305,18 +329,19 @@ mod tests {
     fn targets_behind_loose_and_strict_routers() {
         let contact = b"sip:bob@1.1.1.1";
         let of = |routes: &[u8]| {
-            let (uri, routes) = target(contact, routes);
-            (String::from_utf8(uri).unwrap(), String::from_utf8(routes).unwrap())
+            let target = Target::of(contact, routes);
+            [target.request_uri, target.routes, target.next_hop]
+                .map(|text| String::from_utf8(text).unwrap())
         };
-        assert_eq!(of(b""), ("sip:bob@1.1.1.1".into(), String::new()));
+        assert_eq!(of(b""), ["sip:bob@1.1.1.1", "", "sip:bob@1.1.1.1"]);
         assert_eq!(
             of(b"\"a, b\" <sip:p1;lr>,<sip:p2>"),
-            ("sip:bob@1.1.1.1".into(), "\"a, b\" <sip:p1;lr>,<sip:p2>".into())
+            ["sip:bob@1.1.1.1", "\"a, b\" <sip:p1;lr>,<sip:p2>", "sip:p1;lr"]
         );
         assert_eq!(
             of(b"<sip:p1;x=lr>,<sip:p2;lr>"),
-            ("sip:p1;x=lr".into(), "<sip:p2;lr>,<sip:bob@1.1.1.1>".into())
+            ["sip:p1;x=lr", "<sip:p2;lr>,<sip:bob@1.1.1.1>", "sip:p1;x=lr"]
         );
-        assert_eq!(of(b"<sip:p1>"), ("sip:p1".into(), "<sip:bob@1.1.1.1>".into()));
+        assert_eq!(of(b"<sip:p1>"), ["sip:p1", "<sip:bob@1.1.1.1>", "sip:p1"]);
     }
 }

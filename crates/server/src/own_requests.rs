@@ -89,30 +89,11 @@ fn run_local_route(turn: &mut Turn<'_>, link: DialogLink, request: &[u8], flow: 
     edits
 }
 
-/// The leg's route: its first Route or its Request-URI, from the socket that it used before.
+/// The way to the leg's next hop, from the socket that it used before.
 fn way_to(turn: &Turn<'_>, bye: &ByeRequest) -> Option<Flow> {
     let sockets = &turn.node.sockets;
     let known = bye.flow.map(|flow| flow.socket);
-    let first_route = duologue_sip::NameAddr::parse(first_value(&bye.routes));
-    let uri = first_route.as_ref().map_or(&bye.request_uri[..], |route| route.uri_bytes());
-    let (proto, address) = destination(uri).ok()?;
+    let (proto, address) = destination(&bye.next_hop).ok()?;
     let socket = sockets.for_destination(proto, address.ip(), known)?;
     Some(Flow::datagram(socket, address))
-}
-
-/// The first of several comma-joined Route values; the commas of a quoted name do not count.
-fn first_value(values: &[u8]) -> &[u8] {
-    let mut quoted = false;
-    let mut bracketed = false;
-    let end = values.iter().position(|&byte| {
-        match byte {
-            b'"' if !bracketed => quoted = !quoted,
-            b'<' if !quoted => bracketed = true,
-            b'>' if !quoted => bracketed = false,
-            b',' if !quoted && !bracketed => return true,
-            _ => {}
-        }
-        false
-    });
-    &values[..end.unwrap_or(values.len())]
 }
