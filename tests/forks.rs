@@ -5,10 +5,7 @@ mod world;
 use std::time::Duration;
 
 use duologue_testkit::{CallState, World};
-use world::{Proxy, cast, forgotten, forking, script_to};
-
-/// Carol's place: the fourth of the cast.
-const CAROL: &str = "sip:carol@10.0.0.13:5060";
+use world::{CAROL, Proxy, cast, forgotten, forking, script_to};
 
 /// Whoever refuses or keeps silent is followed by carol.
 const THEN_CAROL: &str = r#"

@@ -3,13 +3,15 @@
 //! Nothing is opened and nobody sleeps: datagrams go into the worker, what it wants to send is
 //! taken from its outbox, and its timers run when the world's clock says so.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use duologue::script::Sources;
+use duologue::server::net::{Failure, Packets, Transport};
 use duologue::server::road::Load;
 use duologue::server::server::connect_intents;
 use duologue::server::worker::Worker;
@@ -25,6 +27,9 @@ pub(crate) const CALL_FORGOTTEN: Duration = Duration::from_secs(40);
 /// How long the trace that routes late requests of an ended dialog may stay after that
 /// (spec dialog.md: tombstones live 32 s).
 pub(crate) const TRACE_FORGOTTEN: Duration = Duration::from_secs(32);
+
+/// Carol's place: the fourth of the cast.
+pub(crate) const CAROL: &str = "sip:carol@10.0.0.13:5060";
 
 /// The modules of the scripts below, and the one socket.
 const MODULES: &str = r#"
@@ -90,8 +95,41 @@ pub(crate) fn forking(others: &[&str]) -> String {
 pub(crate) struct Proxy {
     /// What its workers share.
     pub(crate) node: Arc<Node>,
+    /// Its way out.
+    pub(crate) wire: Arc<Wire>,
     worker: Worker,
 }
+
+/// What stands in for the sockets: keeps what is sent until the world takes it.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    sent: Mutex<Vec<(Flow, Vec<u8>)>>,
+    unreachable: Mutex<Vec<SocketAddr>>,
+}
+
+impl Wire {
+    /// From now on the kernel has no route to this peer.
+    pub(crate) fn cut(&self, peer: SocketAddr) {
+        self.unreachable.lock().unwrap().push(peer);
+    }
+}
+
+impl Transport for Wire {
+    fn send(&self, packets: Packets<'_>, failures: &mut Vec<Failure>) {
+        let unreachable = self.unreachable.lock().unwrap();
+        let mut sent = self.sent.lock().unwrap();
+        for packet in packets.iter() {
+            if unreachable.contains(&packet.flow.peer) {
+                failures.push(Failure { index: packet.index, errno: NETWORK_UNREACHABLE });
+            } else {
+                sent.push((packet.flow, packet.bytes.to_vec()));
+            }
+        }
+    }
+}
+
+/// ENETUNREACH of Linux.
+const NETWORK_UNREACHABLE: i32 = 101;
 
 impl Proxy {
     /// The proxy of a script.
@@ -102,7 +140,21 @@ impl Proxy {
         let now = Moment { tick: Tick::from_millis(1_000), unix: UNIX_AT_START };
         let node = Arc::new(plan.build(sockets, 1, now, 7));
         connect_intents(&node);
-        Self { node, worker: Worker::new(0) }
+        let wire = Arc::new(Wire::default());
+        let mut worker = Worker::new(0);
+        worker.transports = Some(node.sockets.iter().map(|_| Arc::clone(&wire)).collect());
+        Self { node, wire, worker }
+    }
+
+    /// Lets everything happen that can happen now.
+    fn run(&mut self, now: Moment) {
+        loop {
+            self.worker.run_waiting(&self.node, now);
+            self.worker.flush(&self.node);
+            if self.node.queue.is_empty() {
+                return;
+            }
+        }
     }
 
     /// No transaction is left and no dialog, and the gauges agree.
@@ -126,12 +178,12 @@ impl Subject for Proxy {
         let socket = self.node.sockets.iter().find(|(_, socket)| socket.address() == local);
         let (socket, _) = socket.expect("the world delivers to our sockets");
         self.worker.receive(&self.node, now, bytes, Flow::datagram(socket, from), Load::Calm);
-        self.worker.run_waiting(&self.node, now);
+        self.run(now);
     }
 
     fn wake(&mut self, now: Moment) {
         self.worker.wake(&self.node, now);
-        self.worker.run_waiting(&self.node, now);
+        self.run(now);
     }
 
     fn next_wake(&self) -> Option<Tick> {
@@ -144,13 +196,12 @@ impl Subject for Proxy {
 
     fn take_datagrams(&mut self) -> Vec<Datagram> {
         let node = &self.node;
-        let datagrams = self.worker.outbox.iter().map(|(flow, bytes)| {
+        let sent = std::mem::take(&mut *self.wire.sent.lock().unwrap());
+        let datagram = |(flow, bytes): (Flow, Vec<u8>)| {
             let socket = node.sockets.get(flow.socket).expect("a flow names a socket of the table");
-            Datagram { from: socket.address(), to: flow.peer, bytes: bytes.to_vec() }
-        });
-        let datagrams = datagrams.collect();
-        self.worker.outbox.clear();
-        datagrams
+            Datagram { from: socket.address(), to: flow.peer, bytes }
+        };
+        sent.into_iter().map(datagram).collect()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use duologue_sip::{Edits, Flow, Message, Rport, render};
-use duologue_transaction::{BranchId, Effects, TransactionId, Winner};
+use duologue_transaction::{BranchId, Effects, SEND_FAILED, TransactionId, Winner};
 
 use crate::context::Context;
 use crate::dialogs;
@@ -147,6 +147,15 @@ fn set_status(edits: &mut Edits, reply: &Message<'_>, status: u16) {
     }
 }
 
+/// The phrase of a reply that stands for a branch's: what nobody else would say has the words of
+/// spec/modules.md §1.3.
+fn phrase_of_local(status: u16) -> &'static [u8] {
+    match status {
+        SEND_FAILED => b"Send failed (477/TM)",
+        status => effects::phrase(status),
+    }
+}
+
 /// The best reply of all branches goes back (RFC 3261 §16.7 step 6).
 pub fn relay_winner(turn: &mut Turn<'_>, id: TransactionId, winner: Winner, fx: &mut Effects) {
     let stored: Option<(Box<[u8]>, Flow)> = turn.body.transactions.get(id).and_then(|entry| {
@@ -161,7 +170,7 @@ pub fn relay_winner(turn: &mut Turn<'_>, id: TransactionId, winner: Winner, fx: 
         }
         _ => {
             let status = effects::upstream_status(turn, winner.status);
-            reply_stored(turn, id, status, effects::phrase(status), fx);
+            reply_stored(turn, id, status, phrase_of_local(status), fx);
         }
     }
 }

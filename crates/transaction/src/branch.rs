@@ -7,6 +7,7 @@ use crate::{
     alarm::Alarm,
     cancel::Cancel,
     machine::{Actions, Step, Timer, client_invite, client_request},
+    outcome::SEND_FAILED,
     settings::Clocks,
 };
 
@@ -243,7 +244,8 @@ impl Branch {
         }
     }
 
-    /// The request could not be sent: RFC 3261 §16.9 lets that count as a 503.
+    /// The request could not be sent: a 477 of our own, where RFC 3261 §16.9 says 503, so that
+    /// nobody takes our own trouble for the next hop's.
     pub(crate) fn transport_failed(
         &mut self,
         now: Tick,
@@ -261,7 +263,7 @@ impl Branch {
         };
         let actions = self.apply(now, index, step, CancelReason::Script, clocks, fx);
         if actions.contains(Actions::FAILED) {
-            self.fail(503);
+            self.fail(SEND_FAILED);
         }
     }
 

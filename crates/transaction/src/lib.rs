@@ -102,7 +102,7 @@ pub use branch::{Branch, BranchIndex, NewBranch};
 pub use cancel::CancelReason;
 pub use effect::{Effect, Effects};
 pub use key::{Match, RequestKind, ServerKey};
-pub use outcome::Winner;
+pub use outcome::{SEND_FAILED, Winner};
 pub use reply::{Received, Reply, Verdict};
 pub use settings::Settings;
 pub use transaction::{Kind, MAX_BRANCHES, NewTransaction, Refused, Transaction, TransactionId};

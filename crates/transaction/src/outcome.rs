@@ -14,6 +14,9 @@ pub struct Winner {
     pub local: bool,
 }
 
+/// The code of a branch whose request could not be sent.
+pub const SEND_FAILED: u16 = 477;
+
 /// How good a final reply is: the lowest number wins, on a tie the first branch.
 pub(crate) const fn priority(status: u16, cancelled: bool) -> u16 {
     match status {
@@ -28,6 +31,7 @@ pub(crate) const fn priority(status: u16, cancelled: bool) -> u16 {
         484 => 504,
         408 => 800,
         503 => 801,
+        SEND_FAILED => 802,
         400..=599 => status + 200,
         _ => u16::MAX,
     }
@@ -42,7 +46,7 @@ mod tests {
     fn six_hundreds_win_then_redirections_then_challenges_then_the_rest() {
         let best_first = [
             600, 603, 606, 300, 302, 401, 407, 415, 420, 484, 400, 404, 486, 499, 500, 504, 408,
-            503, 200,
+            503, 477, 200,
         ];
         let priorities = best_first.map(|status| priority(status, false));
         assert!(priorities.is_sorted_by(|a, b| a < b), "{priorities:?}");

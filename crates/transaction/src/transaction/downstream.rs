@@ -50,7 +50,7 @@ impl Transaction {
         Ok(index)
     }
 
-    /// A branch's transport broke (connection reset, ICMP): it fails with a 503 of our own.
+    /// A branch's transport broke (connection reset, ICMP): it fails with a 477 of our own.
     pub fn transport_failed(&mut self, now: Tick, branch: BranchIndex, fx: &mut Effects) {
         if let Some(forking) = &mut self.forking
             && let Some(it) = forking.branches.get_mut(usize::from(branch.0))

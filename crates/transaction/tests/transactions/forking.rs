@@ -194,9 +194,9 @@ fn a_round_may_be_held_open() {
     assert_eq!(world.fx.as_slice(), [won(1, 404)]);
 }
 
-/// RFC 3261 §16.9: a transport error counts as a 503 of our own.
+/// spec/modules.md §1.3: a transport error is a 477 of our own (RFC 3261 §16.9: 503).
 #[test]
-fn a_broken_transport_is_a_local_503() {
+fn a_broken_transport_is_a_local_477() {
     let mut world = World::invite();
     world.fork(2);
     let now = world.tick();
@@ -204,7 +204,7 @@ fn a_broken_transport_is_a_local_503() {
     world.at(1).reply(1, 100, "");
     world.at(2).reply(1, 408, "b");
     assert_eq!(world.effects().last(), Some(&won(1, 408)));
-    assert_eq!(world.tx.branch(BranchIndex(0)).unwrap().last_status(), 503);
+    assert_eq!(world.tx.branch(BranchIndex(0)).unwrap().last_status(), 477);
 }
 
 /// RFC 3261 §16.7 step 5: only one final reply to anything but an INVITE.
