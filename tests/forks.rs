@@ -238,3 +238,71 @@ fn a_forked_call_repeats_itself_from_its_seed() {
     };
     assert_eq!(play(), play());
 }
+
+// RFC 3261 §16.7 step 7: the caller can answer all challenges at once.
+#[test]
+fn the_challenges_of_all_branches_go_back_together() {
+    let (world, alice, proxy, bob) = cast(31, &forking(&[CAROL]));
+    let carol = world.agent("carol");
+    alice.invite(&bob);
+    world.run_for(Duration::from_millis(100));
+    bob.replies_with("INVITE", 407, |reply| {
+        reply.with("Proxy-Authenticate", "Digest realm=\"bob\", nonce=\"1\"")
+    });
+    carol.replies_with("INVITE", 401, |reply| {
+        reply.with("WWW-Authenticate", "Digest realm=\"carol\", nonce=\"2\"")
+    });
+    world.settle();
+    assert_eq!(alice.final_status(), Some(401));
+    let reply = alice.last("401");
+    assert!(reply.header("WWW-Authenticate").is_some_and(|it| it.contains("carol")));
+    assert!(reply.header("Proxy-Authenticate").is_some_and(|it| it.contains("bob")));
+    forgotten(&world, &proxy);
+}
+
+// spec/modules.md §1.2: a failure route may be armed in a reply route as well, and what the request
+// route did to the message holds for the new branch.
+#[test]
+fn a_failure_route_armed_late_branches_with_the_changes_made_early() {
+    let rest = format!("onreply_route[arms] {{ t_on_failure(\"next\"); }}\n{THEN_CAROL}");
+    let targets = "append_hf(\"X-Early: yes\\r\\n\"); t_on_reply(\"arms\");";
+    let (world, alice, proxy, bob) = cast(32, &script_to("", targets, &rest));
+    let carol = world.agent("carol");
+    alice.invite(&bob);
+    bob.rings();
+    bob.rejects(486);
+    world.run_for(Duration::from_millis(100));
+    carol.rings();
+    carol.answers();
+    world.settle();
+    assert_eq!(alice.final_status(), Some(200));
+    let invite = carol.last("INVITE");
+    assert_eq!(invite.header("X-Early"), Some("yes"));
+    assert!(invite.header("Record-Route").is_some());
+    carol.hangs_up();
+    forgotten(&world, &proxy);
+}
+
+// RFC 3261 §9.2: the script may make the CANCEL's transaction before it relays it.
+#[test]
+fn a_cancel_with_a_transaction_of_its_own_still_finds_its_invite() {
+    let script = plain_with_newtran();
+    let (world, alice, proxy, bob) = cast(33, &script);
+    alice.invite(&bob);
+    bob.rings();
+    world.settle();
+    alice.cancels();
+    world.settle();
+    assert_eq!(alice.status_of("CANCEL"), Some(200));
+    assert_eq!(bob.count("CANCEL"), 1);
+    assert_eq!(alice.final_status(), Some(487));
+    forgotten(&world, &proxy);
+}
+
+fn plain_with_newtran() -> String {
+    let (checks, makes) =
+        ("if (t_check_trans())\n            t_relay();", "t_newtran(); t_relay();");
+    let script = world::plain();
+    assert!(script.contains(checks));
+    script.replace(checks, makes)
+}

@@ -153,6 +153,20 @@ fn a_call_to_the_proxy_itself_runs_out_of_hops() {
     forgotten(&world, &proxy);
 }
 
+// RFC 3261 §16.3 step 4: the same with all the hops that a client gives (§8.1.1.6).
+#[test]
+fn all_seventy_hops_lead_through_ourselves_before_it_ends() {
+    let (world, alice, proxy, _bob) = cast(16, &plain());
+    alice.invite_with("sip:nobody@10.0.0.1:5060", |mut invite| {
+        invite.headers.retain(|(name, _)| name != "Max-Forwards");
+        invite.with("Max-Forwards", "70")
+    });
+    world.settle();
+    assert_eq!(alice.final_status(), Some(483));
+    world.run_for(Duration::from_secs(200));
+    forgotten(&world, &proxy);
+}
+
 // RFC 3261 §17.1.3: a reply from nowhere is dropped, not sent on by its Via.
 #[test]
 fn a_reply_to_nothing_is_dropped() {

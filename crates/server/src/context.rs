@@ -208,17 +208,19 @@ impl Raised {
 }
 
 impl Draft {
-    /// Whether later routes of the transaction need anything of this.
-    pub fn keeps_anything(&self) -> bool {
-        self.flags != 0
+    /// Whether later routes of the transaction need anything of this. A failure route, if the
+    /// script has one, may be armed later and then branches with the changes made here.
+    pub fn keeps_anything(&self, has_failure_routes: bool) -> bool {
+        has_failure_routes
+            || self.flags != 0
             || self.armed != Armed::default()
             || !self.avps.is_empty()
             || !self.reply_headers.is_empty()
     }
 
     /// Whether branches are to be remembered one by one.
-    pub fn keeps_branches(&self) -> bool {
-        self.armed.failure.is_some() || self.branch_on_reply.is_some() || self.target.flags != 0
+    pub fn keeps_branches(&self, has_failure_routes: bool) -> bool {
+        has_failure_routes || self.branch_on_reply.is_some() || self.target.flags != 0
     }
 }
 

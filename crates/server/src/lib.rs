@@ -16,6 +16,7 @@
 
 pub mod call;
 pub mod catalog;
+mod challenges;
 pub mod context;
 pub mod core;
 pub mod dialogs;

@@ -82,6 +82,8 @@ pub struct Routes {
     pub local: Option<RouteId>,
     /// `startup_route`.
     pub startup: Option<RouteId>,
+    /// Whether there is a `failure_route` at all.
+    pub failure: bool,
 }
 
 impl Routes {
@@ -94,6 +96,7 @@ impl Routes {
             error: unnamed(RouteKind::Error),
             local: unnamed(RouteKind::Local),
             startup: unnamed(RouteKind::Startup),
+            failure: program.routes().any(|(_, route)| route.kind == RouteKind::Failure),
         }
     }
 }

@@ -213,7 +213,7 @@ pub fn relay(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8]>) 
     match ctx.message.method() {
         None => INTERNAL,
         Some(Method::Ack) => relay_ack(ctx, outbound.as_deref()),
-        Some(Method::Cancel) if ctx.transaction.is_none() => match cancel(ctx) {
+        Some(Method::Cancel) => match cancel(ctx) {
             Some(code) => code,
             None => relay_request(ctx, flags, outbound.as_deref()),
         },
@@ -224,8 +224,9 @@ pub fn relay(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8]>) 
 /// A CANCEL whose INVITE we know is answered here and goes on hop by hop (RFC 3261 §9.2, §16.10).
 fn cancel(ctx: &mut Context<'_>) -> Option<i32> {
     let key = server_key(ctx.turn.node, ctx.message)?;
-    let (invite, Match::Cancel) = ctx.turn.body.transactions.find(&key)? else { return None };
-    let code = new_transaction(ctx);
+    let invite = ctx.turn.body.transactions.find_cancelled_by(&key)?;
+    // `t_newtran()` may have made it already.
+    let code = if ctx.transaction.is_none() { new_transaction(ctx) } else { 1 };
     if code <= 0 {
         return Some(code);
     }
@@ -412,7 +413,7 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
         return false;
     }
     entry.note_record_routes(branch, draft.record_route.count(inbound.socket, hop.socket));
-    if draft.keeps_branches() {
+    if draft.keeps_branches(node.routes.failure) {
         let uri = draft.target.uri.as_deref().unwrap_or_else(|| message.uri_bytes());
         let kept = BranchAttached {
             uri: uri.into(),
@@ -494,18 +495,19 @@ fn link_dialog(ctx: &mut Context<'_>, id: TransactionId) {
 /// Keeps with the transaction what later routes need, if there is anything.
 fn store(ctx: &mut Context<'_>, id: TransactionId) {
     let received_on = ctx.flow;
+    let failure_routes = ctx.turn.node.routes.failure;
     let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return };
     let draft = &mut *ctx.draft;
-    if !draft.keeps_anything() {
+    if !draft.keeps_anything(failure_routes) {
         return;
     }
     let kept = entry.attach();
     kept.flags = draft.flags;
     kept.armed = draft.armed;
     kept.received_on = Some(received_on);
-    if draft.armed.failure.is_some() {
-        kept.edits = draft.edits.clone();
-        kept.record_route = draft.record_route.clone();
+    if failure_routes {
+        kept.edits.clone_from(&draft.edits);
+        kept.record_route.clone_from(&draft.record_route);
     }
     kept.reply_headers.clone_from(&draft.reply_headers);
     kept.avps = draft.avps.clone();
@@ -520,9 +522,8 @@ pub fn run_failure_route(
 ) -> bool {
     let Some(entry) = turn.body.transactions.get_mut(id) else { return false };
     let request: Box<[u8]> = entry.transaction.request().into();
-    let Some(flow) = entry.attached.as_ref().and_then(|kept| kept.received_on) else {
-        return false;
-    };
+    let received_on = entry.attached.as_ref().and_then(|kept| kept.received_on);
+    let Some(flow) = received_on.or(entry.transaction.flow()) else { return false };
     let link = entry.dialog;
     let branches_before = entry.transaction.branches().len();
     let kept = entry.attached.as_deref_mut().map(std::mem::take);
@@ -567,7 +568,7 @@ fn restore(ctx: &mut Context<'_>, kept: Attached, winner: BranchIndex) {
 /// too (spec/script.md §10).
 pub fn store_flags(ctx: &mut Context<'_>) {
     if let Some(id) = ctx.transaction
-        && ctx.draft.keeps_anything()
+        && ctx.draft.keeps_anything(ctx.turn.node.routes.failure)
     {
         store(ctx, id);
     }

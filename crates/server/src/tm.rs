@@ -9,8 +9,9 @@ use duologue_sip::{Edits, Flow, Tick};
 use duologue_transaction::{BranchIndex, Match, ServerKey, Transaction, TransactionId};
 use smallvec::SmallVec;
 
-/// How many transactions one call may have at a time. Above it new ones are refused with 500.
-pub const TRANSACTIONS_MAX: usize = 64;
+/// How many transactions one call may have at a time. Above it new ones are refused with 500. A call
+/// that comes back to us again and again runs out of its 70 hops first (RFC 3261 §8.1.1.6).
+pub const TRANSACTIONS_MAX: usize = 160;
 
 /// All transactions of a call.
 #[derive(Debug, Default)]
@@ -170,6 +171,13 @@ impl Transactions {
             let how = entry.transaction.matches(key)?;
             Some((entry.transaction.id(), how))
         })
+    }
+
+    /// The INVITE's transaction that a CANCEL means (RFC 3261 §9.2), whether or not the CANCEL has
+    /// one of its own by now.
+    pub fn find_cancelled_by(&self, key: &ServerKey) -> Option<TransactionId> {
+        let cancelled = |entry: &&Entry| entry.transaction.matches(key) == Some(Match::Cancel);
+        self.entries.iter().rev().find(cancelled).map(|entry| entry.transaction.id())
     }
 
     /// The transactions one after the other, to change them.

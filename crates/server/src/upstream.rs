@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use duologue_sip::{Edits, Flow, Message, Rport, render};
 use duologue_transaction::{BranchId, Effects, SEND_FAILED, TransactionId, Winner};
 
+use crate::challenges;
 use crate::context::Context;
 use crate::dialogs;
 use crate::effects;
@@ -166,7 +167,11 @@ pub fn relay_winner(turn: &mut Turn<'_>, id: TransactionId, winner: Winner, fx: 
         Some((bytes, source)) if !winner.local => {
             let Ok(reply) = Message::parse(&bytes) else { return };
             let at = BranchId { transaction: id, branch: winner.branch };
-            forward(turn, at, source, &reply, &mut Edits::new(), false, fx);
+            let mut edits = Edits::new();
+            if let Some(entry) = turn.body.transactions.get(id) {
+                challenges::collect(entry, winner.branch, &reply, &mut edits);
+            }
+            forward(turn, at, source, &reply, &mut edits, false, fx);
         }
         _ => {
             let status = effects::upstream_status(turn, winner.status);

@@ -178,7 +178,8 @@ fn from_loose_router(ctx: &mut Context<'_>, sequential: bool) -> bool {
     } else {
         // RFC 3261 §16.6 step 6: a strict router wants the target at the end of the route set.
         if let Some(last) = message.last(HeaderName::Route) {
-            let line: [&[u8]; 3] = [b"Route: <", message.uri_bytes(), b">\r\n"];
+            let target = ctx.request_uri().unwrap_or_default().to_vec();
+            let line: [&[u8]; 3] = [b"Route: <", &target, b">\r\n"];
             ctx.draft.edits.draft(message).insert_lines_after(&last, &line);
         }
         ctx.draft.target.uri = Some(next.to_vec());
