@@ -231,16 +231,21 @@ impl Dialogs {
         let (key, mask) = (firing.key, firing.what.mask());
         let ends = DialogEvents::FAILED | DialogEvents::ENDED;
         let taken = self.with(key, |record| {
-            if !record.wanted.intersects(mask) {
-                return None;
-            }
-            let callbacks = record.callbacks.as_mut()?;
-            let list = std::mem::take(&mut callbacks.list);
-            callbacks.running = list.len();
-            let last = ends.intersects(mask).then(|| Snapshot::of(key, record));
-            Some((list, last))
+            let wanted = record.wanted.intersects(mask);
+            let is_end = ends.intersects(mask);
+            let last = (wanted && is_end).then(|| Snapshot::of(key, record));
+            // §9.2: the links go before the callbacks run, which see them in the snapshot
+            let links = if is_end { record.links.take() } else { None };
+            let list = record.callbacks.as_mut().filter(|_| wanted).map(|callbacks| {
+                let list = std::mem::take(&mut callbacks.list);
+                callbacks.running = list.len();
+                list
+            });
+            (list, last, links)
         });
-        let Ok(Some((mut list, last))) = taken else { return };
+        let Ok((list, last, links)) = taken else { return };
+        drop(links);
+        let Some(mut list) = list else { return };
         let dialog = self.handle(key);
         let mut event = event_of(firing.what, &dialog, shorten(message), last.as_ref());
         if let Some(event) = &mut event {

@@ -95,6 +95,7 @@ mod listing;
 mod machine;
 mod matching;
 mod packed;
+mod profiles;
 mod reason;
 mod record;
 mod reply;
@@ -125,10 +126,15 @@ pub use leg::LegState;
 pub use listing::Cursor;
 pub use machine::{MachineEvent, State};
 pub use matching::{Matched, NoMatch};
+pub use profiles::{
+    LinkOrigin, LinkRefused, Profile, ProfileCursor, ProfileError, ProfileKind, ProfileLink,
+    ProfileValue, Sharing,
+};
 pub use reason::EndReason;
 pub use settings::{
     CALLBACKS_PER_DIALOG_MAX, DIALOGS_PER_CALL_ID_MAX, INTENTS_MAX, LEGS_MAX, LINGER_SECONDS_MAX,
-    LateAnswer, MatchMode, NoAckAction, ROUTES_MAX, Settings, TEXT_BYTES_MAX, TOMBSTONE_SECONDS,
+    LOG_PROFILE_HASH_SIZE_MAX, LateAnswer, MatchMode, NoAckAction, PROFILE_LINKS_MAX,
+    PROFILE_VALUE_BYTES_MAX, PROFILES_MAX, ROUTES_MAX, Settings, TEXT_BYTES_MAX, TOMBSTONE_SECONDS,
     VALUES_BYTES_MAX,
 };
 pub use snapshot::{LegSnapshot, Snapshot};

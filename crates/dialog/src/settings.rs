@@ -81,6 +81,18 @@ pub const CALLBACKS_PER_DIALOG_MAX: usize = 64;
 /// How many bytes the values of one dialog may have together, names included.
 pub const VALUES_BYTES_MAX: usize = 64 * 1024;
 
+/// How many profiles a table may have.
+pub const PROFILES_MAX: usize = 1024;
+
+/// How many links to profiles one dialog may have. More are refused and counted.
+pub const PROFILE_LINKS_MAX: usize = 64;
+
+/// How many bytes the value of a profile link may have. Longer ones are refused and counted.
+pub const PROFILE_VALUE_BYTES_MAX: usize = 1024;
+
+/// The largest `log_profile_hash_size`: 16,384 parts of 64 bytes per profile.
+pub const LOG_PROFILE_HASH_SIZE_MAX: u32 = 14;
+
 /// How many requests to end a dialog may wait for the shell. More are refused.
 pub const INTENTS_MAX: usize = 65_536;
 
@@ -113,6 +125,9 @@ pub struct Settings {
     pub dialogs_max: usize,
     /// How many tombstones may exist at once; beyond, the dialog leaves none. Default 500,000.
     pub tombstones_max: usize,
+    /// A profile with values has 2 to the power of this many parts, with a lock each; at most
+    /// [`LOG_PROFILE_HASH_SIZE_MAX`]. Default 4.
+    pub log_profile_hash_size: u32,
 }
 
 impl Default for Settings {
@@ -130,6 +145,7 @@ impl Default for Settings {
             hash_size: 4096,
             dialogs_max: 2_000_000,
             tombstones_max: 500_000,
+            log_profile_hash_size: 4,
         }
     }
 }
@@ -138,6 +154,11 @@ impl Settings {
     /// The largest power of two that is not above the wanted `hash_size`; at least 1 (§4.2).
     pub fn hash_size_used(&self) -> u32 {
         self.hash_size.checked_ilog2().map_or(1, |log| 1 << log)
+    }
+
+    /// How many parts a profile with values has.
+    pub(crate) fn profile_parts(&self) -> usize {
+        1 << self.log_profile_hash_size.min(LOG_PROFILE_HASH_SIZE_MAX)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::leg::{Leg, LegState};
 use crate::record::Record;
-use crate::{DialogFlags, DialogId, DialogKey, EndReason, ModuleFlags, State, Values};
+use crate::{DialogFlags, DialogId, DialogKey, EndReason, ModuleFlags, ProfileLink, State, Values};
 use duologue_sip::Flow;
 
 /// All that can be told about a dialog (spec dialog.md §13.1).
@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub legs: Vec<LegSnapshot>,
     /// Values, newest name first.
     pub values: Values,
+    /// Links to profiles, newest first.
+    pub profiles: Vec<ProfileLink>,
 }
 
 /// A leg as it is at one moment.
@@ -99,6 +101,7 @@ impl Snapshot {
             reason: record.reason.clone(),
             legs: record.legs.iter().map(LegSnapshot::of).collect(),
             values: record.values.as_deref().cloned().unwrap_or_default(),
+            profiles: record.links.as_ref().map(|links| links.told()).unwrap_or_default(),
         }
     }
 }

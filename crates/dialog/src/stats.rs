@@ -12,6 +12,7 @@ pub(crate) struct Counts {
     pub(crate) failed: u64,
     pub(crate) late_answers: u64,
     pub(crate) bogus: u64,
+    pub(crate) links_refused: u64,
 }
 
 impl Counts {
@@ -53,6 +54,8 @@ pub struct Statistics {
     pub late_answers: u64,
     /// Events that their dialog's state did not expect.
     pub bogus_events: u64,
+    /// Profile links refused because a bound was hit.
+    pub profile_links_refused: u64,
     /// Callbacks that panicked.
     pub callback_panics: u64,
 }
@@ -77,6 +80,7 @@ impl Dialogs {
             sum.failed_dialogs += counts.failed;
             sum.late_answers += counts.late_answers;
             sum.bogus_events += counts.bogus;
+            sum.profile_links_refused += counts.links_refused;
         }
         sum
     }
@@ -86,15 +90,17 @@ impl Dialogs {
         self.statistics().active_dialogs
     }
 
-    /// Checks the gauges against a count of the table: the first difference in words.
+    /// Checks the gauges and profiles against a count of the table: the first difference in words.
+    /// While calls run, what changes during the count may differ.
     pub fn audit(&self) -> Result<(), String> {
-        let mut armed = 0;
+        let (mut armed, mut links) = (0, 0);
         for (number, shard) in self.inner.shards.iter().enumerate() {
             let shard = shard.lock();
             let mut members = [0; 6];
             for slot in &shard.slots {
                 if let Content::Live(record) = &slot.content {
                     members[record.state as usize] += 1;
+                    links += record.links.as_ref().map_or(0, |links| links.len());
                 }
             }
             if members != shard.counts.members {
@@ -108,6 +114,13 @@ impl Dialogs {
         let kept = self.len() + self.tombstones();
         if armed > kept {
             return Err(format!("{armed} deadlines for {kept} dialogs and tombstones"));
+        }
+        let mut counted = 0;
+        for members in self.inner.profiles.all() {
+            counted += members.audit()?;
+        }
+        if counted != links {
+            return Err(format!("profiles count {counted} links, dialogs have {links}"));
         }
         Ok(())
     }
@@ -136,6 +149,7 @@ impl Dialogs {
                 });
                 contents.sum::<usize>() + shard.memory()
             })
+            .chain(self.inner.profiles.all().iter().map(|members| members.memory()))
             .sum()
     }
 }

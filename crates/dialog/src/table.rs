@@ -5,6 +5,7 @@
 //! choose Call-IDs. Locks are leaves: nothing of the user's runs while one is held.
 
 use crate::callbacks::Globals;
+use crate::profiles::Registry;
 use crate::record::{NEVER, Record};
 use crate::settings::{DIALOGS_PER_CALL_ID_MAX, TOMBSTONE_SECONDS};
 use crate::stats::Counts;
@@ -61,9 +62,10 @@ pub struct Dialogs {
 pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) hash_size: u32,
-    hash_keys: (u64, u64),
+    pub(crate) hash_keys: (u64, u64),
     pub(crate) shards: Box<[Mutex<Shard>]>,
     pub(crate) globals: RwLock<Globals>,
+    pub(crate) profiles: Registry,
     pub(crate) live: AtomicUsize,
     tombstones: AtomicUsize,
     transitions: AtomicU64,
@@ -138,6 +140,7 @@ impl Dialogs {
             hash_keys,
             shards,
             globals: RwLock::default(),
+            profiles: Registry::default(),
             live: AtomicUsize::new(0),
             tombstones: AtomicUsize::new(0),
             transitions: AtomicU64::new(0),

@@ -125,6 +125,7 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         race_condition_timeout: parameters.at_least("race_condition_timeout", 5, 1)?,
         delete_delay: parameters.at_least("delete_delay", 0, 0)?,
         hash_size: parameters.at_least("hash_size", 4096, 1)?,
+        log_profile_hash_size: parameters.at_least("log_profile_hash_size", 4, 0)?,
         ..default
     }))
 }
