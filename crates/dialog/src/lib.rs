@@ -94,6 +94,7 @@ mod leg;
 mod listing;
 mod machine;
 mod matching;
+mod numbering;
 mod packed;
 mod profiles;
 mod reason;
@@ -126,6 +127,7 @@ pub use leg::LegState;
 pub use listing::Cursor;
 pub use machine::{MachineEvent, State};
 pub use matching::{Matched, NoMatch};
+pub use numbering::NODE_BITS;
 pub use profiles::{
     LinkOrigin, LinkRefused, Profile, ProfileCursor, ProfileError, ProfileKind, ProfileLink,
     ProfileValue, Sharing,

@@ -1,5 +1,7 @@
 //! What an operator may set (spec dialog.md §14.4), and the bounds of the table.
 
+use crate::table::SHARDS;
+
 /// How an in-dialog request finds its dialog (§4.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MatchMode {
@@ -118,8 +120,14 @@ pub struct Settings {
     pub delete_delay: u32,
     /// What happens to a 2xx after the failure. Default [`LateAnswer::Relay`].
     pub late_answer: LateAnswer,
-    /// Number of entries of the id space (§4.2); rounded down to a power of two. Default 4096.
+    /// Number of entries of the id space (§4.2); rounded down to a power of two, at least 32. It
+    /// may change from one start to the next: stored ids stay what they are (decision D30).
+    /// Default 4096.
     pub hash_size: u32,
+    /// Which of several nodes this is, 0 to 255: the high [`NODE_BITS`](crate::NODE_BITS) of every
+    /// `h_id`, so that nodes which share a database or a cluster never make the same id (decision
+    /// D29). Default `None`: a node alone, ids count over all 32 bits.
+    pub node_id: Option<u8>,
     /// How many dialogs may exist at once; more are refused and counted. Each costs about 700
     /// bytes. Default 2,000,000.
     pub dialogs_max: usize,
@@ -143,6 +151,7 @@ impl Default for Settings {
             delete_delay: 0,
             late_answer: LateAnswer::default(),
             hash_size: 4096,
+            node_id: None,
             dialogs_max: 2_000_000,
             tombstones_max: 500_000,
             log_profile_hash_size: 4,
@@ -151,9 +160,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The largest power of two that is not above the wanted `hash_size`; at least 1 (§4.2).
+    /// The largest power of two that is not above the wanted `hash_size` (§4.2); at least the
+    /// number of shards, so that an entry of any table names the shard of its Call-ID.
     pub fn hash_size_used(&self) -> u32 {
-        self.hash_size.checked_ilog2().map_or(1, |log| 1 << log)
+        self.hash_size.checked_ilog2().map_or(1, |log| 1 << log).max(SHARDS as u32)
     }
 
     /// How many parts a profile with values has.
@@ -170,7 +180,7 @@ mod tests {
     #[test]
     fn hash_size_is_rounded_down() {
         for (asked, used) in
-            [(4096, 4096), (5000, 4096), (1, 1), (0, 1), (3, 2), (u32::MAX, 1 << 31)]
+            [(4096, 4096), (5000, 4096), (63, 32), (1, 32), (0, 32), (u32::MAX, 1 << 31)]
         {
             assert_eq!(Settings { hash_size: asked, ..Settings::default() }.hash_size_used(), used);
         }

@@ -1,10 +1,12 @@
 //! The table of dialogs: shards, slots and two indexes.
 //!
-//! A shard is picked by `h_entry`; within it nothing depends on `h_entry`. A dialog is reached by
-//! its slot (from a [`DialogKey`]), by its id, or by its Call-ID under a keyed hash, since peers
-//! choose Call-IDs. Locks are leaves: nothing of the user's runs while one is held.
+//! A shard is picked by the low bits of `h_entry`, which are those of the Call-ID's hash for every
+//! `hash_size`; within it nothing depends on `h_entry` (decision D30). A dialog is reached by its
+//! slot (from a [`DialogKey`]), by its id, or by its Call-ID under a keyed hash, since peers choose
+//! Call-IDs. Locks are leaves: nothing of the user's runs while one is held.
 
 use crate::callbacks::Globals;
+use crate::numbering::Numbering;
 use crate::profiles::Registry;
 use crate::record::{NEVER, Record};
 use crate::settings::{DIALOGS_PER_CALL_ID_MAX, TOMBSTONE_SECONDS};
@@ -94,8 +96,9 @@ pub(crate) struct Shard {
     free: Vec<u32>,
     by_id: HashTable<u32>,
     by_call_id: HashTable<u32>,
-    /// The id that the next dialog of an entry gets.
+    /// The number of the next dialog of an entry.
     next_id: Box<[u32]>,
+    numbering: Numbering,
     pub(crate) wheel: Wheel,
     pub(crate) counts: Counts,
 }
@@ -120,6 +123,7 @@ impl Dialogs {
         let hash_size = settings.hash_size_used();
         let entries = (hash_size as usize).div_ceil(SHARDS);
         let mut numbers = SplitMix(seed);
+        let numbering = Numbering::new(settings.node_id);
         let hash_keys = (numbers.next(), numbers.next());
         let shards = (0..SHARDS)
             .map(|_| {
@@ -129,6 +133,7 @@ impl Dialogs {
                     by_id: HashTable::new(),
                     by_call_id: HashTable::new(),
                     next_id: (0..entries).map(|_| numbers.next() as u32).collect(),
+                    numbering,
                     wheel: Wheel::new(),
                     counts: Counts::default(),
                 })
@@ -390,10 +395,10 @@ impl Shard {
             .filter(move |&slot| self.slots[slot as usize].call_id_hash == hash)
     }
 
-    /// Creation order within an entry: ids count up, and may wrap.
+    /// Creation order within an entry.
     pub(crate) fn is_older(&self, one: u32, other: u32) -> bool {
         let id = |slot: u32| self.slots[slot as usize].id.id;
-        (id(one).wrapping_sub(id(other)) as i32) < 0
+        self.numbering.is_older(id(one), id(other))
     }
 
     /// Arms the wheel for the earliest deadline of a dialog.
@@ -414,19 +419,23 @@ impl Shard {
         if self.slots_of_call_id(hash).count() >= DIALOGS_PER_CALL_ID_MAX {
             return Err(NoRoom::CallId);
         }
-        let at = entry as usize / SHARDS;
-        let id = loop {
-            let id = DialogId { entry, id: self.next_id[at] };
-            self.next_id[at] = self.next_id[at].wrapping_add(1);
-            // after four thousand million calls of one entry the counter has come round
-            if self.slot_of_id(id).is_none() {
-                break id;
-            }
-        };
+        let id = self.next_id(entry).ok_or(NoRoom::Table)?;
         self.counts.enter(State::Unconfirmed);
         self.counts.processed += 1;
         let slot = self.place(id, hash, Content::Live(record));
         Ok(self.key(slot))
+    }
+
+    /// The next id of an entry that nobody has: the counter may have come round.
+    fn next_id(&mut self, entry: u32) -> Option<DialogId> {
+        let at = entry as usize / SHARDS;
+        // of one id more than there are, one is free
+        (0..=self.by_id.len()).find_map(|_| {
+            let count = self.next_id[at];
+            self.next_id[at] = count.wrapping_add(1);
+            let id = DialogId { entry, id: self.numbering.id(count) };
+            self.slot_of_id(id).is_none().then_some(id)
+        })
     }
 
     fn place(&mut self, id: DialogId, hash: u64, content: Content) -> u32 {
@@ -494,5 +503,39 @@ impl SplitMix {
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leg::Leg;
+    use crate::packed::Packed;
+    use duologue_sip::Flow;
+
+    // D30: an id that was given under another hash_size is found by did and by Call-ID
+    #[test]
+    fn ids_of_other_hash_sizes_are_found() {
+        for (stored, now) in [(64, 4096), (4096, 32), (1 << 16, 4096), (1, 1 << 20)] {
+            let sized = |hash_size| Settings { hash_size, ..Settings::default() };
+            let table = Dialogs::new(sized(now), 3);
+            for number in 0..200 {
+                let call_id = format!("{number}@example.org").into_bytes();
+                let id = DialogId {
+                    entry: entry_of(&call_id, sized(stored).hash_size_used()),
+                    id: number,
+                };
+                let texts = Packed::new([&call_id[..], b"", b""]).unwrap();
+                let flow = Flow::datagram(0, ([127, 0, 0, 1], 1).into());
+                let caller = Leg::caller(b"a", b"", b"", 1, flow).unwrap();
+                let record = Content::Live(Box::new(Record::new(texts, caller, 1, 1)));
+                table.shard(id.entry).place(id, table.hash(&call_id), record);
+                let found = table.by_callid(&call_id, None).map(|dialog| dialog.id());
+                assert_eq!(found, Some(id), "{stored} -> {now}");
+                let found =
+                    table.by_did(id.did().as_bytes()).and_then(|dialog| dialog.call_id().ok());
+                assert_eq!(found.as_deref(), Some(&*call_id), "{stored} -> {now}");
+            }
+        }
     }
 }

@@ -46,6 +46,7 @@ pub static MODULE: Module = Module {
     parameters: &[
         Parameter::int("enable_stats"),
         Parameter::int("hash_size"),
+        Parameter::int("node_id"),
         Parameter::str("rr_param"),
         Parameter::int("default_timeout"),
         Parameter::int("dlg_match_mode"),
@@ -125,9 +126,16 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         race_condition_timeout: parameters.at_least("race_condition_timeout", 5, 1)?,
         delete_delay: parameters.at_least("delete_delay", 0, 0)?,
         hash_size: parameters.at_least("hash_size", 4096, 1)?,
+        node_id: node_id(parameters)?,
         log_profile_hash_size: parameters.at_least("log_profile_hash_size", 4, 0)?,
         ..default
     }))
+}
+
+/// Which of several nodes this is: 0 to 255, or none.
+fn node_id(parameters: &Parameters<'_>) -> Result<Option<u8>, String> {
+    let number = |id| u8::try_from(id).map_err(|_| format!("node_id is 0 to 255, not {id}"));
+    parameters.int("node_id").map(number).transpose()
 }
 
 /// Called by `loose_route()` with our own Route's parameters: the usual way to a dialog.
