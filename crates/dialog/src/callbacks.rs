@@ -235,7 +235,7 @@ impl Dialogs {
             let is_end = ends.intersects(mask);
             let last = (wanted && is_end).then(|| Snapshot::of(key, record));
             // §9.2: the links go before the callbacks run, which see them in the snapshot
-            let links = if is_end { record.links.take() } else { None };
+            let links = is_end.then(|| record.take_links());
             let list = record.callbacks.as_mut().filter(|_| wanted).map(|callbacks| {
                 let list = std::mem::take(&mut callbacks.list);
                 callbacks.running = list.len();

@@ -95,6 +95,11 @@ impl Dialog {
         self.read(|record| record.state)
     }
 
+    /// Whether it is in the table and has not ended: what `active_only` asks for.
+    pub fn is_active(&self) -> bool {
+        self.state().is_ok_and(|state| !state.is_ended())
+    }
+
     /// The shell's word for the call that owns it.
     ///
     /// # Errors
@@ -192,43 +197,6 @@ impl Dialog {
     /// [`Gone`].
     pub fn flags(&self) -> Result<DialogFlags, Gone> {
         self.read(|record| record.flags)
-    }
-
-    /// The script's flags, one bit each.
-    ///
-    /// # Errors
-    /// [`Gone`].
-    pub fn user_flags(&self) -> Result<u32, Gone> {
-        self.read(|record| record.user_flags)
-    }
-
-    /// Changes the script's flags: first those of `clear` go, then those of `set` come. Returns
-    /// what they were, so that test-and-set is one step.
-    ///
-    /// # Errors
-    /// [`Gone`].
-    pub fn change_user_flags(&self, set: u32, clear: u32) -> Result<u32, Gone> {
-        self.dialogs.with(self.key, |record| {
-            record.flags |= DialogFlags::VALUES_CHANGED;
-            let after = record.user_flags & !clear | set;
-            std::mem::replace(&mut record.user_flags, after)
-        })
-    }
-
-    /// `test_and_set_dlg_flag`: if the flags in `mask` are all set (or all clear) as `want` says,
-    /// they are inverted; whether they were.
-    ///
-    /// # Errors
-    /// [`Gone`].
-    pub fn test_and_set_user_flags(&self, mask: u32, want: bool) -> Result<bool, Gone> {
-        self.dialogs.with(self.key, |record| {
-            let fits = record.user_flags & mask == if want { mask } else { 0 };
-            if fits {
-                record.user_flags ^= mask;
-                record.flags |= DialogFlags::VALUES_CHANGED;
-            }
-            fits
-        })
     }
 
     /// The modules' flags.

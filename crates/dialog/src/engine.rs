@@ -285,7 +285,7 @@ pub(crate) fn linger(
         // the INVITE's transaction has nothing more to learn from an answered call
         record.invite_hold = false;
     }
-    let delay = Duration::from_secs(settings.delete_delay.into());
+    let delay = Duration::from_secs(record.delete_delay(settings).into());
     let seconds_max = Duration::from_secs(LINGER_SECONDS_MAX.into());
     if !record.is_idle() {
         record.guard_at = record.guard_at.min(now.tick + delay + seconds_max);

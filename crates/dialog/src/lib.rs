@@ -86,12 +86,14 @@ mod deadlines;
 mod dialog;
 mod engine;
 mod event;
+mod extras;
 mod facts;
 mod flags;
 mod id;
 mod journal;
 mod leg;
 mod listing;
+mod lookup;
 mod machine;
 mod matching;
 mod numbering;
@@ -102,12 +104,16 @@ mod record;
 mod reply;
 mod request;
 mod settings;
+mod slot;
 mod snapshot;
 mod stats;
 mod steps;
 mod table;
 mod terminate;
+#[cfg(test)]
+mod test_support;
 mod tombstone;
+mod user_flags;
 mod values;
 mod wheel;
 
@@ -139,9 +145,11 @@ pub use settings::{
     PROFILE_VALUE_BYTES_MAX, PROFILES_MAX, ROUTES_MAX, Settings, TEXT_BYTES_MAX, TOMBSTONE_SECONDS,
     VALUES_BYTES_MAX,
 };
+pub use slot::{DialogSlot, SLOTS_MAX, TooManySlots};
 pub use snapshot::{LegSnapshot, Snapshot};
 pub use stats::Statistics;
 pub use steps::{Changed, Fire, Firing, Note, RouteHook, Step, Steps};
 pub use table::{DialogKey, Dialogs, Gone};
 pub use terminate::{ByeRequest, ENDING_MAX, EndPlan, Heard, Intent, TerminateError};
+pub use user_flags::{USER_FLAG_NAME_MAX, USER_FLAGS_MAX, UserFlag, UserFlagError};
 pub use values::{Value, Values, ValuesFull};

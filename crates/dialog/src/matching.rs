@@ -44,7 +44,7 @@ pub enum NoMatch {
 
 impl Dialogs {
     /// Finds the dialog of a request within a dialog: by did, by Call-ID and tags, or first one
-    /// then the other, as the mode says.
+    /// then the other, as the mode says; `None` is the setting's.
     ///
     /// Call-ID and tags are compared byte for byte. An ended dialog or a tombstone is found by did,
     /// and by Call-ID and tags only where no live dialog fits.
@@ -55,8 +55,9 @@ impl Dialogs {
     pub fn match_request(
         &self,
         facts: &MatchFacts<'_>,
-        mode: MatchMode,
+        mode: impl Into<Option<MatchMode>>,
     ) -> Result<Matched, NoMatch> {
+        let mode = mode.into().unwrap_or(self.settings().match_mode);
         if facts.to_tag.is_empty() {
             return Err(NoMatch::Initial);
         }
@@ -91,7 +92,7 @@ impl Dialogs {
                 match (found.state.is_ended(), best.state.is_ended()) {
                     (false, true) => true,
                     (true, false) => false,
-                    _ => shard.is_older(slot, best.key.slot),
+                    _ => shard.order(slot, best.key.slot) < 0,
                 }
             });
             if better {

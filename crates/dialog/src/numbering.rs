@@ -26,10 +26,11 @@ impl Numbering {
         }
     }
 
-    /// Whether one id was given before another of the same entry. Counters may wrap.
-    pub(crate) const fn is_older(self, one: u32, other: u32) -> bool {
+    /// Where an id stands beside another of the same entry: below zero if it was given before.
+    /// Counters may wrap.
+    pub(crate) const fn order(self, id: u32, beside: u32) -> i32 {
         let bits = if self.node.is_some() { NODE_BITS } else { 0 };
-        ((one.wrapping_sub(other) << bits) as i32) < 0
+        (id.wrapping_sub(beside) << bits) as i32
     }
 }
 
@@ -57,7 +58,7 @@ mod tests {
             let numbering = Numbering::new(node);
             for start in [5, 0x00FF_FFFE, u32::MAX - 1] {
                 let ids = [0, 1, 2, 3].map(|n: u32| numbering.id(start.wrapping_add(n)));
-                assert!(ids.is_sorted_by(|&a, &b| numbering.is_older(a, b)), "{node:?} {start}");
+                assert!(ids.is_sorted_by(|&a, &b| numbering.order(a, b) < 0), "{node:?} {start}");
             }
         }
     }

@@ -1,9 +1,9 @@
 //! What the table keeps of one dialog (spec dialog.md §1.1).
 
 use crate::callbacks::Callbacks;
+use crate::extras::Extras;
 use crate::leg::{Leg, LegState};
 use crate::packed::Packed;
-use crate::profiles::Links;
 use crate::{DialogEvents, DialogFlags, EndReason, ModuleFlags, RouteHook, State, Values};
 use duologue_sip::{Moment, Tick};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(crate) struct Record {
     pub(crate) ending_at: Tick,
     pub(crate) callbacks: Option<Box<Callbacks>>,
     pub(crate) values: Option<Box<Values>>,
-    pub(crate) links: Option<Box<Links>>,
+    pub(crate) extras: Option<Box<Extras>>,
     pub(crate) routes: Option<Box<[Option<u32>; 3]>>,
     pub(crate) reason: Option<EndReason>,
     pub(crate) flags: DialogFlags,
@@ -67,7 +67,7 @@ impl Record {
             ending_at: NEVER,
             callbacks: None,
             values: None,
-            links: None,
+            extras: None,
             routes: None,
             reason: None,
             flags: DialogFlags::IS_INIT,
@@ -167,7 +167,7 @@ impl Record {
             + self.legs.capacity() * size_of::<Leg>()
             + self.legs.iter().map(Leg::memory).sum::<usize>()
             + self.values.as_ref().map_or(0, |v| size_of::<Values>() + v.memory())
-            + self.links.as_ref().map_or(0, |links| links.memory())
+            + self.extras.as_ref().map_or(0, |extras| extras.memory())
             + self.callbacks.as_ref().map_or(0, |c| c.memory())
             + self.reason.as_ref().map_or(0, EndReason::memory)
             + self.routes.as_ref().map_or(0, |r| size_of_val(&**r))

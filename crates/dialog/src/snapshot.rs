@@ -101,7 +101,7 @@ impl Snapshot {
             reason: record.reason.clone(),
             legs: record.legs.iter().map(LegSnapshot::of).collect(),
             values: record.values.as_deref().cloned().unwrap_or_default(),
-            profiles: record.links.as_ref().map(|links| links.told()).unwrap_or_default(),
+            profiles: record.links().map(|links| links.told()).unwrap_or_default(),
         }
     }
 }

@@ -100,7 +100,7 @@ impl Dialogs {
             for slot in &shard.slots {
                 if let Content::Live(record) = &slot.content {
                     members[record.state as usize] += 1;
-                    links += record.links.as_ref().map_or(0, |links| links.len());
+                    links += record.links().map_or(0, |links| links.len());
                 }
             }
             if members != shard.counts.members {

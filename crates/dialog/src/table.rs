@@ -12,6 +12,7 @@ use crate::record::{NEVER, Record};
 use crate::settings::{DIALOGS_PER_CALL_ID_MAX, TOMBSTONE_SECONDS};
 use crate::stats::Counts;
 use crate::tombstone::Tombstone;
+use crate::user_flags::UserFlags;
 use crate::wheel::Wheel;
 use crate::{Change, Dialog, DialogId, Intent, Journal, Settings, State, entry_of};
 use duologue_sip::Tick;
@@ -68,6 +69,9 @@ pub(crate) struct Inner {
     pub(crate) shards: Box<[Mutex<Shard>]>,
     pub(crate) globals: RwLock<Globals>,
     pub(crate) profiles: Registry,
+    pub(crate) user_flags: UserFlags,
+    /// How many slots are registered.
+    pub(crate) slots: AtomicUsize,
     pub(crate) live: AtomicUsize,
     tombstones: AtomicUsize,
     transitions: AtomicU64,
@@ -146,6 +150,8 @@ impl Dialogs {
             shards,
             globals: RwLock::default(),
             profiles: Registry::default(),
+            user_flags: UserFlags::default(),
+            slots: AtomicUsize::new(0),
             live: AtomicUsize::new(0),
             tombstones: AtomicUsize::new(0),
             transitions: AtomicU64::new(0),
@@ -162,37 +168,10 @@ impl Dialogs {
         &self.inner.settings
     }
 
-    /// The dialog with this did text, live or ended but not yet gone.
-    #[doc(alias = "get_dlg_by_did")]
-    pub fn by_did(&self, did: &[u8]) -> Option<Dialog> {
-        self.by_id(DialogId::parse_did(did).ok()?)
-    }
-
-    /// The dialog with this id, live or ended but not yet gone.
-    #[doc(alias = "get_dlg_by_ids")]
-    pub fn by_id(&self, id: DialogId) -> Option<Dialog> {
-        let shard = self.shard(id.entry);
-        let slot = shard.slot_of_id(id)?;
-        matches!(shard.slots[slot as usize].content, Content::Live(_))
-            .then(|| self.handle(shard.key(slot)))
-    }
-
-    /// The first created of the dialogs with this Call-ID (and this From-tag, if given) that have
-    /// not ended.
-    #[doc(alias = "get_dlg_by_callid")]
-    pub fn by_callid(&self, call_id: &[u8], from_tag: Option<&[u8]>) -> Option<Dialog> {
-        let shard = self.shard(entry_of(call_id, self.inner.hash_size));
-        let mut best: Option<u32> = None;
-        for slot in shard.slots_of_call_id(self.hash(call_id)) {
-            let Content::Live(record) = &shard.slots[slot as usize].content else { continue };
-            let fits = record.call_id() == call_id
-                && !record.state.is_ended()
-                && from_tag.is_none_or(|tag| record.legs[0].tag() == tag);
-            if fits && best.is_none_or(|best| shard.is_older(slot, best)) {
-                best = Some(slot);
-            }
-        }
-        best.map(|slot| self.handle(shard.key(slot)))
+    /// The name of the did parameter in Record-Route (§4.3).
+    #[doc(alias = "get_rr_param")]
+    pub fn rr_param(&self) -> &str {
+        &self.settings().rr_param
     }
 
     /// The handle behind a key. The dialog may be gone: each reading method tells.
@@ -395,10 +374,10 @@ impl Shard {
             .filter(move |&slot| self.slots[slot as usize].call_id_hash == hash)
     }
 
-    /// Creation order within an entry.
-    pub(crate) fn is_older(&self, one: u32, other: u32) -> bool {
+    /// Creation order within an entry: below zero if the one in this slot is the older.
+    pub(crate) fn order(&self, slot: u32, beside: u32) -> i32 {
         let id = |slot: u32| self.slots[slot as usize].id.id;
-        self.numbering.is_older(id(one), id(other))
+        self.numbering.order(id(slot), id(beside))
     }
 
     /// Arms the wheel for the earliest deadline of a dialog.
@@ -438,7 +417,7 @@ impl Shard {
         })
     }
 
-    fn place(&mut self, id: DialogId, hash: u64, content: Content) -> u32 {
+    pub(crate) fn place(&mut self, id: DialogId, hash: u64, content: Content) -> u32 {
         let slot = if let Some(slot) = self.free.pop() {
             let cell = &mut self.slots[slot as usize];
             *cell = Slot { content, call_id_hash: hash, id, generation: cell.generation };
@@ -503,39 +482,5 @@ impl SplitMix {
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::leg::Leg;
-    use crate::packed::Packed;
-    use duologue_sip::Flow;
-
-    // D30: an id that was given under another hash_size is found by did and by Call-ID
-    #[test]
-    fn ids_of_other_hash_sizes_are_found() {
-        for (stored, now) in [(64, 4096), (4096, 32), (1 << 16, 4096), (1, 1 << 20)] {
-            let sized = |hash_size| Settings { hash_size, ..Settings::default() };
-            let table = Dialogs::new(sized(now), 3);
-            for number in 0..200 {
-                let call_id = format!("{number}@example.org").into_bytes();
-                let id = DialogId {
-                    entry: entry_of(&call_id, sized(stored).hash_size_used()),
-                    id: number,
-                };
-                let texts = Packed::new([&call_id[..], b"", b""]).unwrap();
-                let flow = Flow::datagram(0, ([127, 0, 0, 1], 1).into());
-                let caller = Leg::caller(b"a", b"", b"", 1, flow).unwrap();
-                let record = Content::Live(Box::new(Record::new(texts, caller, 1, 1)));
-                table.shard(id.entry).place(id, table.hash(&call_id), record);
-                let found = table.by_callid(&call_id, None).map(|dialog| dialog.id());
-                assert_eq!(found, Some(id), "{stored} -> {now}");
-                let found =
-                    table.by_did(id.did().as_bytes()).and_then(|dialog| dialog.call_id().ok());
-                assert_eq!(found.as_deref(), Some(&*call_id), "{stored} -> {now}");
-            }
-        }
     }
 }

@@ -201,3 +201,24 @@ fn an_answer_that_crosses_our_cancel() {
     assert_eq!(world.seen()[1..], ["1 -> 3", "CONFIRMED", "end"]);
     assert!(matches!(world.dialogs.begin_end(world.now, dialog.key()), Ok(EndPlan::Byes(_))));
 }
+
+// §2.4.7, D4: a dialog's own delete delay holds, the global one being zero or not
+#[test]
+fn a_delete_delay_of_its_own() {
+    for global in [0, 9] {
+        let mut world = World::with(Settings { delete_delay: global, ..Settings::default() });
+        let (long, short) = (world.answered("long"), world.answered("short"));
+        assert_eq!(long.delete_delay(), Ok(global));
+        long.set_delete_delay(5).unwrap();
+        short.set_delete_delay(0).unwrap();
+        assert_eq!(long.delete_delay(), Ok(5));
+        for dialog in [&long, &short] {
+            world.request(dialog, DialogMethod::Bye, 1, "b", "a");
+        }
+        assert_eq!((long.state(), short.state()), (Ok(State::Deleted), Err(Gone)));
+        world.pass(4);
+        assert_eq!(long.state(), Ok(State::Deleted));
+        world.pass(2);
+        assert_eq!((long.state(), world.dialogs.len()), (Err(Gone), 0), "the list is serviced");
+    }
+}

@@ -133,3 +133,38 @@ fn the_table_is_bounded() {
     assert_eq!(create(&world, "one more"), Err(CreateError::Full));
     assert_eq!(world.dialogs.len(), 70);
 }
+
+// §15: match_dialog with mode -1 takes the configured one
+#[test]
+fn the_configured_mode_is_the_default() {
+    for (mode, found) in [(MatchMode::DidOnly, false), (MatchMode::DidNone, true)] {
+        let mut world = World::with(Settings { match_mode: mode, ..Settings::default() });
+        world.answered("call");
+        let matched = world.dialogs.match_request(&facts("call", "a", "b", None), None);
+        assert_eq!(matched.is_ok(), found, "{mode:?}");
+    }
+}
+
+// §15: look-ups, active only or not; §4.3: the parameter's name
+#[test]
+fn look_ups_active_or_not() {
+    let mut world = World::with(Settings { rr_param: "hop".into(), ..Settings::default() });
+    let first = world.answered("call");
+    let second = world.create("call", "a2", DialogFlags::empty());
+    world.dialogs.hold(first.key()).unwrap();
+    let table = world.dialogs.clone();
+    assert_eq!(table.rr_param(), "hop");
+    assert_eq!(table.by_callid(b"call", None), Some(first.clone()));
+    assert_eq!(table.by_callid(b"call", Some(b"a2")), Some(second.clone()));
+    world.request(&first, DialogMethod::Bye, 1, "b", "a");
+    assert_eq!(table.by_callid(b"call", None), Some(second.clone()), "active ones only");
+    assert_eq!(table.all_by_callid(b"call"), [first.clone(), second.clone()], "oldest first");
+    assert_eq!(table.all_by_callid(b"other"), []);
+    for dialog in [&first, &second] {
+        assert_eq!(table.by_did(dialog.id().did().as_bytes()).as_ref(), Some(dialog));
+        assert_eq!(table.by_id(dialog.id()).as_ref(), Some(dialog));
+    }
+    assert_eq!((first.is_active(), second.is_active()), (false, true));
+    assert_eq!(second.direction_of(b"a2"), Ok(Direction::Downstream));
+    assert_eq!(second.direction_of(b"b"), Ok(Direction::Upstream));
+}

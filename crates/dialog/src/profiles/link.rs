@@ -98,7 +98,7 @@ impl Links {
 
     pub(crate) fn memory(&self) -> usize {
         let values: usize = self.0.iter().map(|link| link.value.len()).sum();
-        size_of::<Self>() + self.0.capacity() * size_of::<Link>() + values
+        self.0.capacity() * size_of::<Link>() + values
     }
 
     /// Newest first (§10.3).
@@ -148,7 +148,7 @@ impl Dialog {
             if record.state.is_ended() {
                 return Err(LinkRefused::Ended);
             }
-            let Links(links) = &mut **record.links.get_or_insert_default();
+            let Links(links) = &mut record.extras().links;
             if links.len() >= PROFILE_LINKS_MAX {
                 return Err(LinkRefused::TooMany);
             }
@@ -193,8 +193,10 @@ impl Dialog {
         let members = &profile.members;
         let value = value.and_then(|value| members.value_of(Some(value)));
         let taken = self.table().with(self.key(), |record| {
-            let taken =
-                record.links.as_mut().map_or_else(Vec::new, |links| links.take(members, value));
+            let taken = record
+                .extras
+                .as_mut()
+                .map_or_else(Vec::new, |extras| extras.links.take(members, value));
             if !taken.is_empty() {
                 record.flags |= DialogFlags::VALUES_CHANGED;
             }
@@ -211,7 +213,7 @@ impl Dialog {
         let members = &profile.members;
         let value = value.and_then(|value| members.value_of(Some(value)));
         self.table().with(self.key(), |record| {
-            let links = record.links.as_ref();
+            let links = record.links();
             links.is_some_and(|links| links.0.iter().any(|link| link.fits(members, value)))
         })
     }
@@ -221,9 +223,8 @@ impl Dialog {
     /// # Errors
     /// [`Gone`].
     pub fn profiles(&self) -> Result<Vec<ProfileLink>, Gone> {
-        self.table().with(self.key(), |record| {
-            record.links.as_ref().map(|links| links.told()).unwrap_or_default()
-        })
+        self.table()
+            .with(self.key(), |record| record.links().map(|links| links.told()).unwrap_or_default())
     }
 
     fn count_refused(&self, why: LinkRefused) -> Result<(), LinkRefused> {
