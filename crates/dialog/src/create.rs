@@ -100,6 +100,7 @@ impl Dialogs {
         let lifetime = facts.timeout.unwrap_or(settings.default_timeout);
         let mut record = Box::new(Record::new(texts, caller, facts.owner, lifetime));
         record.flags |= flags & DialogFlags::CREATE;
+        record.loaded_told = self.loaded_registrations();
         record.from_rr_nb = facts.record_routes.len() as u16;
         record.guard_at = settings
             .early_timeout

@@ -1,6 +1,6 @@
 //! What a callback is told: one type per event (spec dialog.md §3).
 
-use crate::{Dialog, EndReason, Snapshot};
+use crate::{ContextItems, Dialog, EndReason, Snapshot};
 
 /// Which way a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +95,14 @@ pub enum Event<'a> {
     Expired(Expired<'a>),
     /// See [`Destroy`].
     Destroy(Destroy<'a>),
+    /// See [`MiContext`].
+    MiContext(MiContext<'a>),
+    /// See [`Saved`].
+    Saved(Saved<'a>),
+    /// See [`WriteValues`].
+    WriteValues(WriteValues<'a>),
+    /// See [`ProcessValues`].
+    ProcessValues(ProcessValues<'a>),
 }
 
 impl<'a> Event<'a> {
@@ -112,6 +120,10 @@ impl<'a> Event<'a> {
             Self::Terminated(e) => e.dialog,
             Self::Expired(e) => e.dialog,
             Self::Destroy(e) => e.dialog,
+            Self::MiContext(e) => e.dialog,
+            Self::Saved(e) => e.dialog,
+            Self::WriteValues(e) => e.dialog,
+            Self::ProcessValues(e) => e.dialog,
         }
     }
 
@@ -126,7 +138,13 @@ impl<'a> Event<'a> {
             Self::ResponseForwarded(e) => e.message.as_deref_mut(),
             Self::ResponseWithin(e) => e.message.as_deref_mut(),
             Self::Terminated(e) => e.message.as_deref_mut(),
-            Self::Loaded(_) | Self::Expired(_) | Self::Destroy(_) => None,
+            Self::Loaded(_)
+            | Self::Expired(_)
+            | Self::Destroy(_)
+            | Self::MiContext(_)
+            | Self::Saved(_)
+            | Self::WriteValues(_)
+            | Self::ProcessValues(_) => None,
         }
     }
 
@@ -140,7 +158,13 @@ impl<'a> Event<'a> {
             Self::RequestWithin(e) => Some(e.direction),
             Self::ResponseWithin(e) => Some(e.direction),
             Self::Terminated(e) => e.direction,
-            Self::Loaded(_) | Self::Expired(_) | Self::Destroy(_) => None,
+            Self::Loaded(_)
+            | Self::Expired(_)
+            | Self::Destroy(_)
+            | Self::MiContext(_)
+            | Self::Saved(_)
+            | Self::WriteValues(_)
+            | Self::ProcessValues(_) => None,
         }
     }
 }
@@ -273,4 +297,55 @@ pub struct Expired<'a> {
 pub struct Destroy<'a> {
     /// The dialog.
     pub dialog: &'a Dialog,
+}
+
+/// The dialog is being listed with its context: add to what is told. Any number of times.
+///
+/// The one event that may run beside others: it belongs to whoever lists, not to the call.
+#[doc(alias = "DLGCB_MI_CONTEXT")]
+pub struct MiContext<'a> {
+    /// The dialog.
+    pub dialog: &'a Dialog,
+    /// The dialog as it is being told.
+    pub snapshot: &'a Snapshot,
+    /// What is told beside it: add here.
+    pub context: &'a mut ContextItems,
+}
+
+/// What was done with the dialog's row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SavedKind {
+    /// It was written for the first time.
+    Insert,
+    /// It was written over.
+    Update,
+    /// It was removed.
+    Delete,
+}
+
+/// The dialog's row was written or removed, and that is durable. Any number of times.
+#[doc(alias = "DLGCB_SAVED")]
+#[doc(alias = "DLGCB_DB_SAVED")]
+pub struct Saved<'a> {
+    /// The dialog.
+    pub dialog: &'a Dialog,
+    /// What was done.
+    pub kind: SavedKind,
+}
+
+/// Values and profiles are about to be written or sent to other nodes: the last moment to store
+/// values of one's own. Any number of times.
+#[doc(alias = "DLGCB_WRITE_VP")]
+pub struct WriteValues<'a> {
+    /// The dialog.
+    pub dialog: &'a Dialog,
+}
+
+/// Values arrived from another node and are stored. Any number of times.
+#[doc(alias = "DLGCB_PROCESS_VARS")]
+pub struct ProcessValues<'a> {
+    /// The dialog.
+    pub dialog: &'a Dialog,
+    /// The name of the one value that came; `None` when it was all of them.
+    pub name: Option<&'a [u8]>,
 }

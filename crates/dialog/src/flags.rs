@@ -152,19 +152,19 @@ bitflags! {
         /// A reply to a request within the dialog is about to be relayed.
         #[doc(alias = "DLGCB_RESPONSE_WITHIN")]
         const RESPONSE_WITHIN = 512;
-        /// The dialog is being listed with its context. Not fired yet.
+        /// The dialog is being listed with its context.
         #[doc(alias = "DLGCB_MI_CONTEXT")]
         const MI_CONTEXT = 1024;
         /// The dialog left the table; the handle still reads.
         #[doc(alias = "DLGCB_DESTROY")]
         const DESTROY = 2048;
-        /// The dialog's row was written or removed. Not fired yet.
+        /// The dialog's row was written or removed.
         #[doc(alias = "DLGCB_SAVED")]
         const SAVED = 4096;
-        /// Values are about to be written. Not fired yet.
+        /// Values are about to be written.
         #[doc(alias = "DLGCB_WRITE_VP")]
         const WRITE_VALUES = 8192;
-        /// Values arrived from another node. Not fired yet.
+        /// Values arrived from another node.
         #[doc(alias = "DLGCB_PROCESS_VARS")]
         const PROCESS_VALUES = 16384;
         /// Either end of an answered call.

@@ -72,10 +72,14 @@
 //!    [`deadline`](Dialogs::deadline) for each dialog it names.
 //! 6. [`Step::End`] or an [`Intent`]: [`begin_end`](Dialogs::begin_end), send what it says, then
 //!    [`bye_settled`](Dialogs::bye_settled).
+//! 7. From outside, as jobs of the call: [`loaded`](Dialogs::loaded),
+//!    [`write_values`](Dialogs::write_values), [`saved`](Dialogs::saved),
+//!    [`process_values`](Dialogs::process_values); beside it, for a listing,
+//!    [`mi_context`](Dialogs::mi_context).
 //!
 //! # What holds
 //! * Callbacks run in the order of the transitions that caused them; EARLY never after CONFIRMED.
-//! * No lock is held while they run: they may call anything here, on any dialog.
+//! * No lock of the table is held while they run: they may call anything here, on any dialog.
 //! * Every dialog ends by exactly one of FAILED, TERMINATED, EXPIRED, then DESTROY.
 //! * After the last dialog, the table, its timers and gauges are empty (tombstones 32 s later).
 //! * A panic in a callback is a value for the log, and a counter.
@@ -88,6 +92,7 @@ mod engine;
 mod event;
 mod extras;
 mod facts;
+mod fire;
 mod flags;
 mod id;
 mod journal;
@@ -97,6 +102,7 @@ mod lookup;
 mod machine;
 mod matching;
 mod numbering;
+mod outside;
 mod packed;
 mod profiles;
 mod reason;
@@ -123,7 +129,8 @@ pub use deadlines::Due;
 pub use dialog::{Dialog, StoreError};
 pub use event::{
     Confirmed, Created, Destroy, Direction, Early, Event, EventMessage, Expired, FailCause, Failed,
-    Loaded, MessageSlot, NotMutable, RequestWithin, ResponseForwarded, ResponseWithin, Terminated,
+    Loaded, MessageSlot, MiContext, NotMutable, ProcessValues, RequestWithin, ResponseForwarded,
+    ResponseWithin, Saved, SavedKind, Terminated, WriteValues,
 };
 pub use facts::{DialogMethod, InviteFacts, MatchFacts, ReplyFacts, RequestFacts};
 pub use flags::{DialogEvents, DialogFlags, ModuleFlags};
@@ -134,16 +141,17 @@ pub use listing::Cursor;
 pub use machine::{MachineEvent, State};
 pub use matching::{Matched, NoMatch};
 pub use numbering::NODE_BITS;
+pub use outside::{ContextFull, ContextItems, ListedContext};
 pub use profiles::{
     LinkOrigin, LinkRefused, Profile, ProfileCursor, ProfileError, ProfileKind, ProfileLink,
     ProfileValue, Sharing,
 };
 pub use reason::EndReason;
 pub use settings::{
-    CALLBACKS_PER_DIALOG_MAX, DIALOGS_PER_CALL_ID_MAX, INTENTS_MAX, LEGS_MAX, LINGER_SECONDS_MAX,
-    LOG_PROFILE_HASH_SIZE_MAX, LateAnswer, MatchMode, NoAckAction, PROFILE_LINKS_MAX,
-    PROFILE_VALUE_BYTES_MAX, PROFILES_MAX, ROUTES_MAX, Settings, TEXT_BYTES_MAX, TOMBSTONE_SECONDS,
-    VALUES_BYTES_MAX,
+    CALLBACKS_PER_DIALOG_MAX, CONTEXT_BYTES_MAX, CONTEXT_ITEMS_MAX, DIALOGS_PER_CALL_ID_MAX,
+    INTENTS_MAX, LEGS_MAX, LINGER_SECONDS_MAX, LOG_PROFILE_HASH_SIZE_MAX, LateAnswer, MatchMode,
+    NoAckAction, PROFILE_LINKS_MAX, PROFILE_VALUE_BYTES_MAX, PROFILES_MAX, ROUTES_MAX, Settings,
+    TEXT_BYTES_MAX, TOMBSTONE_SECONDS, VALUES_BYTES_MAX,
 };
 pub use slot::{DialogSlot, SLOTS_MAX, TooManySlots};
 pub use snapshot::{LegSnapshot, Snapshot};

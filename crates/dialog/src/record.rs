@@ -34,6 +34,8 @@ pub(crate) struct Record {
     pub(crate) lifetime: u32,
     pub(crate) wanted: DialogEvents,
     pub(crate) from_rr_nb: u16,
+    /// How many LOADED callbacks have been told of it, or need not be.
+    pub(crate) loaded_told: u16,
     answered: u16,
     /// Requests under way that want to read the dialog.
     pub(crate) holds: u16,
@@ -76,6 +78,7 @@ impl Record {
             lifetime,
             wanted: DialogEvents::empty(),
             from_rr_nb: 0,
+            loaded_told: 0,
             answered: 0,
             holds: 0,
             state: State::Unconfirmed,

@@ -80,6 +80,12 @@ pub const ROUTES_MAX: usize = 64;
 /// How many callbacks may be registered on one dialog.
 pub const CALLBACKS_PER_DIALOG_MAX: usize = 64;
 
+/// How many items MI_CONTEXT callbacks may add to one listed dialog.
+pub const CONTEXT_ITEMS_MAX: usize = 64;
+
+/// How many bytes they may have together, names included.
+pub const CONTEXT_BYTES_MAX: usize = 64 * 1024;
+
 /// How many bytes the values of one dialog may have together, names included.
 pub const VALUES_BYTES_MAX: usize = 64 * 1024;
 
