@@ -56,6 +56,25 @@
 //! load(&dialogs);
 //! ```
 //!
+//! # For those who know `dlg_binds`
+//!
+//! | OpenSIPS | here |
+//! | --- | --- |
+//! | `register_dlgcb` | [`Dialog::on`], [`Dialogs::on_created`], [`Dialogs::on_loaded`] |
+//! | `create_dlg` | [`Dialogs::create`], [`Dialogs::create_again`] |
+//! | `get_dlg`, `get_direction` | the server's `Context::dialog`, `Context::direction`; [`Dialog::direction_of`] |
+//! | `add_profiles`, `search_profile` | [`Dialogs::add_profiles`], [`Dialogs::search_profile`] |
+//! | `set_profile`, `unset_profile`, `get_profile_size` | [`Dialog::set_profile`], [`Dialog::replace_profile`], [`Dialog::unset_profile`], [`Profile::size`] |
+//! | `store_dlg_value`, `fetch_dlg_value` | [`Dialog::store_value`], [`Dialog::remove_value`], [`Dialog::fetch_value`] |
+//! | `terminate_dlg` | [`Dialog::terminate`], [`Dialogs::terminate`] |
+//! | `match_dialog` | [`Dialogs::match_request`] |
+//! | `set_mod_flag`, `is_mod_flag_set` | [`Dialog::set_module_flags`], [`Dialog::module_flags`] |
+//! | `dlg_ref`, `dlg_unref` | [`Dialog`] keeps nothing alive; [`Dialogs::hold`], [`Dialogs::release`] |
+//! | `get_dlg_did` | [`Dialog::id`] and [`DialogId::did`] |
+//! | `get_dlg_by_did`, `get_dlg_by_ids`, `get_dlg_by_callid` | [`Dialogs::by_did`], [`Dialogs::by_id`], [`Dialogs::by_callid`], [`Dialogs::all_by_callid`], [`Dialog::is_active`] |
+//! | `get_rr_param` | [`Dialogs::rr_param`] |
+//! | `dlg_ctx_register_*`, `dlg_ctx_put_*`, `dlg_ctx_get_*` | [`Dialogs::register_slot`], [`DialogSlot::put`], [`DialogSlot::get`] |
+//!
 //! # How the shell drives it
 //!
 //! Whoever runs a call is the only one that feeds its dialogs. Each operation changes the table at

@@ -101,6 +101,7 @@ impl Dialogs {
     ///
     /// # Errors
     /// [`Gone`].
+    #[doc(alias = "dlg_unref")]
     pub fn release(&self, now: Moment, key: DialogKey, steps: &mut Steps) -> Result<(), Gone> {
         let settings = self.settings();
         self.with_timer(key, |record| {
@@ -115,6 +116,7 @@ impl Dialogs {
     ///
     /// # Errors
     /// [`Gone`].
+    #[doc(alias = "dlg_ref")]
     pub fn hold(&self, key: DialogKey) -> Result<(), Gone> {
         self.with(key, |record| record.holds = record.holds.saturating_add(1))
     }

@@ -1,6 +1,6 @@
 //! What a route runs on: one message, and all that the script decided about it so far.
 
-use duologue_dialog::{DialogKey, DialogMethod, Direction, Matched, Steps};
+use duologue_dialog::{Dialog, DialogKey, DialogMethod, Direction, Matched, Steps};
 use duologue_script::{AvpList, RouteId, RouteKind};
 use duologue_sip::{Edits, Flow, Message, StatusCode};
 use duologue_transaction::{BranchIndex, TransactionId, Winner};
@@ -248,6 +248,24 @@ impl<'r> Context<'r> {
             RouteKind::Branch => &mut self.draft.branch_edits,
             _ => &mut self.draft.edits,
         }
+    }
+
+    /// The current dialog: the message's, else that of its transaction (spec/dialog.md §4.5).
+    #[doc(alias = "get_dlg")]
+    pub fn dialog(&mut self) -> Option<Dialog> {
+        if self.dialog.is_none() {
+            let id = crate::modules::tm::current(self)?;
+            let link = self.turn.body.transactions.get(id)?.dialog?;
+            self.dialog = Some(link.current());
+        }
+        Some(self.turn.node.dialogs.handle(self.dialog?.key))
+    }
+
+    /// Which way the message travels in its dialog.
+    #[doc(alias = "get_direction")]
+    pub fn direction(&mut self) -> Option<Direction> {
+        self.dialog()?;
+        self.dialog.map(|dialog| dialog.direction)
     }
 
     /// The Request-URI as it stands now; `None` on replies.

@@ -216,16 +216,6 @@ fn check_mode(_: usize, text: &str) -> Result<(), String> {
     }
 }
 
-/// The current dialog: of the context, else of the transaction (spec/dialog.md §4.5).
-fn current(ctx: &mut Context<'_>) -> Option<Dialog> {
-    if ctx.dialog.is_none() {
-        let id = super::tm::current(ctx)?;
-        let link = ctx.turn.body.transactions.get(id)?.dialog?;
-        ctx.dialog = Some(link.current());
-    }
-    Some(ctx.turn.node.dialogs.handle(ctx.dialog?.key))
-}
-
 fn number(value: Result<u64, Gone>) -> Reading {
     match value {
         Ok(number) => Reading::Int(i32::try_from(number).unwrap_or(i32::MAX)),
@@ -238,7 +228,7 @@ fn count(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
 }
 
 fn status(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
-    match current(ctx).map(|dialog| dialog.state()) {
+    match ctx.dialog().map(|dialog| dialog.state()) {
         Some(Ok(state)) => Reading::Int(state as i32),
         // Only a tombstone is left of it.
         Some(Err(Gone)) => Reading::Int(State::Deleted as i32),
@@ -248,26 +238,23 @@ fn status(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
 
 fn lifetime(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
     let now = ctx.turn.now;
-    current(ctx).map_or(Reading::Null, |dialog| number(dialog.duration(now)))
+    ctx.dialog().map_or(Reading::Null, |dialog| number(dialog.duration(now)))
 }
 
 fn dir(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {
-    if current(ctx).is_none() {
-        return Reading::Null;
-    }
-    let Some(dialog) = ctx.dialog else { return Reading::Null };
-    out.push(dialog.direction.as_str().as_bytes());
+    let Some(direction) = ctx.direction() else { return Reading::Null };
+    out.push(direction.as_str().as_bytes());
     Reading::Str
 }
 
 fn did(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {
-    let Some(dialog) = current(ctx) else { return Reading::Null };
+    let Some(dialog) = ctx.dialog() else { return Reading::Null };
     out.push(dialog.id().did().as_bytes());
     Reading::Str
 }
 
 fn end_reason(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {
-    let Some(Ok(Some(reason))) = current(ctx).map(|dialog| dialog.end_reason()) else {
+    let Some(Ok(Some(reason))) = ctx.dialog().map(|dialog| dialog.end_reason()) else {
         return Reading::Null;
     };
     out.push(reason.as_str().as_bytes());
@@ -276,7 +263,7 @@ fn end_reason(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Readi
 
 fn timeout(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
     let now = ctx.turn.now;
-    match current(ctx) {
+    match ctx.dialog() {
         Some(dialog) => number(dialog.timeout(now)),
         None => {
             ctx.draft.dialog_timeout.map_or(Reading::Null, |seconds| number(Ok(seconds.into())))
@@ -299,7 +286,7 @@ fn set_timeout(
     };
     let seconds = seconds.ok_or(WriteError::BadValue)?;
     let now = ctx.turn.now;
-    match current(ctx) {
+    match ctx.dialog() {
         Some(dialog) => dialog.set_timeout(now, seconds).map_err(|Gone| WriteError::Missing),
         None => {
             ctx.draft.dialog_timeout = Some(seconds);
@@ -309,7 +296,7 @@ fn set_timeout(
 }
 
 fn value(ctx: &mut Context<'_>, access: &VarAccess<'_>, out: &mut Text) -> Reading {
-    let (Some(name), Some(dialog)) = (access.name, current(ctx)) else { return Reading::Null };
+    let (Some(name), Some(dialog)) = (access.name, ctx.dialog()) else { return Reading::Null };
     match dialog.fetch_value(name) {
         Ok(Some(DialogValue::Int(number))) => Reading::Int(number),
         Ok(Some(value)) => {
@@ -327,7 +314,7 @@ fn set_value(
     value: Value<'_>,
 ) -> Result<(), WriteError> {
     let name = access.name.ok_or(WriteError::BadValue)?;
-    let dialog = current(ctx).ok_or(WriteError::Missing)?;
+    let dialog = ctx.dialog().ok_or(WriteError::Missing)?;
     store(&dialog, name, value)
 }
 
@@ -345,7 +332,7 @@ fn store(dialog: &Dialog, name: &[u8], value: Value<'_>) -> Result<(), WriteErro
 }
 
 fn store_dlg_value(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let (Some(name), Some(dialog)) = (args.str(0), current(ctx)) else { return Called::Value(-1) };
+    let (Some(name), Some(dialog)) = (args.str(0), ctx.dialog()) else { return Called::Value(-1) };
     let mut text = Text::new(crate::core::EXPANSION_MAX);
     let value = match args.load(ctx, 1, &mut text) {
         Reading::Null => Value::Null,
@@ -356,7 +343,7 @@ fn store_dlg_value(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
 }
 
 fn fetch_dlg_value(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let (Some(name), Some(dialog)) = (args.str(0), current(ctx)) else { return Called::Value(-1) };
+    let (Some(name), Some(dialog)) = (args.str(0), ctx.dialog()) else { return Called::Value(-1) };
     let Ok(Some(found)) = dialog.fetch_value(name) else { return Called::Value(-1) };
     let value = match &found {
         DialogValue::Int(number) => Value::Int(*number),
