@@ -156,6 +156,11 @@ struct Found {
 }
 
 impl Report {
+    /// The first mistake that was found, in words.
+    pub(crate) fn first_error(self) -> String {
+        self.found.into_iter().next().map(|found| found.message).unwrap_or_default()
+    }
+
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) {
         self.add(Severity::Error, span, message.into(), String::new(), None);
     }

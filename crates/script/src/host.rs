@@ -4,7 +4,7 @@
 //! own: calls, variables, log lines. All names were resolved while loading, so the host matches
 //! on numbers.
 
-use crate::catalog::{FunctionId, RouteKind, TransformId, VariableId};
+use crate::catalog::{Catalog, FunctionId, RouteKind, TransformId, VariableId};
 use crate::machine::cells::Cells;
 use crate::pattern::Pattern;
 use crate::program::{Argument, Program, RouteId, Slot, Target};
@@ -54,6 +54,12 @@ pub trait Host {
     fn transform(&mut self, transform: &TransformCall<'_>, out: &mut Text) -> Reading {
         let _ = (transform, out);
         Reading::Null
+    }
+
+    /// The names that a format string made at run time (`{s.eval}`) may use: the catalog that the
+    /// script was loaded with. Without one, `{s.eval}` is NULL.
+    fn catalog(&self) -> Option<&dyn Catalog> {
+        None
     }
 
     /// Takes a log line. Only lines within the thresholds arrive.

@@ -19,6 +19,8 @@ pub const TOKENS_MAX: usize = 2 << 20;
 pub const NESTING_MAX: usize = 200;
 /// Variables inside the name or index of variables.
 pub const VARIABLE_NESTING_MAX: usize = 8;
+/// `{s.eval}` of a text that asks for `{s.eval}` itself.
+pub const EVALS_NESTED_MAX: u8 = 4;
 /// `route()` calls inside each other.
 pub const ROUTE_LEVELS_MAX: usize = 100;
 /// Flag names of one kind: they are the bits of a 32-bit word.

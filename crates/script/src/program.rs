@@ -4,6 +4,7 @@ use crate::catalog::{FlagKind, FunctionId, RouteKind, TransformId, VariableId};
 use crate::host::{Context, Index};
 use crate::limits::FLAGS_MAX;
 use crate::pattern::Pattern;
+use crate::script::LoadedModule;
 use crate::transform::BuiltIn;
 use std::net::IpAddr;
 
@@ -34,6 +35,15 @@ pub struct Program {
     pub(crate) flags: [Vec<String>; 2],
     pub(crate) functions: Vec<FunctionId>,
     pub(crate) settings: RunSettings,
+    /// Whose names a format string made at run time may use.
+    pub(crate) modules: Vec<LoadedModule>,
+}
+
+/// A format string compiled while the script runs (`{s.eval}`), in a program of its own.
+#[derive(Debug)]
+pub(crate) struct Fragment {
+    pub(crate) program: Program,
+    pub(crate) pieces: (u32, u32),
 }
 
 /// One block.
@@ -244,6 +254,8 @@ pub(crate) enum TransOp {
     BuiltIn(BuiltIn),
     Substitute(u32),
     Host(TransformId),
+    /// `{s.eval}`.
+    Eval,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -314,6 +314,39 @@ fn section_6_arguments() {
     assert!(truth("setflag(\"A\"); setflag('B');", "$msg.flag(B) == 1 and !$msg.flag(C)"));
 }
 
+/// Expands `text`, which the script sees only while it runs.
+fn eval(text: &str, show: &str) -> String {
+    let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    run(&format!(
+        "$var(k) = \"four\"; $var(h) = \"{hex}\"; $var(f) = $(var(h){{s.decode.hexa}}); \
+         xlog(\"{show}\");"
+    ))
+}
+
+/// A format string that is known only at run time names what the script names; what is wrong with it
+/// is an error in the log and NULL.
+#[test]
+fn section_9_1_eval() {
+    let plain = |text| eval(text, "$(var(f){s.eval})");
+    assert_eq!(plain("$var(k)-$ru"), "four-sip:bob@example.com");
+    assert_eq!(plain("$(ru{s.select,1,:}{s.toupper})"), "BOB@EXAMPLE.COM");
+    assert_eq!(plain("plain"), "plain");
+    assert_eq!(plain("$var(other)"), "<null>");
+    assert_eq!(eval("", "<$(var(f){s.eval})>"), "<>");
+    assert_eq!(eval("$ru", "<$(var(f){s.eval}{s.len})>"), "<19>");
+    let wrong = plain("$nothing_like_that");
+    assert!(wrong.contains("{s.eval}: unknown script variable `$nothing_like_that`"), "{wrong}");
+    assert!(wrong.ends_with("<null>"), "{wrong}");
+}
+
+/// A text that asks for itself ends.
+#[test]
+fn section_9_1_eval_of_itself_is_bounded() {
+    let said = eval("$(var(f){s.eval})", "$(var(f){s.eval})");
+    assert!(said.contains("it asks for itself too often"), "{said}");
+    assert!(said.ends_with("<null>"), "{said}");
+}
+
 #[test]
 fn section_7_2_avps_and_9_transformations() {
     assert_eq!(

@@ -57,6 +57,10 @@ impl Host for Context<'_> {
         core::transform(transform, out)
     }
 
+    fn catalog(&self) -> Option<&dyn duologue_script::Catalog> {
+        Some(&self.turn.node.catalog)
+    }
+
     fn log(&mut self, line: LogLine<'_>) {
         if line.source == LogSource::Machine {
             self.turn.count(SCRIPT_ERRORS);

@@ -6,6 +6,7 @@
 mod call;
 mod check;
 mod condition;
+mod eval;
 mod expression;
 mod include;
 mod sockets;
@@ -63,6 +64,7 @@ impl Script {
         loader.check();
         let Loader { mut script, mut program, files, report, .. } = loader;
         program.files = files.paths();
+        program.modules.clone_from(&script.modules);
         let failed = report.errors > 0;
         let diagnostics = report.finish(files);
         if failed {

@@ -41,6 +41,9 @@ impl Loader<'_> {
                 Err(reason) => Err(self.fail(span, format!("`{{re.subst}}`: {reason}"))),
             };
         }
+        if full == "s.eval" && rest.is_none() {
+            return Ok(TransSpec::new(TransOp::Eval));
+        }
         let mut args = [TransArg::None; TRANSFORM_ARGS_MAX];
         let mut count = 0usize;
         let mut rest = rest;
@@ -79,7 +82,7 @@ impl Loader<'_> {
         } else {
             let hosts: Vec<String> =
                 offered.iter().map(|t| format!("{}.{}", t.class, t.op)).collect();
-            let mut names: Vec<&str> = BuiltIn::names().chain(["re.subst"]).collect();
+            let mut names: Vec<&str> = BuiltIn::names().chain(["re.subst", "s.eval"]).collect();
             names.extend(hosts.iter().map(String::as_str));
             let help = did_you_mean(&full, names);
             return Err(self.fail_help(span, format!("unknown transformation `{{{full}}}`"), help));

@@ -42,6 +42,8 @@ pub struct Machine {
     steps: u32,
     kind: RouteKind,
     in_error_route: bool,
+    /// How many `{s.eval}` are being expanded inside each other.
+    evals: u8,
     state: State,
 }
 
@@ -99,6 +101,7 @@ impl Machine {
             steps: 0,
             kind: RouteKind::Request,
             in_error_route: false,
+            evals: 0,
             state: State::Ended(Finish { code: 1, dropped: false, exited: false }),
         }
     }
@@ -110,6 +113,7 @@ impl Machine {
         self.stack.clear();
         self.args.clear();
         self.loops.clear();
+        self.evals = 0;
         self.steps = 0;
         self.code = 1;
         self.cond = 0;

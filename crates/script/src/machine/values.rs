@@ -2,10 +2,11 @@
 
 use super::Machine;
 use crate::host::{Assign, Host, Index, TransformCall, VarAccess};
+use crate::limits::EVALS_NESTED_MAX;
 use crate::pattern::PatternFlags;
 use crate::program::{
-    ArgSpec, Argument, IndexSpec, NameSpec, Piece, Program, Slot, TRANSFORM_ARGS_MAX, Target,
-    TransArg, TransOp, TransSpec,
+    ArgSpec, Argument, Fragment, IndexSpec, NameSpec, Piece, Program, Slot, TRANSFORM_ARGS_MAX,
+    Target, TransArg, TransOp, TransSpec,
 };
 use crate::value::{Level, Reading, Value};
 
@@ -243,6 +244,9 @@ impl Machine {
         spec: &TransSpec,
         slot: Slot,
     ) -> Slot {
+        if matches!(spec.op, TransOp::Eval) {
+            return self.eval(program, host, slot);
+        }
         let mut args = [Slot::Null; TRANSFORM_ARGS_MAX];
         for (slot, arg) in args.iter_mut().zip(&spec.args[..usize::from(spec.count)]) {
             *slot = match *arg {
@@ -271,7 +275,7 @@ impl Machine {
         let bytes = input.bytes(program, scratch).unwrap_or_default();
         let reading = match spec.op {
             TransOp::BuiltIn(op) => op.apply(bytes, values, &mut work),
-            TransOp::Host(id) if !bytes.is_empty() => {
+            TransOp::Host(id) => {
                 let call = TransformCall { id, index: spec.index, input: bytes, args: values };
                 host.transform(&call, &mut work)
             }
@@ -280,13 +284,35 @@ impl Machine {
                 substitution.apply(bytes, values, &mut work)
             }
             // Spec §9: an empty input is an error for all but `s.`.
-            TransOp::Host(_) | TransOp::Substitute(_) => Reading::Null,
+            TransOp::Substitute(_) | TransOp::Eval => Reading::Null,
         };
         let overflown = work.take_overflow();
         let start = self.scratch.len();
         self.scratch.push(work.as_bytes());
         self.work = work;
         self.settle(start, if overflown { Reading::Null } else { reading })
+    }
+
+    /// Expands a value as a format string; NULL if it is none.
+    fn eval<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H, slot: Slot) -> Slot {
+        let slot = self.as_text(slot);
+        let text = slot.bytes(program, self.scratch.as_bytes()).unwrap_or_default();
+        let fragment = match host.catalog() {
+            _ if self.evals == EVALS_NESTED_MAX => Err("it asks for itself too often".to_owned()),
+            Some(catalog) => program.fragment(catalog, text),
+            None => Err("this host has no names for it".to_owned()),
+        };
+        let Fragment { program: fragment, pieces: (from, to) } = match fragment {
+            Ok(fragment) => fragment,
+            Err(reason) => {
+                self.complain(program, host, Level::Error, &format!("{{s.eval}}: {reason}"));
+                return Slot::Null;
+            }
+        };
+        self.evals += 1;
+        let expanded = self.format(&fragment, host, from, to);
+        self.evals -= 1;
+        expanded.unwrap_or(Slot::Null)
     }
 
     /// Expands a format string; `None` if it is too long.

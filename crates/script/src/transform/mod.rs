@@ -97,7 +97,7 @@ impl BuiltIn {
     /// Digests, `uri.` and `nameaddr.` come from the host, which knows SIP.
     pub(crate) fn is_planned(name: &str) -> bool {
         const CLASSES: [&str; 5] = ["uri.", "via.", "nameaddr.", "sdp.", "ip."];
-        const STRINGS: [&str; 4] = ["s.md5", "s.eval", "s.date2unix", "s.sha"];
+        const STRINGS: [&str; 3] = ["s.md5", "s.date2unix", "s.sha"];
         CLASSES.iter().chain(&STRINGS).any(|known| name.starts_with(known))
     }
 

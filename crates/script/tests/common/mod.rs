@@ -232,6 +232,10 @@ impl Host for World {
         Reading::Str
     }
 
+    fn catalog(&self) -> Option<&dyn Catalog> {
+        Some(&Shop)
+    }
+
     fn log(&mut self, line: LogLine<'_>) {
         let text = String::from_utf8_lossy(line.text);
         self.said.push(match line.source {

@@ -72,13 +72,8 @@ const TABLE: &[(&str, &str, u8, Apply)] = &[
 ];
 
 /// Known operations that are not built yet.
-const PLANNED: &[(&str, &str, u8)] = &[
-    ("s", "eval", 0),
-    ("via", "comment", 0),
-    ("ip", "resolve", 0),
-    ("ip", "resolve4", 0),
-    ("ip", "resolve6", 0),
-];
+const PLANNED: &[(&str, &str, u8)] =
+    &[("via", "comment", 0), ("ip", "resolve", 0), ("ip", "resolve4", 0), ("ip", "resolve6", 0)];
 
 /// All operations as the loader wants them; an operation's number is its place in the table.
 pub const TRANSFORMATIONS: &[Transformation] = &declarations();
