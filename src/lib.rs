@@ -15,12 +15,14 @@
 //! ```
 //!
 //! The crates beneath are re-exported under their short names: [`dialog`] is the one that module
-//! authors live in.
+//! authors live in; [`language`] has what functions of scripts take and return. `examples/` shows a
+//! module with a function of its own, and one that only listens.
 
 pub mod management;
 pub mod script;
 
 pub use duologue_dialog as dialog;
+pub use duologue_script as language;
 pub use duologue_server as server;
 pub use duologue_server::{Node, Overrides, Plan, Server, StartError};
 pub use duologue_sip as sip;

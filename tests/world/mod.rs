@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use duologue::script::Sources;
+use duologue::server::module::Module;
 use duologue::server::net::{Failure, Packets, Transport};
 use duologue::server::road::Load;
 use duologue::server::server::connect_intents;
@@ -134,7 +135,12 @@ const NETWORK_UNREACHABLE: i32 = 101;
 impl Proxy {
     /// The proxy of a script.
     pub(crate) fn new(script: &str) -> Self {
-        let plan = Plan::load("test.cfg", &Text(script), &[], Overrides::default())
+        Self::with_modules(script, &[])
+    }
+
+    /// The proxy of a script that uses modules from elsewhere.
+    pub(crate) fn with_modules(script: &str, modules: &[&'static Module]) -> Self {
+        let plan = Plan::load("test.cfg", &Text(script), modules, Overrides::default())
             .unwrap_or_else(|error| panic!("{error}"));
         let sockets = plan.sockets().unwrap_or_else(|error| panic!("{error}"));
         let now = Moment { tick: Tick::from_millis(1_000), unix: UNIX_AT_START };
