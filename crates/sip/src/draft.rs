@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
+use crate::grammar::is_lws;
 use crate::values::Values;
 use crate::{Edits, Header, HeaderError, HeaderName, HeaderRef, Message, Span, Value, Via};
 
@@ -84,6 +85,18 @@ impl<'e, 'm, 'b> Draft<'e, 'm, 'b> {
             self.edits.insert(span.end as usize, parts);
         }
         Ok(())
+    }
+
+    /// Writes another sequence number into CSeq; the method stays. No effect on a message whose
+    /// CSeq is missing or has no number.
+    pub fn set_cseq(&mut self, number: u32) {
+        self.set_number(HeaderName::CSeq, 0, number);
+    }
+
+    /// Writes another CSeq number into RAck, which names the request that a provisional response
+    /// answered (RFC 3262 §7.2).
+    pub fn set_rack_cseq(&mut self, number: u32) {
+        self.set_number(HeaderName::RAck, 1, number);
     }
 
     /// Writes another Max-Forwards, adding the header if it is missing.
@@ -224,6 +237,17 @@ impl<'e, 'm, 'b> Draft<'e, 'm, 'b> {
         }
     }
 
+    /// Writes another number in place of a word of a header's value.
+    fn set_number(&mut self, name: HeaderName, word: usize, number: u32) {
+        let Some(value) = self.message.value(name) else { return };
+        let mut words = value.split(|&byte| is_lws(byte)).filter(|word| !word.is_empty());
+        let digits = words.nth(word).filter(|word| word.iter().all(u8::is_ascii_digit));
+        if let Some(span) = digits.and_then(|digits| self.message.span_of(digits)) {
+            let mut text = [0; PARAM_OCTETS];
+            self.edits.replace(span, &[formatted(&mut text, format_args!("{number}"))]);
+        }
+    }
+
     fn push_top(&mut self, name: HeaderName, parts: &[&[u8]]) {
         let at = match self.message.header(name) {
             Some(header) => header.span().start as usize,
@@ -320,6 +344,25 @@ mod tests {
     fn changed(from: &str, to: &str) -> String {
         assert!(MESSAGE.contains(from));
         MESSAGE.replacen(from, to, 1)
+    }
+
+    // RFC 3261 §20.16, RFC 3262 §7.2: numbers change, everything about them stays
+    #[test]
+    fn sequence_numbers() {
+        let prack = "PRACK sip:b@h SIP/2.0\r\nCSeq: 007  PRACK\r\nRAck: 9 7 INVITE\r\n\r\n";
+        let message = Message::parse(prack.as_bytes()).unwrap();
+        let mut edits = Edits::new();
+        edits.draft(&message).set_cseq(4_294_967_295);
+        edits.draft(&message).set_rack_cseq(12);
+        let mut out = Vec::new();
+        render(message.as_bytes(), &[&edits], &mut out);
+        let wanted = prack.replace("007", "4294967295").replace("9 7 I", "9 12 I");
+        assert_eq!(String::from_utf8(out).unwrap(), wanted);
+        let unchanged = edited(|d, _| {
+            d.set_cseq(1);
+            d.set_rack_cseq(1);
+        });
+        assert_eq!(unchanged, MESSAGE, "there is no number to change");
     }
 
     #[test]
