@@ -2,7 +2,7 @@
 
 use crate::leg::Leg;
 use crate::packed::{Packed, TooLong};
-use crate::record::{NEVER, Record};
+use crate::record::{NEVER, Record, party_text};
 use crate::settings::{LEGS_MAX, ROUTES_MAX};
 use crate::table::NoRoom;
 use crate::{Dialog, DialogFlags, DialogKey, Dialogs, Fire, Gone, InviteFacts, Note, State, Steps};
@@ -95,12 +95,15 @@ impl Dialogs {
         // RFC 3261 §12.1.1: towards the caller, the Record-Routes in their order
         let routes = facts.record_routes.join(&b","[..]);
         let caller = Leg::caller(facts.from_tag, facts.contact, &routes, facts.cseq, facts.flow)?;
-        let texts = Packed::new([facts.call_id, facts.from_uri, facts.to_uri])?;
+        let caller_text = party_text(facts.from_display, facts.from_uri);
+        let callee_text = party_text(facts.to_display, facts.to_uri);
+        let texts = Packed::new([facts.call_id, &caller_text, &callee_text])?;
         let settings = self.settings();
         let lifetime = facts.timeout.unwrap_or(settings.default_timeout);
         let mut record = Box::new(Record::new(texts, caller, facts.owner, lifetime));
         record.flags |= flags & DialogFlags::CREATE;
         record.loaded_told = self.loaded_registrations();
+        record.invite_offers(settings, facts.body.as_ref());
         record.from_rr_nb = facts.record_routes.len() as u16;
         record.guard_at = settings
             .early_timeout

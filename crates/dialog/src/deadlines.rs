@@ -1,11 +1,12 @@
 //! Time: lifetimes, early and no-ACK timeouts, the way out (spec dialog.md §5, decisions D4, D8).
 
 use crate::engine::{Cause, destroy};
+use crate::pings::Pinged;
 use crate::record::{NEVER, Record};
 use crate::table::Content;
 use crate::{
     DialogFlags, DialogKey, Dialogs, ENDING_MAX, EndReason, Gone, Intent, MachineEvent,
-    NoAckAction, Note, RouteHook, State, Step, Steps,
+    NoAckAction, Note, RouteHook, Settings, State, Step, Steps, Wish,
 };
 use duologue_sip::{Moment, Tick};
 use std::time::Duration;
@@ -65,6 +66,7 @@ impl Dialogs {
     /// [`Gone`].
     pub fn deadline(&self, now: Moment, key: DialogKey, steps: &mut Steps) -> Result<(), Gone> {
         let settings = self.settings();
+        let mut pinged = 0;
         let due = self.with_timer(key, |record| {
             let is_due = |at: &mut Tick| {
                 let due = *at <= now.tick;
@@ -76,7 +78,7 @@ impl Dialogs {
             let guard = is_due(&mut record.guard_at);
             let ending = is_due(&mut record.ending_at);
             let lifetime = record.lifetime_at <= now.tick;
-            let intent = Intent { key, owner: record.owner };
+            let intent = Intent { key, owner: record.owner, wish: Wish::End };
             match record.state {
                 State::Deleted if guard => {
                     record.destroying = false;
@@ -96,6 +98,7 @@ impl Dialogs {
             if ending && record.state.is_answered() {
                 return Some(MachineEvent::InternalEnd);
             }
+            pinged += ping(record, now, key, settings, steps);
             if !lifetime || !record.state.is_answered() {
                 return None;
             }
@@ -113,6 +116,9 @@ impl Dialogs {
                 }
             }
         })?;
+        if pinged > 0 {
+            self.shard(key.id.entry).counts.pings_sent += pinged;
+        }
         match due {
             Some(MachineEvent::Expired) => self.expire(now, key, steps),
             Some(event) => self.apply(now, key, event, Cause::default(), steps).map(|_| ()),
@@ -131,7 +137,11 @@ impl Dialogs {
             return Ok(());
         }
         record.lifetime_at = NEVER;
-        if !record.flags.contains(DialogFlags::BYE_ON_TIMEOUT) {
+        // lessons 15: what raced is released on both sides, whether or not expiry sends BYEs
+        let raced = record.flags.contains(
+            DialogFlags::RACE_CONDITION_OCCURRED.union(DialogFlags::END_ON_RACE_CONDITION),
+        );
+        if !raced && !record.flags.contains(DialogFlags::BYE_ON_TIMEOUT) {
             let event = MachineEvent::Expired;
             let (_, change) =
                 self.apply_locked(&mut shard, now, key, event, Cause::default(), steps)?;
@@ -139,16 +149,40 @@ impl Dialogs {
             self.tell(change);
             return Ok(());
         }
-        let raced = record.flags.contains(DialogFlags::RACE_CONDITION_OCCURRED);
         let reason =
             if raced { EndReason::SIP_RACE_CONDITION } else { EndReason::LIFETIME_TIMEOUT };
         // should the shell lose the step, the dialog ends all the same
         record.ending_at = record.ending_at.min(now.tick + ENDING_MAX);
-        want_end(record, reason, Intent { key, owner: record.owner }, steps);
+        want_end(record, reason, Intent { key, owner: record.owner, wish: Wish::End }, steps);
         shard.counts.expired += 1;
         shard.rearm(key.slot);
         Ok(())
     }
+}
+
+/// Whichever side is due is pinged, or given up; how many pings go out.
+fn ping(
+    record: &mut Record,
+    now: Moment,
+    key: DialogKey,
+    settings: &Settings,
+    steps: &mut Steps,
+) -> u64 {
+    let mut sent = 0;
+    for side in 0..2 {
+        match record.ping(now.tick, key, side, settings) {
+            Some(Pinged::Send(own)) => {
+                steps.push(Step::Send(own));
+                sent += 1;
+            }
+            Some(Pinged::Failed(reason)) => {
+                let intent = Intent { key, owner: record.owner, wish: Wish::End };
+                want_end(record, reason, intent, steps);
+            }
+            None => {}
+        }
+    }
+    sent
 }
 
 /// The engine itself wants the dialog ended by messages, unless they are under way.

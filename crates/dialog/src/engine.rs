@@ -10,7 +10,7 @@ use crate::table::{Content, Shard, Slot};
 use crate::{
     Change, Changed, DialogFlags, DialogKey, DialogMethod, Dialogs, Direction, EndReason, Fire,
     Gone, Intent, LateAnswer, MachineEvent, Note, RequestFacts, RouteHook, Settings, State, Step,
-    Steps,
+    Steps, Wish,
 };
 use duologue_sip::Moment;
 use std::time::Duration;
@@ -110,6 +110,7 @@ impl Run<'_> {
                 self.record.guard_at = NEVER;
                 self.record.ending_at = NEVER;
                 self.record.timeout_ts = 0;
+                self.record.stop_pings();
             }
             Effect::MarkBye => self.record.flags |= DialogFlags::HAS_BYE,
             Effect::MarkNew => self.record.flags |= DialogFlags::NEW,
@@ -117,12 +118,16 @@ impl Run<'_> {
             Effect::TakeTimeout => self.take_timeout(),
             Effect::NoteCseq => self.note_cseq(),
             Effect::TakeContact => self.take_contact(),
+            Effect::StartPings => self.record.start_pings(self.now.tick, key, self.settings),
             Effect::EndLeg => self.end_leg(),
             Effect::AnswerRoute => self.route(RouteHook::Answer),
             Effect::HangupRoute => self.route(RouteHook::Hangup),
             Effect::FireEarly => self.steps.fire(key, Fire::Early),
             Effect::FireConfirmed => self.steps.fire(key, Fire::Confirmed),
-            Effect::FireFailed => self.steps.fire(key, Fire::Failed(self.cause.status)),
+            Effect::FireFailed => {
+                self.steps.fire(key, Fire::Failed(self.cause.status));
+                self.steps.push(Step::Report(key));
+            }
             Effect::FireRequestWithin => {
                 if let Some(request) = self.cause.request {
                     self.steps.fire(key, Fire::RequestWithin(request.direction, request.dst_leg));
@@ -157,10 +162,14 @@ impl Run<'_> {
     /// §2.4.4: the answer crossed a CANCEL or an early BYE.
     fn check_race(&mut self) {
         let flags = self.record.flags;
-        let raced = flags.intersects(DialogFlags::WAS_CANCELLED | DialogFlags::HAS_BYE);
-        if raced && flags.contains(DialogFlags::END_ON_RACE_CONDITION) {
-            self.record.lifetime = self.settings.race_condition_timeout;
+        if flags.intersects(DialogFlags::WAS_CANCELLED | DialogFlags::HAS_BYE) {
+            let released = flags.contains(DialogFlags::END_ON_RACE_CONDITION);
+            if released {
+                self.record.lifetime = self.settings.race_condition_timeout;
+            }
             self.record.flags |= DialogFlags::RACE_CONDITION_OCCURRED;
+            self.counts.races += 1;
+            self.steps.note(self.key, Note::Raced(released));
         }
         // the CANCEL lost: it is not what will end this call
         if self.record.reason == Some(EndReason::CANCELLED) {
@@ -187,7 +196,8 @@ impl Run<'_> {
             self.steps.push(Step::Route(self.key, hook, route));
         }
         if hook == RouteHook::Answer && self.record.ending {
-            self.steps.push(Step::End(Intent { key: self.key, owner: self.record.owner }));
+            let (key, owner) = (self.key, self.record.owner);
+            self.steps.push(Step::End(Intent { key, owner, wish: Wish::End }));
         }
     }
 
@@ -216,7 +226,8 @@ impl Run<'_> {
         self.record.flags |= DialogFlags::CHANGED;
         if let Some(leg) = self.record.legs.get_mut(request.dst_leg as usize) {
             leg.prev_cseq = Some(leg.r_cseq);
-            leg.r_cseq = request.cseq;
+            // a number that comes late, or was made up, takes nothing back (RFC 3261 §12.2.2)
+            leg.r_cseq = leg.r_cseq.max(request.cseq);
         }
         if matches!(request.method, DialogMethod::Invite | DialogMethod::Update)
             && let Some(leg) = self.record.legs.get_mut(source_leg(request) as usize)

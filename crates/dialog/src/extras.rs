@@ -1,6 +1,11 @@
-//! What only some dialogs have: links to profiles, filled slots, a delay of their own. One
+//! What only some dialogs have: links to profiles, filled slots, pings, numbers of their own. One
 //! allocation for those, eight bytes for the others.
 
+use crate::asked::Asked;
+use crate::cseq::Numbers;
+use crate::ending::Ending;
+use crate::negotiation::Media;
+use crate::pings::Pings;
 use crate::profiles::Links;
 use crate::record::Record;
 use crate::slot::Slots;
@@ -12,11 +17,29 @@ pub(crate) struct Extras {
     pub(crate) slots: Slots,
     /// `$DLG_del_delay`, in seconds.
     pub(crate) delete_delay: Option<u32>,
+    /// CSeq numbers of requests under way.
+    pub(crate) numbers: Numbers,
+    /// Offers, answers and kept bodies, by callee leg.
+    pub(crate) media: Vec<Media>,
+    pub(crate) pings: Option<Box<Pings>>,
+    /// Requests that modules want sent.
+    pub(crate) asked: Asked,
+    /// Our BYEs and what came of them.
+    pub(crate) ending: Option<Box<Ending>>,
+    /// The RSeq that was last acknowledged for the caller, by leg.
+    pub(crate) pracked: Vec<(u16, u32)>,
 }
 
 impl Extras {
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>() + self.links.memory() + self.slots.memory()
+        size_of::<Self>()
+            + self.links.memory()
+            + self.slots.memory()
+            + self.numbers.memory()
+            + self.media.capacity() * size_of::<Media>()
+            + self.media.iter().map(Media::memory).sum::<usize>()
+            + self.pings.as_ref().map_or(0, |pings| size_of_val(&**pings))
+            + self.ending.as_ref().map_or(0, |ending| size_of_val(&**ending))
     }
 }
 

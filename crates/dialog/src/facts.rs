@@ -3,7 +3,7 @@
 //! The engine never sees a message: the shell looks up the few fields that matter and hands them
 //! over. Texts are bytes as they stand on the wire, URIs without their angle brackets.
 
-use crate::Direction;
+use crate::{BodyFacts, Direction, Matched};
 use duologue_sip::Flow;
 
 /// The initial INVITE as received from the caller (spec dialog.md §2.3, creation).
@@ -19,8 +19,14 @@ pub struct InviteFacts<'a> {
     pub from_uri: &'a [u8],
     /// To URI.
     pub to_uri: &'a [u8],
+    /// The display name of From as it stands there, quotes included; empty without one.
+    pub from_display: &'a [u8],
+    /// The display name of To, likewise.
+    pub to_display: &'a [u8],
     /// CSeq number.
     pub cseq: u32,
+    /// The body that describes the media, if it has one.
+    pub body: Option<BodyFacts<'a>>,
     /// Contact URI; empty without one.
     pub contact: &'a [u8],
     /// The Record-Route values as received, top first, each whole (`<sip:p1;lr>`), without ours.
@@ -45,6 +51,10 @@ pub struct ReplyFacts<'a> {
     pub to_tag: &'a [u8],
     /// CSeq number.
     pub cseq: u32,
+    /// RSeq of a provisional that wants to be acknowledged (RFC 3262).
+    pub rseq: Option<u32>,
+    /// The body that describes the media, if it has one.
+    pub body: Option<BodyFacts<'a>>,
     /// Contact URI; empty without one.
     pub contact: &'a [u8],
     /// The Record-Route values, top first, each whole.
@@ -98,6 +108,10 @@ pub struct RequestFacts<'a> {
     pub method: DialogMethod,
     /// CSeq number.
     pub cseq: u32,
+    /// For a PRACK, the CSeq number in its RAck.
+    pub rack_cseq: Option<u32>,
+    /// The body that describes the media, if it has one.
+    pub body: Option<BodyFacts<'a>>,
     /// Contact URI; empty without one.
     pub contact: &'a [u8],
     /// `$DLG_timeout` as set before the dialog was matched, in seconds. Applied once (decision D9).
@@ -110,4 +124,37 @@ pub struct RequestFacts<'a> {
     pub dst_leg: u16,
     /// The callee leg of the two, whichever side sends.
     pub callee_leg: u16,
+}
+
+/// A request within a dialog, as its transaction remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Within {
+    /// How it was matched.
+    pub matched: Matched,
+    /// Its method.
+    pub method: DialogMethod,
+    /// Its CSeq number as received.
+    pub cseq: u32,
+}
+
+/// The numbers under which a request goes on, where they differ from its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NewNumbers {
+    /// CSeq.
+    pub cseq: Option<u32>,
+    /// The CSeq number in RAck.
+    pub rack_cseq: Option<u32>,
+}
+
+/// A reply to a request within the dialog that is about to be relayed.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseFacts<'a> {
+    /// Status code, 101–699.
+    pub status: u16,
+    /// Contact URI; empty without one.
+    pub contact: &'a [u8],
+    /// Whether it is a provisional that wants to be acknowledged (RFC 3262).
+    pub reliable: bool,
+    /// The body that describes the media, if it has one.
+    pub body: Option<BodyFacts<'a>>,
 }

@@ -62,6 +62,7 @@ impl Dialogs {
             Fire::Created => self.fire_created(firing.key, message, &mut panics),
             Fire::Destroy(now) => {
                 if self.unlink(firing.key, now) {
+                    panics.extend(self.report_end(firing.key));
                     self.fire_registered(firing, message, &mut panics);
                     let record = self.free(firing.key);
                     // closures may do anything while they are dropped, so no lock is held

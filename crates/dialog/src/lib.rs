@@ -103,10 +103,14 @@
 //! * After the last dialog, the table, its timers and gauges are empty (tombstones 32 s later).
 //! * A panic in a callback is a value for the log, and a counter.
 
+mod asked;
+mod body;
 mod callbacks;
 mod create;
+mod cseq;
 mod deadlines;
 mod dialog;
+mod ending;
 mod engine;
 mod event;
 mod extras;
@@ -120,20 +124,27 @@ mod listing;
 mod lookup;
 mod machine;
 mod matching;
+mod media;
+mod negotiation;
 mod numbering;
 mod outside;
+mod own;
 mod packed;
+mod pings;
+mod prack;
 mod profiles;
 mod reason;
 mod record;
 mod reply;
 mod request;
 mod settings;
+mod settled;
 mod slot;
 mod snapshot;
 mod stats;
 mod steps;
 mod table;
+mod target;
 mod terminate;
 #[cfg(test)]
 mod test_support;
@@ -142,16 +153,23 @@ mod user_flags;
 mod values;
 mod wheel;
 
+pub use asked::{Answer, AskError, NewRequest};
+pub use body::{Body, BodyFacts};
 pub use callbacks::{PanicReport, Refused, Registration};
 pub use create::CreateError;
+pub use cseq::CseqError;
 pub use deadlines::Due;
 pub use dialog::{Dialog, StoreError};
+pub use ending::{EndReport, LegEnd};
 pub use event::{
     Confirmed, Created, Destroy, Direction, Early, Event, EventMessage, Expired, FailCause, Failed,
     Loaded, MessageSlot, MiContext, NotMutable, ProcessValues, RequestWithin, ResponseForwarded,
     ResponseWithin, Saved, SavedKind, Terminated, WriteValues,
 };
-pub use facts::{DialogMethod, InviteFacts, MatchFacts, ReplyFacts, RequestFacts};
+pub use facts::{
+    DialogMethod, InviteFacts, MatchFacts, NewNumbers, ReplyFacts, RequestFacts, ResponseFacts,
+    Within,
+};
 pub use flags::{DialogEvents, DialogFlags, ModuleFlags};
 pub use id::{DID_LEN_MAX, DialogId, Did, MalformedDid, call_id_hash, entry_of};
 pub use journal::{BoundedJournal, Change, Journal};
@@ -161,22 +179,26 @@ pub use machine::{MachineEvent, State};
 pub use matching::{Matched, NoMatch};
 pub use numbering::NODE_BITS;
 pub use outside::{ContextFull, ContextItems, ListedContext};
+pub use own::{Outcome, OwnLink, OwnRequest, Purpose};
+pub use pings::PingKind;
 pub use profiles::{
     LinkOrigin, LinkRefused, Profile, ProfileCursor, ProfileError, ProfileKind, ProfileLink,
     ProfileValue, Sharing,
 };
 pub use reason::EndReason;
+pub use reply::Forwarded;
 pub use settings::{
-    CALLBACKS_PER_DIALOG_MAX, CONTEXT_BYTES_MAX, CONTEXT_ITEMS_MAX, DIALOGS_PER_CALL_ID_MAX,
-    INTENTS_MAX, LEGS_MAX, LINGER_SECONDS_MAX, LOG_PROFILE_HASH_SIZE_MAX, LateAnswer, MatchMode,
-    NoAckAction, PROFILE_LINKS_MAX, PROFILE_VALUE_BYTES_MAX, PROFILES_MAX, ROUTES_MAX, Settings,
-    TEXT_BYTES_MAX, TOMBSTONE_SECONDS, VALUES_BYTES_MAX,
+    ASKED_MAX, CALLBACKS_PER_DIALOG_MAX, CONTEXT_BYTES_MAX, CONTEXT_ITEMS_MAX,
+    DIALOGS_PER_CALL_ID_MAX, INTENTS_MAX, KeepSdp, LEGS_MAX, LINGER_SECONDS_MAX,
+    LOG_PROFILE_HASH_SIZE_MAX, LateAnswer, LegTarget, MatchMode, NoAckAction, PROFILE_LINKS_MAX,
+    PROFILE_VALUE_BYTES_MAX, PROFILES_MAX, ROUTES_MAX, Settings, TEXT_BYTES_MAX, TOMBSTONE_SECONDS,
+    VALUES_BYTES_MAX,
 };
 pub use slot::{DialogSlot, SLOTS_MAX, TooManySlots};
 pub use snapshot::{LegSnapshot, Snapshot};
 pub use stats::Statistics;
 pub use steps::{Changed, Fire, Firing, Note, RouteHook, Step, Steps};
 pub use table::{DialogKey, Dialogs, Gone};
-pub use terminate::{ByeRequest, ENDING_MAX, EndPlan, Heard, Intent, TerminateError};
+pub use terminate::{ENDING_MAX, EndPlan, Heard, Intent, TerminateError, Wish};
 pub use user_flags::{USER_FLAG_NAME_MAX, USER_FLAGS_MAX, UserFlag, UserFlagError};
 pub use values::{Value, Values, ValuesFull};

@@ -120,6 +120,8 @@ pub(crate) enum Effect {
     NoteCseq,
     /// Take the new remote target of a target refresh.
     TakeContact,
+    /// From now on the sides that asked for it are pinged.
+    StartPings,
     /// The leg of the BYE is over.
     EndLeg,
     /// Run the on-answer route.
@@ -185,9 +187,10 @@ pub(crate) fn transition(state: State, event: MachineEvent) -> Transition {
         (ConfirmedNa | Confirmed, On::TransactionEnded) => stay(&[]),
         (Deleted, On::TransactionEnded) => stay(&[Do::Linger]),
 
-        (ConfirmedNa, On::Ack) => {
-            to(Confirmed, &[Do::Tell, Do::StopNoAck, Do::TakeTimeout, Do::FireRequestWithin])
-        }
+        (ConfirmedNa, On::Ack) => to(
+            Confirmed,
+            &[Do::Tell, Do::StopNoAck, Do::TakeTimeout, Do::StartPings, Do::FireRequestWithin],
+        ),
         (Confirmed, On::Ack) => stay(&[Do::TakeTimeout, Do::FireRequestWithin]),
 
         // §18.1 D26: state 5 comes with the BYE request, whatever it is answered

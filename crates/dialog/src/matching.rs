@@ -74,6 +74,16 @@ impl Dialogs {
         }
     }
 
+    /// The number under which a late request goes on that only a [tombstone](Matched::tombstone)
+    /// matches; `None` if it keeps its own. Not to be asked for an ACK.
+    pub fn number_for_late(&self, matched: &Matched) -> Option<u32> {
+        let mut shard = self.shard(matched.key.id.entry);
+        match &mut shard.slots.get_mut(matched.key.slot as usize)?.content {
+            Content::Tomb(tomb) => tomb.next_cseq(matched.dst_leg),
+            Content::Free | Content::Live(_) => None,
+        }
+    }
+
     fn match_did(&self, facts: &MatchFacts<'_>) -> Result<Matched, NoMatch> {
         let did = facts.did.ok_or(NoMatch::NoDid)?;
         let id = DialogId::parse_did(did).map_err(|_| NoMatch::MalformedDid)?;

@@ -25,6 +25,17 @@ impl EndReason {
     /// The ACK did not come within `noack_timeout`.
     pub const NO_ACK: Self = Self(Cow::Borrowed("No ACK"));
 
+    /// The caller does not answer OPTIONS.
+    pub const CALLER_PING_TIMEOUT: Self = Self(Cow::Borrowed("Caller Ping Timeout"));
+    /// The callee does not answer OPTIONS.
+    pub const CALLEE_PING_TIMEOUT: Self = Self(Cow::Borrowed("Callee Ping Timeout"));
+    /// The caller does not answer re-INVITEs.
+    pub const CALLER_REINVITE_PING_TIMEOUT: Self =
+        Self(Cow::Borrowed("Caller ReINVITE Ping Timeout"));
+    /// The callee does not answer re-INVITEs.
+    pub const CALLEE_REINVITE_PING_TIMEOUT: Self =
+        Self(Cow::Borrowed("Callee ReINVITE Ping Timeout"));
+
     /// A reason in the words of whoever ends the call.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
         Self(text.into())

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub(crate) const NEVER: Tick = Tick::from_millis(u64::MAX);
 
 pub(crate) struct Record {
+    /// Call-ID, then caller and callee, each its display name, `<` and its URI.
     texts: Packed<3>,
     pub(crate) legs: Vec<Leg>,
     pub(crate) owner: u64,
@@ -96,11 +97,21 @@ impl Record {
     }
 
     pub(crate) fn caller_uri(&self) -> &[u8] {
-        self.texts.get(1)
+        uri_of(self.texts.get(1))
     }
 
     pub(crate) fn callee_uri(&self) -> &[u8] {
-        self.texts.get(2)
+        uri_of(self.texts.get(2))
+    }
+
+    /// The caller's display name as it wrote it, quotes included; empty without one.
+    pub(crate) fn caller_display(&self) -> &[u8] {
+        display_of(self.texts.get(1))
+    }
+
+    /// The callee's display name as the caller wrote it.
+    pub(crate) fn callee_display(&self) -> &[u8] {
+        display_of(self.texts.get(2))
     }
 
     /// The callee leg that answered first.
@@ -161,7 +172,9 @@ impl Record {
     }
 
     pub(crate) fn deadline(&self) -> Tick {
-        self.lifetime_at.min(self.guard_at).min(self.ending_at)
+        let pings = self.extras.as_ref().and_then(|extras| extras.pings.as_ref());
+        let ping_at = pings.map_or(NEVER, |pings| pings.next_due());
+        self.lifetime_at.min(self.guard_at).min(self.ending_at).min(ping_at)
     }
 
     pub(crate) fn memory(&self) -> usize {
@@ -175,6 +188,19 @@ impl Record {
             + self.reason.as_ref().map_or(0, EndReason::memory)
             + self.routes.as_ref().map_or(0, |r| size_of_val(&**r))
     }
+}
+
+/// A party as its text is kept: no URI has a `<`, so the last one ends the display name.
+pub(crate) fn party_text(display: &[u8], uri: &[u8]) -> Vec<u8> {
+    if display.is_empty() { uri.into() } else { [display, b"<", uri].concat() }
+}
+
+fn uri_of(party: &[u8]) -> &[u8] {
+    party.iter().rposition(|&byte| byte == b'<').map_or(party, |at| &party[at + 1..])
+}
+
+fn display_of(party: &[u8]) -> &[u8] {
+    party.iter().rposition(|&byte| byte == b'<').map_or(b"", |at| &party[..at])
 }
 
 // The budget per dialog starts here: a change that grows these is a change to look at.

@@ -5,10 +5,19 @@ use crate::leg::{Leg, LegState};
 use crate::record::Record;
 use crate::settings::{LEGS_MAX, ROUTES_MAX};
 use crate::{
-    DialogFlags, DialogKey, Dialogs, EndReason, Fire, Gone, MachineEvent, ModuleFlags, Note,
-    ReplyFacts, State, Steps,
+    DialogFlags, DialogKey, DialogMethod, Dialogs, Direction, EndReason, Fire, Gone, MachineEvent,
+    ModuleFlags, Note, ReplyFacts, State, Step, Steps,
 };
 use duologue_sip::Moment;
+
+/// What was learnt of a reply to the INVITE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The callee leg that sent it, if it could be determined.
+    pub leg: Option<u16>,
+    /// It is acknowledged on behalf of the caller (§6.5): to the caller it is no reliable one.
+    pub pracked: bool,
+}
 
 impl Dialogs {
     /// A reply to the INVITE is about to be relayed and may still be changed (hook 1): the leg it
@@ -21,14 +30,22 @@ impl Dialogs {
         key: DialogKey,
         facts: &ReplyFacts<'_>,
         steps: &mut Steps,
-    ) -> Result<Option<u16>, Gone> {
-        let leg = self.with(key, |record| learn(record, facts))?;
-        let leg = leg.unwrap_or_else(|note| {
-            steps.note(key, note);
-            None
-        });
+    ) -> Result<Forwarded, Gone> {
+        let settings = self.settings();
+        let (leg, prack, pracked) = self.with(key, |record| {
+            let pracked = record.flags.contains(DialogFlags::AUTO_PRACK) && facts.rseq.is_some();
+            let leg = learn(record, facts).unwrap_or_else(|note| {
+                steps.note(key, note);
+                None
+            });
+            let Some(leg) = leg else { return (None, None, pracked) };
+            let kind = (DialogMethod::Invite, facts.status, facts.rseq.is_some());
+            record.reply_negotiates(settings, leg, kind, Direction::Upstream, facts.body.as_ref());
+            (Some(leg), record.prack(key, leg, facts), pracked)
+        })?;
         steps.fire(key, Fire::ResponseForwarded(leg));
-        Ok(leg)
+        steps.extend(prack.map(|prack| Step::Send(Box::new(prack))));
+        Ok(Forwarded { leg, pracked })
     }
 
     /// A reply to the INVITE is about to be sent to the caller (hook 3): relayed, or made by us.
@@ -79,20 +96,26 @@ impl Dialogs {
     /// [`Gone`].
     pub fn cancelled(&self, now: Moment, key: DialogKey) -> Result<(), Gone> {
         let race_condition_timeout = self.settings().race_condition_timeout;
+        let mut raced = false;
         self.with_timer(key, |record| {
             record.flags |= DialogFlags::WAS_CANCELLED;
             match record.state {
                 State::Unconfirmed | State::Early => record.note_reason(EndReason::CANCELLED),
-                State::ConfirmedNa | State::Confirmed
-                    if record.flags.contains(DialogFlags::END_ON_RACE_CONDITION) =>
-                {
+                State::ConfirmedNa | State::Confirmed => {
                     record.flags |= DialogFlags::RACE_CONDITION_OCCURRED;
-                    record.arm_lifetime(now, race_condition_timeout);
+                    // RFC 3261 §9.2: else a CANCEL after the answer has no effect
+                    if record.flags.contains(DialogFlags::END_ON_RACE_CONDITION) {
+                        record.arm_lifetime(now, race_condition_timeout);
+                    }
+                    raced = true;
                 }
-                // RFC 3261 §9.2: a CANCEL after the answer has no effect
-                _ => {}
+                State::Deleted => {}
             }
-        })
+        })?;
+        if raced {
+            self.shard(key.id.entry).counts.races += 1;
+        }
+        Ok(())
     }
 
     /// Somebody (a request under way, a script's context) stops reading the dialog: pairs with
@@ -130,8 +153,10 @@ fn learn(record: &mut Record, facts: &ReplyFacts<'_>) -> Result<Option<u16>, Not
     let Some(leg) = leg_of(record, facts)? else { return Ok(None) };
     let answers = (200..300).contains(&facts.status);
     let hides = record.module_flags.contains(ModuleFlags::TOPOLOGY_HIDING);
-    let routes =
-        (answers || hides).then(|| route_set(facts.record_routes, skipped(record, facts, hides)));
+    // RFC 3262 §4: what is acknowledged by a request has made a dialog, target and routes included
+    let reliable = facts.rseq.is_some() && record.flags.contains(DialogFlags::AUTO_PRACK);
+    let routes = (answers || hides || reliable)
+        .then(|| route_set(facts.record_routes, skipped(record, facts, hides)));
     let routing = routes.as_deref().map(|routes| (facts.contact, routes));
     let enforce = record.flags.contains(DialogFlags::CSEQ_ENFORCE);
     let side = &mut record.legs[leg as usize];
@@ -142,8 +167,10 @@ fn learn(record: &mut Record, facts: &ReplyFacts<'_>) -> Result<Option<u16>, Not
         if side.state == LegState::Trying {
             side.state = LegState::Answered;
         }
+        let invited = side.r_cseq;
         if enforce {
             side.last_gen_cseq = side.last_gen_cseq.max(facts.cseq);
+            record.note_number(leg, invited, facts.cseq);
         }
         if !record.state.is_ended() {
             record.answer(leg);

@@ -4,14 +4,14 @@ use crate::engine::Cause;
 use crate::leg::LegState;
 use crate::record::Record;
 use crate::{
-    DialogKey, DialogMethod, Dialogs, Direction, Fire, Gone, MachineEvent, Matched, Note,
-    RequestFacts, State, Steps,
+    DialogKey, DialogMethod, Dialogs, Direction, Fire, Gone, MachineEvent, Matched, NewNumbers,
+    Note, RequestFacts, ResponseFacts, Settings, Steps, Within,
 };
 use duologue_sip::Moment;
 
 impl Dialogs {
     /// A request was matched to this dialog: the machine, the bookkeeping, then REQ_WITHIN or, for
-    /// the BYE that ends the call, TERMINATED.
+    /// the BYE that ends the call, TERMINATED. It goes on under the numbers that this returns.
     ///
     /// Takes one hold, so that the script can read the dialog even if this ends it: pair it with
     /// [`release`](Self::release) when the request's transaction and script are done with it. Call
@@ -25,39 +25,50 @@ impl Dialogs {
         key: DialogKey,
         facts: &RequestFacts<'_>,
         steps: &mut Steps,
-    ) -> Result<State, Gone> {
+    ) -> Result<NewNumbers, Gone> {
         let mut shard = self.shard(key.id.entry);
         let record = shard.record(key)?;
         record.holds = record.holds.saturating_add(1);
         let event = event_of(record, facts);
         let cause = Cause { status: None, request: Some(facts) };
-        let (state, change) = self.apply_locked(&mut shard, now, key, event, cause, steps)?;
+        let (_, change) = self.apply_locked(&mut shard, now, key, event, cause, steps)?;
+        let numbers = follow(shard.record(key)?, self.settings(), facts);
         drop(shard);
         self.tell(change);
-        Ok(state)
+        Ok(numbers)
     }
 
     /// A reply to a request within the dialog is about to be relayed: a 2xx to a target refresh
     /// moves the remote target of who sent it, then RESPONSE_WITHIN is asked for (not for BYE).
     ///
-    /// `matched` and `method` are those of the request, `contact` is the reply's Contact URI.
-    ///
     /// # Errors
     /// [`Gone`].
     pub fn response_within(
         &self,
-        matched: &Matched,
-        method: DialogMethod,
-        status: u16,
-        contact: &[u8],
+        request: &Within,
+        facts: &ResponseFacts<'_>,
         steps: &mut Steps,
     ) -> Result<(), Gone> {
-        let key = matched.key;
+        let Within { matched, method, .. } = *request;
+        let ResponseFacts { status, contact, .. } = *facts;
+        let (key, settings) = (matched.key, self.settings());
         let refreshes = matches!(
             method,
             DialogMethod::Invite | DialogMethod::Update | DialogMethod::TargetRefresh
         );
         let stored = self.with(key, |record| {
+            let back = matched.direction.reversed();
+            let kind = (method, status, facts.reliable);
+            record.reply_negotiates(settings, matched.callee_leg, kind, back, facts.body.as_ref());
+            record.heard_from(matched.dst_leg);
+            if let Some(leg) = record.legs.get_mut(matched.dst_leg as usize)
+                && matches!(method, DialogMethod::Invite | DialogMethod::Update)
+                && matches!(status, 401 | 407)
+                && leg.is_renumbered()
+            {
+                // §6.4: whoever answers the challenge uses one more
+                leg.last_gen_cseq += 1;
+            }
             // RFC 3261 §12.2.1.2: a 2xx to a target refresh carries the peer's new target
             match record.legs.get_mut(matched.dst_leg as usize) {
                 Some(leg) if refreshes && (200..300).contains(&status) && !contact.is_empty() => {
@@ -89,6 +100,8 @@ impl<'a> RequestFacts<'a> {
         RequestFacts {
             method,
             cseq,
+            rack_cseq: None,
+            body: None,
             contact: b"",
             timeout: None,
             flow,
@@ -96,6 +109,27 @@ impl<'a> RequestFacts<'a> {
             dst_leg: matched.dst_leg,
             callee_leg: matched.callee_leg,
         }
+    }
+}
+
+/// The bookkeeping of a request that goes on to a leg: its numbers, the media, a sign of life.
+fn follow(record: &mut Record, settings: &Settings, facts: &RequestFacts<'_>) -> NewNumbers {
+    let RequestFacts { method, cseq, direction, dst_leg, callee_leg, .. } = *facts;
+    record.heard_from(if direction == Direction::Downstream { 0 } else { callee_leg });
+    let known = record.number_of(dst_leg, cseq);
+    let invite = method == DialogMethod::Invite;
+    if !(invite && known.is_some()) {
+        let body = facts.body.as_ref();
+        record.request_negotiates(settings, callee_leg, method, direction, body);
+    }
+    if method == DialogMethod::Ack {
+        return NewNumbers { cseq: known.filter(|sent| *sent != cseq), rack_cseq: None };
+    }
+    let rack = facts.rack_cseq;
+    NewNumbers {
+        cseq: record.number_for(dst_leg, cseq, invite),
+        rack_cseq: rack
+            .and_then(|number| record.number_of(dst_leg, number).filter(|sent| *sent != number)),
     }
 }
 

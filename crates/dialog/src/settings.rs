@@ -57,6 +57,29 @@ pub enum LateAnswer {
     Release,
 }
 
+/// Which bodies a dialog keeps (§1.2): each one shared blob.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum KeepSdp {
+    /// Where somebody needs them: dialogs with re-INVITE pings.
+    #[default]
+    Auto,
+    /// Those of every dialog, so that listings show them.
+    Always,
+    /// None. A re-INVITE ping then is an OPTIONS.
+    Never,
+}
+
+/// Where our own requests to a leg are sent (lessons 23).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LegTarget {
+    /// To its Contact or Route, as RFC 3261 §12.2.1.1 says; to where it last came from if that
+    /// leads nowhere.
+    #[default]
+    Contact,
+    /// To where it last came from, for phones behind NAT. Behind another proxy the Route counts.
+    Flow,
+}
+
 /// The longest a state-5 dialog may stay in the table beyond its `delete_delay`, in seconds,
 /// whoever still holds it. Costs one record per dialog ended in that time.
 pub const LINGER_SECONDS_MAX: u32 = 32;
@@ -101,6 +124,9 @@ pub const PROFILE_VALUE_BYTES_MAX: usize = 1024;
 /// The largest `log_profile_hash_size`: 16,384 parts of 64 bytes per profile.
 pub const LOG_PROFILE_HASH_SIZE_MAX: u32 = 14;
 
+/// How many requests of modules may be under way within one dialog. More are refused.
+pub const ASKED_MAX: usize = 32;
+
 /// How many requests to end a dialog may wait for the shell. More are refused.
 pub const INTENTS_MAX: usize = 65_536;
 
@@ -139,6 +165,23 @@ pub struct Settings {
     pub dialogs_max: usize,
     /// How many tombstones may exist at once; beyond, the dialog leaves none. Default 500,000.
     pub tombstones_max: usize,
+    /// Seconds between two OPTIONS pings of a side; at least 1. Default 30.
+    pub options_ping_interval: u32,
+    /// Seconds between two re-INVITE pings of a side; at least 1. Default 300.
+    pub reinvite_ping_interval: u32,
+    /// So many pings in a row without an answer end the call; at least 1. Too few lose calls with a
+    /// bad network, too many let dead ones linger an interval longer each. Default 2 (decision D12).
+    pub ping_failures_max: u32,
+    /// Which bodies are kept. Default [`KeepSdp::Auto`].
+    pub keep_sdp: KeepSdp,
+    /// Where our own requests go. Default [`LegTarget::Contact`].
+    pub leg_target: LegTarget,
+    /// Header lines for our BYEs, each with its CRLF (`dlg_extra_hdrs`). Default none.
+    pub extra_headers: Box<[u8]>,
+    /// A PRACK of ours that is not accepted ends the call with 502 (§6.5). Default false.
+    pub auto_prack_hangup_on_failure: bool,
+    /// Seconds to wait for the final reply to a PRACK of ours. Default 3.
+    pub auto_prack_fr_timeout: u32,
     /// A profile with values has 2 to the power of this many parts, with a lock each; at most
     /// [`LOG_PROFILE_HASH_SIZE_MAX`]. Default 4.
     pub log_profile_hash_size: u32,
@@ -160,6 +203,14 @@ impl Default for Settings {
             node_id: None,
             dialogs_max: 2_000_000,
             tombstones_max: 500_000,
+            options_ping_interval: 30,
+            reinvite_ping_interval: 300,
+            ping_failures_max: 2,
+            keep_sdp: KeepSdp::default(),
+            leg_target: LegTarget::default(),
+            extra_headers: Box::default(),
+            auto_prack_hangup_on_failure: false,
+            auto_prack_fr_timeout: 3,
             log_profile_hash_size: 4,
         }
     }

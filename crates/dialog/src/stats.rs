@@ -1,7 +1,7 @@
 //! Statistics (spec dialog.md §2.5, §14.3): gauges are membership, counters only rise.
 
 use crate::table::Content;
-use crate::{Dialogs, State};
+use crate::{Dialogs, Outcome, State};
 
 /// What a shard counts. Gauges change in `enter`, `leave` and `moved` alone.
 #[derive(Clone, Copy, Debug, Default)]
@@ -13,6 +13,11 @@ pub(crate) struct Counts {
     pub(crate) late_answers: u64,
     pub(crate) bogus: u64,
     pub(crate) links_refused: u64,
+    pub(crate) races: u64,
+    pub(crate) byes_failed: u64,
+    pub(crate) pings_sent: u64,
+    pub(crate) pings_answered: u64,
+    pub(crate) pings_failed: u64,
 }
 
 impl Counts {
@@ -23,6 +28,15 @@ impl Counts {
     pub(crate) const fn leave(&mut self, state: State) {
         let members = &mut self.members[state as usize];
         *members = members.saturating_sub(1);
+    }
+
+    pub(crate) const fn ping_ended(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Reply(408 | 481) | Outcome::TimedOut | Outcome::NotSent => {
+                self.pings_failed += 1;
+            }
+            Outcome::Reply(_) => self.pings_answered += 1,
+        }
     }
 
     pub(crate) const fn moved(&mut self, old: State, new: State) {
@@ -56,6 +70,16 @@ pub struct Statistics {
     pub bogus_events: u64,
     /// Profile links refused because a bound was hit.
     pub profile_links_refused: u64,
+    /// Answers that crossed a CANCEL or an early BYE (§2.4.4).
+    pub races: u64,
+    /// BYEs of ours that got no 2xx.
+    pub byes_failed: u64,
+    /// Pings sent.
+    pub pings_sent: u64,
+    /// Pings that were answered, whatever the answer.
+    pub pings_answered: u64,
+    /// Pings that nobody answered, or by a peer that does not know the call.
+    pub pings_failed: u64,
     /// Callbacks that panicked.
     pub callback_panics: u64,
 }
@@ -81,6 +105,11 @@ impl Dialogs {
             sum.late_answers += counts.late_answers;
             sum.bogus_events += counts.bogus;
             sum.profile_links_refused += counts.links_refused;
+            sum.races += counts.races;
+            sum.byes_failed += counts.byes_failed;
+            sum.pings_sent += counts.pings_sent;
+            sum.pings_answered += counts.pings_answered;
+            sum.pings_failed += counts.pings_failed;
         }
         sum
     }

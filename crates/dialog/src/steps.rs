@@ -9,7 +9,7 @@
 //! End     ─► build CANCEL or BYEs      Note ─► one log line
 //! ```
 
-use crate::{DialogKey, Direction, Intent, State};
+use crate::{DialogKey, Direction, Intent, Outcome, OwnRequest, State};
 use duologue_sip::Tick;
 
 /// A transition, numbered over the whole table (§14.2 is built from it on demand).
@@ -83,6 +83,12 @@ pub enum Note {
     TooManyLegs,
     /// A text of the message is too long to be kept; the dialog stays as it was.
     TextTooLong,
+    /// The answer crossed a CANCEL or an early BYE (§2.4.4). True if the call is released soon.
+    Raced(bool),
+    /// A BYE of ours did not get a 2xx: this leg may not know that the call is over.
+    ByeFailed(u16, Outcome),
+    /// A PRACK of ours was not accepted (§6.5).
+    PrackFailed(Outcome),
 }
 
 /// One thing for the shell to do.
@@ -98,7 +104,14 @@ pub enum Step {
     DecideExpiry(DialogKey),
     /// The dialog must be ended by messages: see [`Dialogs::begin_end`](crate::Dialogs::begin_end).
     End(Intent),
-    /// ACK and BYE the callee leg that answered too late (`late_answer=release`).
+    /// Send this and report its outcome: [`Dialogs::own_request_ended`](crate::Dialogs::own_request_ended).
+    Send(Box<OwnRequest>),
+    /// Refuse the INVITE with this status, on all its branches.
+    Refuse(DialogKey, u16),
+    /// Tell those who asked how the end went: [`Dialogs::report_end`](crate::Dialogs::report_end).
+    Report(DialogKey),
+    /// ACK and BYE the callee legs that answered too late (`late_answer=release`):
+    /// [`Dialogs::release_late`](crate::Dialogs::release_late).
     ReleaseLate(DialogKey),
     /// For the log.
     Note(DialogKey, Note),
@@ -148,6 +161,10 @@ impl Steps {
 
     pub(crate) fn push(&mut self, step: Step) {
         self.list.push(step);
+    }
+
+    pub(crate) fn extend(&mut self, steps: impl IntoIterator<Item = Step>) {
+        self.list.extend(steps);
     }
 
     pub(crate) fn fire(&mut self, key: DialogKey, what: Fire) {

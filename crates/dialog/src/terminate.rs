@@ -1,25 +1,36 @@
 //! Ending a dialog from the middle (spec dialog.md §7): asked for by anybody at any time, carried
 //! out by whoever runs the call.
 
-use crate::engine::Cause;
-use crate::leg::{Leg, LegState};
+use crate::ending::Report;
+use crate::leg::LegState;
 use crate::record::Record;
 use crate::settings::INTENTS_MAX;
-use crate::{Dialog, DialogKey, Dialogs, EndReason, Gone, MachineEvent, State, Steps};
-use duologue_sip::{Flow, Moment};
+use crate::{Dialog, DialogKey, Dialogs, EndReason, EndReport, Gone, OwnRequest, Purpose, State};
+use duologue_sip::Moment;
 use std::fmt;
 use std::time::Duration;
 
 /// How long we wait for the outcome of our own BYEs: Timer F of RFC 3261 and a little more.
 pub const ENDING_MAX: Duration = Duration::from_secs(40);
 
-/// Somebody wants this dialog ended: answer with [`Dialogs::begin_end`].
+/// Somebody wants something of this dialog that only its call can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Intent {
     /// The dialog.
     pub key: DialogKey,
     /// The shell's word for the call that owns it.
     pub owner: u64,
+    /// What is wanted.
+    pub wish: Wish,
+}
+
+/// What somebody wants of a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Its end: answer with [`Dialogs::begin_end`].
+    End,
+    /// That requests are sent within it: answer with [`Dialogs::take_asked`].
+    Send,
 }
 
 /// The wish to end a dialog was heard.
@@ -57,39 +68,12 @@ impl std::error::Error for TerminateError {}
 pub enum EndPlan {
     /// It rings: cancel every branch of its INVITE. The 487 that follows ends it.
     Cancel,
-    /// It was answered: send these BYEs, the caller's first. Report the first outcome of any with
-    /// [`Dialogs::bye_settled`].
-    Byes(Vec<ByeRequest>),
+    /// It was answered: send these in their order, the BYE to the caller before that to the
+    /// callee. An answer that nobody acknowledged is acknowledged first. Report each BYE's outcome
+    /// with [`Dialogs::own_request_ended`]; the first one ends the dialog.
+    Byes(Vec<OwnRequest>),
     /// It has ended meanwhile, or its BYEs were handed out before: nothing to do.
     Ended,
-}
-
-/// A BYE to one leg, as if its peer sent it (§6.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ByeRequest {
-    /// The leg it goes to; 0 is the caller.
-    pub leg: u16,
-    /// Request-URI.
-    pub request_uri: Vec<u8>,
-    /// Route values, joined by commas; may be empty.
-    pub routes: Vec<u8>,
-    /// The URI that says where to send it (RFC 3261 §12.2.1.1): the first route's, loose or
-    /// strict, else the Request-URI.
-    pub next_hop: Vec<u8>,
-    /// Call-ID.
-    pub call_id: Vec<u8>,
-    /// From URI.
-    pub from_uri: Vec<u8>,
-    /// From-tag.
-    pub from_tag: Vec<u8>,
-    /// To URI.
-    pub to_uri: Vec<u8>,
-    /// To-tag.
-    pub to_tag: Vec<u8>,
-    /// CSeq number.
-    pub cseq: u32,
-    /// The way to the leg, if known; else by Route or Request-URI.
-    pub flow: Option<Flow>,
 }
 
 impl Dialog {
@@ -100,6 +84,41 @@ impl Dialog {
     /// [`TerminateError`].
     #[doc(alias = "terminate_dlg")]
     pub fn terminate(&self, reason: EndReason) -> Result<Heard, TerminateError> {
+        self.terminate_with(reason, None)
+    }
+
+    /// Like [`terminate`](Self::terminate), and `report` hears what came of it on each leg: once,
+    /// when all BYEs have their outcome, or a call that rang is over.
+    ///
+    /// ```
+    /// # use duologue_dialog::{Dialog, EndReason};
+    /// # fn end(dialog: &Dialog) {
+    /// let asked = dialog.terminate_and_report(EndReason::new("fraud"), |report| {
+    ///     for leg in &report.legs {
+    ///         println!("leg {}: {:?}", leg.leg, leg.outcome);
+    ///     }
+    /// });
+    /// # let _ = asked;
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TerminateError`]; the closure is dropped then.
+    pub fn terminate_and_report(
+        &self,
+        reason: EndReason,
+        report: impl FnOnce(&EndReport) + Send + 'static,
+    ) -> Result<Heard, TerminateError> {
+        self.terminate_with(reason, Some(Box::new(report)))
+    }
+
+    fn terminate_with(
+        &self,
+        reason: EndReason,
+        mut report: Option<Report>,
+    ) -> Result<Heard, TerminateError> {
+        // a refused closure is dropped at the end of this method, where no lock is held
+        let report = &mut report;
         let table = self.table();
         let heard = table.with(self.key(), |record| {
             if record.state.is_ended() {
@@ -111,7 +130,10 @@ impl Dialog {
                 record.note_reason(reason);
                 Heard::Queued
             };
-            let intent = Intent { key: self.key(), owner: record.owner };
+            if let Some(report) = report.take() {
+                record.report_end_to(report);
+            }
+            let intent = Intent { key: self.key(), owner: record.owner, wish: Wish::End };
             Ok((heard, (!record.ending_begun).then_some(intent)))
         });
         let (heard, intent) = heard.unwrap_or(Err(TerminateError::NotActive))?;
@@ -136,8 +158,8 @@ impl Dialogs {
         self.by_id(id).ok_or(TerminateError::NotActive)?.terminate(reason)
     }
 
-    /// Where wishes to end a dialog go: called from any thread, without a lock; it must only pass
-    /// the intent on to the call's queue. Set it once; without it, intents wait for
+    /// Where wishes go: called from any thread, without a lock; it must only pass the intent on to
+    /// the call's queue. Set it once; without it, intents wait for
     /// [`take_intent`](Self::take_intent). False if it was set before.
     pub fn set_mailbox(&self, post: impl Fn(Intent) + Send + Sync + 'static) -> bool {
         self.inner.mailbox.set(Box::new(post)).is_ok()
@@ -148,7 +170,7 @@ impl Dialogs {
         self.inner.intents.lock().pop_front()
     }
 
-    fn post(&self, intent: Intent) -> bool {
+    pub(crate) fn post(&self, intent: Intent) -> bool {
         if let Some(mailbox) = self.inner.mailbox.get() {
             mailbox(intent);
             return true;
@@ -161,12 +183,13 @@ impl Dialogs {
         room
     }
 
-    /// What has to be sent to end this dialog. From now on it ends within 40 s, whatever becomes
-    /// of the BYEs.
+    /// What has to be sent to end this dialog, built whole before anything changes. From now on it
+    /// ends within 40 s, whatever becomes of the BYEs.
     ///
     /// # Errors
     /// [`Gone`].
     pub fn begin_end(&self, now: Moment, key: DialogKey) -> Result<EndPlan, Gone> {
+        let headers = &self.settings().extra_headers;
         self.with_timer(key, |record| {
             record.ending = true;
             match record.state {
@@ -176,172 +199,68 @@ impl Dialogs {
                 State::ConfirmedNa | State::Confirmed => {
                     record.ending_begun = true;
                     record.ending_at = record.ending_at.min(now.tick + ENDING_MAX);
-                    EndPlan::Byes(byes(record))
+                    EndPlan::Byes(byes(record, key, headers))
                 }
             }
         })
     }
 
-    /// The first of our BYEs got a final reply, timed out, or could not be sent: the dialog ends.
-    /// Later outcomes change nothing.
+    /// What releases callees that answered a call which had failed already (decision D3,
+    /// `late_answer=release`): an ACK and a BYE to each.
     ///
     /// # Errors
     /// [`Gone`].
-    pub fn bye_settled(
-        &self,
-        now: Moment,
-        key: DialogKey,
-        steps: &mut Steps,
-    ) -> Result<State, Gone> {
-        self.apply(now, key, MachineEvent::InternalEnd, Cause::default(), steps)
+    pub fn release_late(&self, key: DialogKey) -> Result<Vec<OwnRequest>, Gone> {
+        let headers = &self.settings().extra_headers;
+        self.with(key, |record| {
+            let mut requests = Vec::new();
+            for leg in answered(record) {
+                requests.extend(ack_of_invite(record, key, leg));
+                requests.extend(bye(record, key, leg, leg, headers));
+                record.legs[leg as usize].state = LegState::Ended;
+            }
+            requests
+        })
     }
 }
 
 /// A pair of BYEs per answered leg (decision D2), the caller's first.
-fn byes(record: &Record) -> Vec<ByeRequest> {
-    let caller = &record.legs[0];
-    let mut byes = Vec::new();
-    let answered =
-        record.legs.iter().enumerate().skip(1).filter(|(_, leg)| leg.state == LegState::Answered);
-    for (number, callee) in answered {
-        let from_uri = or_else(callee.mangled_from(), record.caller_uri());
-        let to_uri = or_else(callee.mangled_to(), record.callee_uri());
-        byes.push(bye(
-            record,
-            (0, caller),
-            (record.callee_uri(), callee.tag()),
-            (record.caller_uri(), caller.tag()),
-        ));
-        byes.push(bye(
-            record,
-            (number as u16, callee),
-            (from_uri, caller.tag()),
-            (to_uri, callee.tag()),
-        ));
+fn byes(record: &mut Record, key: DialogKey, headers: &[u8]) -> Vec<OwnRequest> {
+    let mut requests = Vec::new();
+    for callee in answered(record) {
+        // lessons 15: the caller may be gone since its CANCEL, so who acknowledges its answer?
+        if record.state == State::ConfirmedNa {
+            requests.extend(ack_of_invite(record, key, callee));
+        }
+        for leg in [0, callee] {
+            requests.extend(bye(record, key, leg, callee, headers));
+            record.bye_handed_out(leg, callee);
+        }
     }
-    byes
+    requests
 }
 
-fn or_else<'a>(mangled: &'a [u8], original: &'a [u8]) -> &'a [u8] {
-    if mangled.is_empty() { original } else { mangled }
+fn answered(record: &Record) -> Vec<u16> {
+    let callees = record.legs.iter().enumerate().skip(1);
+    let answered = callees.filter(|(_, leg)| leg.state == LegState::Answered);
+    answered.map(|(number, _)| number as u16).collect()
 }
 
 fn bye(
-    record: &Record,
-    (number, leg): (u16, &Leg),
-    (from_uri, from_tag): (&[u8], &[u8]),
-    (to_uri, to_tag): (&[u8], &[u8]),
-) -> ByeRequest {
-    let Target { request_uri, routes, next_hop } = Target::of(leg.contact(), leg.routes());
-    ByeRequest {
-        leg: number,
-        request_uri,
-        routes,
-        next_hop,
-        call_id: record.call_id().into(),
-        from_uri: from_uri.into(),
-        from_tag: from_tag.into(),
-        to_uri: to_uri.into(),
-        to_tag: to_tag.into(),
-        cseq: leg.r_cseq.max(leg.last_gen_cseq).wrapping_add(1),
-        flow: leg.flow,
-    }
+    record: &mut Record,
+    key: DialogKey,
+    leg: u16,
+    callee: u16,
+    headers: &[u8],
+) -> Option<OwnRequest> {
+    let bye = record.own_request(key, leg, callee, Purpose::Bye, b"BYE")?;
+    record.holds = record.holds.saturating_add(1);
+    Some(OwnRequest { headers: headers.into(), ..bye })
 }
 
-/// Where a request within a dialog goes, and what it says there.
-struct Target {
-    request_uri: Vec<u8>,
-    routes: Vec<u8>,
-    next_hop: Vec<u8>,
-}
-
-impl Target {
-    // RFC 3261 §12.2.1.1: a loose first route keeps the target in the Request-URI; a strict one
-    // takes its place, and the target becomes the last Route.
-    fn of(contact: &[u8], routes: &[u8]) -> Self {
-        let first_end = first_value_end(routes);
-        let first = uri_of(&routes[..first_end]);
-        if first.is_empty() {
-            return Self {
-                request_uri: contact.into(),
-                routes: routes.into(),
-                next_hop: contact.into(),
-            };
-        }
-        if is_loose(first) {
-            return Self {
-                request_uri: contact.into(),
-                routes: routes.into(),
-                next_hop: first.into(),
-            };
-        }
-        let mut rest = routes.get(first_end + 1..).unwrap_or_default().to_vec();
-        if !rest.is_empty() {
-            rest.push(b',');
-        }
-        rest.push(b'<');
-        rest.extend_from_slice(contact);
-        rest.push(b'>');
-        Self { request_uri: first.into(), routes: rest, next_hop: first.into() }
-    }
-}
-
-/// The end of the first of several comma-joined values.
-fn first_value_end(values: &[u8]) -> usize {
-    let (mut bracketed, mut quoted, mut escaped) = (false, false, false);
-    for (at, &byte) in values.iter().enumerate() {
-        if std::mem::take(&mut escaped) {
-            continue;
-        }
-        match byte {
-            b'\\' if quoted => escaped = true,
-            b'"' if !bracketed => quoted = !quoted,
-            b'<' if !quoted => bracketed = true,
-            b'>' if !quoted => bracketed = false,
-            b',' if !quoted && !bracketed => return at,
-            _ => {}
-        }
-    }
-    values.len()
-}
-
-/// What stands between the angle brackets of one value, or the value itself.
-fn uri_of(value: &[u8]) -> &[u8] {
-    let open = value.iter().rposition(|&b| b == b'<').map_or(0, |at| at + 1);
-    let close = value[open..].iter().position(|&b| b == b'>').map_or(value.len(), |at| open + at);
-    value[open..close].trim_ascii()
-}
-
-fn is_loose(uri: &[u8]) -> bool {
-    let parameters = uri.split(|&b| b == b'?').next().unwrap_or_default();
-    parameters.split(|&b| b == b';').skip(1).any(|parameter| {
-        let name = parameter.split(|&b| b == b'=').next().unwrap_or_default();
-        name.trim_ascii().eq_ignore_ascii_case(b"lr")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // RFC 3261 §12.2.1.1; dialog.md §6.4
-    #[test]
-    fn targets_behind_loose_and_strict_routers() {
-        let contact = b"sip:bob@1.1.1.1";
-        let of = |routes: &[u8]| {
-            let target = Target::of(contact, routes);
-            [target.request_uri, target.routes, target.next_hop]
-                .map(|text| String::from_utf8(text).unwrap())
-        };
-        assert_eq!(of(b""), ["sip:bob@1.1.1.1", "", "sip:bob@1.1.1.1"]);
-        assert_eq!(
-            of(b"\"a, b\" <sip:p1;lr>,<sip:p2>"),
-            ["sip:bob@1.1.1.1", "\"a, b\" <sip:p1;lr>,<sip:p2>", "sip:p1;lr"]
-        );
-        assert_eq!(
-            of(b"<sip:p1;x=lr>,<sip:p2;lr>"),
-            ["sip:p1;x=lr", "<sip:p2;lr>,<sip:bob@1.1.1.1>", "sip:p1;x=lr"]
-        );
-        assert_eq!(of(b"<sip:p1>"), ["sip:p1", "<sip:bob@1.1.1.1>", "sip:p1"]);
-    }
+/// The ACK that the caller owes for the first answer.
+fn ack_of_invite(record: &Record, key: DialogKey, callee: u16) -> Option<OwnRequest> {
+    let received = record.legs[0].inv_cseq;
+    let cseq = record.number_of(callee, received).unwrap_or(received);
+    record.own_ack(key, callee, callee, cseq)
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use duologue_dialog::*;
-use support::{World, reply};
+use support::{World, reply, text};
 
 fn settings() -> Settings {
     Settings { default_timeout: 100, ..Settings::default() }
@@ -79,20 +79,21 @@ fn expiry_with_byes() {
     world.pass(100);
     assert_eq!(world.seen(), ["end"]);
     assert_eq!((dialog.state(), dialog.timeout(world.now)), (Ok(State::Confirmed), Ok(0)));
-    let EndPlan::Byes(byes) = world.dialogs.begin_end(world.now, dialog.key()).unwrap() else {
-        panic!("an answered call is ended by BYEs")
-    };
+    let byes = world.byes(&dialog);
     // §7: to the caller first; §6.4: URIs and tags as if the other endpoint were sending
     let [caller, callee] = &byes[..] else { panic!("two BYEs") };
-    assert_eq!((caller.leg, &*caller.request_uri), (0, &b"sip:alice@127.0.0.1:5061"[..]));
-    assert_eq!((&*caller.from_tag, &*caller.to_tag, caller.cseq), (&b"b"[..], &b"a"[..], 1));
-    assert_eq!((callee.leg, &*callee.request_uri), (1, &b"sip:bob@127.0.0.1:5062"[..]));
-    assert_eq!((&*callee.from_tag, &*callee.to_tag, callee.cseq), (&b"a"[..], &b"b"[..], 11));
+    let alice = "<sip:alice@127.0.0.1:5061>;tag=a";
+    let bob = "<sip:bob@127.0.0.1:5060>;tag=b";
+    assert_eq!((caller.link.leg, &*caller.request_uri), (0, &b"sip:alice@127.0.0.1:5061"[..]));
+    assert_eq!((text(&caller.from), text(&caller.to), caller.cseq), (bob, alice, 1));
+    assert_eq!((callee.link.leg, &*callee.request_uri), (1, &b"sip:bob@127.0.0.1:5062"[..]));
+    assert_eq!((text(&callee.from), text(&callee.to), callee.cseq), (alice, bob, 11));
     assert_eq!((caller.flow, callee.flow), (Some(support::flow(5061)), Some(support::flow(5062))));
 
-    world.bye_settled(&dialog);
-    assert_eq!(world.seen(), ["4 -> 5", "TERMINATED Lifetime Timeout", "DESTROY"]);
-    world.bye_settled(&dialog);
+    world.settled(caller, Outcome::Reply(200));
+    assert_eq!(world.seen(), ["4 -> 5", "TERMINATED Lifetime Timeout"]);
+    world.settled(callee, Outcome::Reply(200));
+    assert_eq!(world.seen(), ["DESTROY"], "it stays readable until both sides answered");
     let statistics = world.dialogs.statistics();
     assert_eq!((statistics.expired_dialogs, statistics.active_dialogs), (1, 0));
 }
@@ -165,7 +166,7 @@ fn terminate_is_queued() {
     let dialog = world.answered("call");
     assert_eq!(dialog.terminate(EndReason::new("Fraud")), Ok(Heard::Queued));
     assert_eq!(dialog.terminate(EndReason::MI_TERMINATION), Ok(Heard::AlreadyEnding));
-    let intent = Some(Intent { key: dialog.key(), owner: 77 });
+    let intent = Some(Intent { key: dialog.key(), owner: 77, wish: Wish::End });
     assert_eq!((world.dialogs.take_intent(), world.dialogs.take_intent()), (intent, intent));
     let plan = world.dialogs.begin_end(world.now, dialog.key()).unwrap();
     assert!(matches!(plan, EndPlan::Byes(_)));
@@ -174,7 +175,7 @@ fn terminate_is_queued() {
     assert_eq!(world.dialogs.take_intent(), None);
     // §7: a BYE that arrives meanwhile wins the state change, not the reason
     world.request(&dialog, DialogMethod::Bye, 1, "b", "a");
-    assert_eq!(world.seen(), ["4 -> 5", "TERMINATED Fraud", "DESTROY"]);
+    assert_eq!(world.seen(), ["4 -> 5", "TERMINATED Fraud"]);
     assert_eq!(dialog.terminate(EndReason::MI_TERMINATION), Err(TerminateError::NotActive));
 }
 
@@ -186,7 +187,9 @@ fn lost_byes_end_the_dialog_all_the_same() {
     dialog.terminate(EndReason::MI_TERMINATION).unwrap();
     world.dialogs.begin_end(world.now, dialog.key()).unwrap();
     world.pass(41);
-    assert_eq!(world.seen(), ["4 -> 5", "TERMINATED MI Termination", "DESTROY"]);
+    assert_eq!(world.seen(), ["4 -> 5", "TERMINATED MI Termination"]);
+    world.pass(33);
+    assert_eq!(world.seen(), ["DESTROY"], "nothing stays in state 5 for ever");
 }
 
 // §7: asked to end while it rings, answered nevertheless: ended by BYEs

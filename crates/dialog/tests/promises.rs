@@ -39,9 +39,14 @@ fn happen(world: &mut World, dice: &mut Dice, dialog: &Dialog) {
         12 if dice.roll(4) == 0 => drop(dialog.terminate(EndReason::MI_TERMINATION)),
         13 => drop(dialog.set_timeout(world.now, 20 + cseq)),
         14 => {
-            let _ = world.dialogs.begin_end(world.now, dialog.key());
-            if dice.roll(2) == 0 {
-                world.bye_settled(dialog);
+            let Ok(EndPlan::Byes(byes)) = world.dialogs.begin_end(world.now, dialog.key()) else {
+                return;
+            };
+            let outcomes = [Outcome::Reply(200), Outcome::Reply(481), Outcome::TimedOut];
+            for bye in byes.iter().filter(|bye| bye.link.purpose == Purpose::Bye) {
+                if dice.roll(2) == 0 {
+                    world.settled(bye, outcomes[dice.roll(3) as usize]);
+                }
             }
         }
         _ => world.sent(dialog, [183, 200, 408][dice.roll(3) as usize]),

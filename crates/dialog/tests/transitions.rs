@@ -130,10 +130,9 @@ fn bookkeeping_of_requests_within() {
 
     let mut steps = Steps::new();
     let contact = b"sip:answer@10.0.0.2";
-    world
-        .dialogs
-        .response_within(&matched, DialogMethod::Update, 200, contact, &mut steps)
-        .unwrap();
+    let request = Within { matched, method: DialogMethod::Update, cseq: 1 };
+    let facts = ResponseFacts { status: 200, contact, reliable: false, body: None };
+    world.dialogs.response_within(&request, &facts, &mut steps).unwrap();
     assert_eq!(&*dialog.snapshot().unwrap().legs[0].contact, contact);
     assert!(matches!(
         steps.as_slice(),

@@ -40,6 +40,8 @@ pub enum Job {
     DialogDeadline(DialogKey),
     /// Somebody asked for the end of a dialog (API, management, the engine itself).
     EndDialog(DialogKey, Ending),
+    /// A module asked for requests to be sent within a dialog.
+    SendWithin(DialogKey),
     /// A send failed after the fact: the branch that used it fails.
     SendFailed {
         /// Which transaction of the call.

@@ -1,6 +1,6 @@
 //! What a route runs on: one message, and all that the script decided about it so far.
 
-use duologue_dialog::{Dialog, DialogKey, DialogMethod, Direction, Matched, Steps};
+use duologue_dialog::{Dialog, DialogKey, Direction, Steps, Within};
 use duologue_script::{AvpList, RouteId, RouteKind};
 use duologue_sip::{Edits, Flow, Message, StatusCode};
 use duologue_transaction::{BranchIndex, TransactionId, Winner};
@@ -54,8 +54,9 @@ impl CurrentDialog {
     }
 
     /// The dialog that a request was matched to.
-    pub fn within(matched: Matched, method: DialogMethod) -> Self {
-        let role = DialogRole::Within(matched, method);
+    pub fn within(request: Within) -> Self {
+        let Within { matched, .. } = request;
+        let role = DialogRole::Within(request);
         Self { key: matched.key, role, direction: matched.direction }
     }
 
@@ -74,8 +75,10 @@ impl DialogLink {
     /// As the context of the transaction's request has it.
     pub fn current(self) -> CurrentDialog {
         let direction = match self.role {
-            DialogRole::Within(matched, _) => matched.direction,
-            DialogRole::Initial | DialogRole::Ending { .. } => Direction::Downstream,
+            DialogRole::Within(request) => request.matched.direction,
+            DialogRole::Initial => Direction::Downstream,
+            DialogRole::Own(own) if own.leg == 0 => Direction::Upstream,
+            DialogRole::Own(_) => Direction::Downstream,
         };
         CurrentDialog { key: self.key, role: self.role, direction }
     }

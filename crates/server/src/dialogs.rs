@@ -4,11 +4,12 @@
 //! and what it asks for in return (callbacks, cancelling, BYEs) is carried out in its order.
 
 use duologue_dialog::{
-    CreateError, Dialog, DialogFlags, DialogKey, DialogMethod, EndPlan, EventMessage, InviteFacts,
-    MatchFacts, MatchMode, Matched, NotMutable, Note, ReplyFacts, RequestFacts, Step, Steps,
+    BodyFacts, CreateError, Dialog, DialogFlags, DialogKey, DialogMethod, EndPlan, EventMessage,
+    InviteFacts, MatchFacts, MatchMode, NewNumbers, NotMutable, Note, Outcome, OwnLink, OwnRequest,
+    PanicReport, ReplyFacts, RequestFacts, ResponseFacts, Step, Steps, Within,
 };
-use duologue_sip::{Edits, HeaderRef, Message, Method};
-use duologue_transaction::{BranchIndex, CancelReason, TransactionId, Winner};
+use duologue_sip::{Edits, HeaderName, HeaderRef, Message, Method};
+use duologue_transaction::{BranchIndex, CancelReason, SEND_FAILED, TransactionId, Winner};
 use smallvec::SmallVec;
 
 use crate::call::Ending;
@@ -17,6 +18,7 @@ use crate::own_requests;
 use crate::relay::with_transaction;
 use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
+use crate::{effects, upstream};
 
 /// A message as callbacks of dialogs see it.
 pub struct Shown<'s, 'm> {
@@ -82,9 +84,7 @@ pub fn carry_out(
             Step::Changed(_) => {}
             Step::Fire(firing) => {
                 let shown = message.as_mut().map(|message| &mut **message as &mut dyn EventMessage);
-                for panic in turn.node.dialogs.fire(&firing, shown) {
-                    tracing::error!(call_id = %turn.call_id(), "a dialog callback panicked: {panic}");
-                }
+                log_panics(turn, turn.node.dialogs.fire(&firing, shown));
             }
             // The route hooks are set by script functions that are not built yet.
             Step::Route(..) => {}
@@ -92,7 +92,14 @@ pub fn carry_out(
                 let _ = turn.node.dialogs.expire(turn.now, key, steps);
             }
             Step::End(intent) => end(turn, intent.key, &Ending::default(), steps),
-            Step::ReleaseLate(_) => {}
+            Step::Send(own) => send(turn, &own, b"", steps),
+            Step::Refuse(key, status) => refuse(turn, key, status),
+            Step::Report(key) => log_panics(turn, turn.node.dialogs.report_end(key)),
+            Step::ReleaseLate(key) => {
+                for own in turn.node.dialogs.release_late(key).unwrap_or_default() {
+                    send(turn, &own, b"", steps);
+                }
+            }
             Step::Note(key, note) => log_note(turn, key, note),
         }
     }
@@ -110,9 +117,27 @@ fn log_note(turn: &Turn<'_>, key: DialogKey, note: Note) {
             tracing::warn!(%call_id, %did, "too many legs: the branch is not tracked");
         }
         Note::TextTooLong => tracing::warn!(%call_id, %did, "texts too long: not taken over"),
+        Note::Raced(true) => {
+            tracing::warn!(%call_id, %did, "answered although given up: released soon");
+        }
+        Note::Raced(false) => {
+            tracing::warn!(%call_id, %did, "answered although given up: left to its caller");
+        }
+        Note::ByeFailed(leg, outcome) => {
+            tracing::warn!(%call_id, %did, leg, ?outcome, "a leg did not accept our BYE");
+        }
+        Note::PrackFailed(outcome) => {
+            tracing::warn!(%call_id, %did, ?outcome, "our PRACK was not accepted");
+        }
         Note::Bogus(state, event) => {
             tracing::debug!(%call_id, %did, ?state, ?event, "unexpected event");
         }
+    }
+}
+
+fn log_panics(turn: &Turn<'_>, panics: Vec<PanicReport>) {
+    for panic in panics {
+        tracing::error!(call_id = %turn.call_id(), "a dialog callback panicked: {panic}");
     }
 }
 
@@ -162,7 +187,10 @@ pub fn create(ctx: &mut Context<'_>, flags: DialogFlags) -> Result<Dialog, Creat
         to_tag: to.tag().unwrap_or_default(),
         from_uri: from.uri_bytes(),
         to_uri: to.uri_bytes(),
+        from_display: from.display(),
+        to_display: to.display(),
         cseq: cseq.number,
+        body: body(message),
         contact: contact(message),
         record_routes: &record_routes,
         flow: ctx.flow,
@@ -240,10 +268,14 @@ pub fn match_request(ctx: &mut Context<'_>, did: Option<&[u8]>, mode: MatchMode)
     };
     let Ok(matched) = ctx.turn.node.dialogs.match_request(&facts, mode) else { return false };
     let method = dialog_method(message.method());
-    ctx.dialog = Some(CurrentDialog::within(matched, method));
+    let cseq = message.cseq().map(|cseq| cseq.number).unwrap_or_default();
+    ctx.dialog = Some(CurrentDialog::within(Within { matched, method, cseq }));
+    let rack = message.rack().ok().filter(|_| method == DialogMethod::Prack);
     let facts = RequestFacts {
         method,
-        cseq: message.cseq().map(|cseq| cseq.number).unwrap_or_default(),
+        cseq,
+        rack_cseq: rack.map(|rack| rack.cseq.number),
+        body: body(message),
         contact: contact(message),
         timeout: ctx.draft.dialog_timeout.take(),
         flow: ctx.flow,
@@ -252,15 +284,33 @@ pub fn match_request(ctx: &mut Context<'_>, did: Option<&[u8]>, mode: MatchMode)
         callee_leg: matched.callee_leg,
     };
     if matched.tombstone {
+        let late = Some(&matched).filter(|_| method != DialogMethod::Ack);
+        let cseq = late.and_then(|matched| ctx.turn.node.dialogs.number_for_late(matched));
+        renumber(ctx, NewNumbers { cseq, rack_cseq: None });
         return true;
     }
     let mut shown = Shown::mutable(message, &mut ctx.draft.edits);
-    let mut held = false;
+    let mut numbers = None;
     step(&mut ctx.turn, Some(&mut shown), |turn, steps| {
-        held = turn.node.dialogs.request_within(turn.now, matched.key, &facts, steps).is_ok();
+        numbers = turn.node.dialogs.request_within(turn.now, matched.key, &facts, steps).ok();
     });
-    ctx.draft.holds_dialog = held;
+    ctx.draft.holds_dialog = numbers.is_some();
+    renumber(ctx, numbers.unwrap_or_default());
     true
+}
+
+/// The request goes on under other numbers (spec/dialog.md §6.4).
+fn renumber(ctx: &mut Context<'_>, numbers: NewNumbers) {
+    if numbers == NewNumbers::default() {
+        return;
+    }
+    let mut draft = ctx.draft.edits.draft(ctx.message);
+    if let Some(number) = numbers.cseq {
+        draft.set_cseq(number);
+    }
+    if let Some(number) = numbers.rack_cseq {
+        draft.set_rack_cseq(number);
+    }
 }
 
 /// The script run of an in-dialog request is over: its hold goes to the transaction, or ends here.
@@ -271,8 +321,14 @@ pub fn run_ended(ctx: &mut Context<'_>) {
     }
     let Some(link) = ctx.dialog.map(|dialog| dialog.link()) else { return };
     let entry = ctx.transaction.and_then(|id| ctx.turn.body.transactions.get(id));
-    if entry.is_none_or(|entry| entry.dialog != Some(link)) {
-        release(&mut ctx.turn, link.key);
+    if entry.is_some_and(|entry| entry.dialog == Some(link)) {
+        return;
+    }
+    // Absorbed as a retransmission, its request is still under way in another transaction.
+    let under_way = ctx.turn.body.transactions.iter().any(|entry| entry.dialog == Some(link));
+    match link.role {
+        DialogRole::Within(request) if !under_way => request_over(&mut ctx.turn, &request),
+        _ => release(&mut ctx.turn, link.key),
     }
 }
 
@@ -294,6 +350,8 @@ pub fn reply_forwarded(
         status: status.code(),
         to_tag,
         cseq: message.cseq().map(|cseq| cseq.number).unwrap_or_default(),
+        rseq: reliable(message),
+        body: body(message),
         contact: contact(message),
         record_routes: &record_routes,
         own_record_routes,
@@ -302,25 +360,49 @@ pub fn reply_forwarded(
         mangled_to_uri: None,
     };
     let mut shown = Shown::mutable(message, edits);
+    let mut pracked = false;
     step(turn, Some(&mut shown), |turn, steps| {
-        let _ = turn.node.dialogs.reply_forwarded(key, &facts, steps);
+        let forwarded = turn.node.dialogs.reply_forwarded(key, &facts, steps);
+        pracked = forwarded.is_ok_and(|forwarded| forwarded.pracked);
     });
+    if pracked {
+        make_unreliable(message, edits);
+    }
+}
+
+/// We acknowledge this provisional ourselves: the caller, who perhaps never heard of RFC 3262, gets
+/// it as a plain one.
+fn make_unreliable(message: &Message<'_>, edits: &mut Edits) {
+    let mut draft = edits.draft(message);
+    draft.remove_all(HeaderName::RSeq);
+    for value in message.values(HeaderName::Require) {
+        if value.bytes.eq_ignore_ascii_case(b"100rel") {
+            draft.remove_this(&value);
+        }
+    }
 }
 
 /// A reply to a request within the dialog is about to be relayed.
 pub fn response_within(
     turn: &mut Turn<'_>,
-    matched: &Matched,
-    method: DialogMethod,
+    request: &Within,
     message: &Message<'_>,
     edits: &mut Edits,
 ) {
     let Some(status) = message.status() else { return };
+    // It travels back to who sent the request, under the number that this one gave it.
+    if message.cseq().is_ok_and(|cseq| cseq.number != request.cseq) {
+        edits.draft(message).set_cseq(request.cseq);
+    }
     let mut shown = Shown::mutable(message, edits);
-    let contact = contact(message);
+    let facts = ResponseFacts {
+        status: status.code(),
+        contact: contact(message),
+        reliable: reliable(message).is_some(),
+        body: body(message),
+    };
     step(turn, Some(&mut shown), |turn, steps| {
-        let dialogs = &turn.node.dialogs;
-        let _ = dialogs.response_within(matched, method, status.code(), contact, steps);
+        let _ = turn.node.dialogs.response_within(request, &facts, steps);
     });
 }
 
@@ -350,6 +432,14 @@ pub fn release(turn: &mut Turn<'_>, key: DialogKey) {
     step(turn, None, |turn, steps| {
         let _ = turn.node.dialogs.release(turn.now, key, steps);
     });
+}
+
+/// The transaction of a request within the dialog is gone, or it never had one.
+pub fn request_over(turn: &mut Turn<'_>, request: &Within) {
+    turn.node.dialogs.request_over(request);
+    if !request.matched.tombstone {
+        release(turn, request.matched.key);
+    }
 }
 
 /// A CANCEL matched the INVITE: the dialog is told, and is current for the CANCEL's script.
@@ -382,42 +472,100 @@ fn end(turn: &mut Turn<'_>, key: DialogKey, ending: &Ending, steps: &mut Steps) 
     let Ok(plan) = turn.node.dialogs.begin_end(turn.now, key) else { return };
     match plan {
         EndPlan::Ended => {}
-        EndPlan::Cancel => {
-            let initial = DialogLink { key, role: DialogRole::Initial };
-            let invite = turn
-                .body
-                .transactions
-                .iter()
-                .find(|entry| entry.dialog == Some(initial))
-                .map(|entry| entry.transaction.id());
-            if let Some(id) = invite {
-                // The call is over: a failure route must not let it ring elsewhere.
-                let entry = turn.body.transactions.get_mut(id);
-                if let Some(kept) = entry.and_then(|entry| entry.attached.as_deref_mut()) {
-                    kept.armed.failure = None;
-                }
-                with_transaction(turn, id, |transaction, now, fx| {
-                    transaction.cancel_branches(now, None, CancelReason::Script, fx);
-                });
-            }
-        }
+        EndPlan::Cancel => cancel(turn, key),
         EndPlan::Byes(byes) => {
-            let sent = byes.iter().filter(|bye| own_requests::send_bye(turn, key, bye, ending));
-            // An immediate failure of all counts as their outcome.
-            if sent.count() == 0 {
-                let _ = turn.node.dialogs.bye_settled(turn.now, key, steps);
+            for own in &byes {
+                send(turn, own, &ending.extra_headers, steps);
             }
         }
     }
 }
 
-/// A request of our own got its final reply or none in time.
-pub fn own_request_ended(turn: &mut Turn<'_>, id: TransactionId, _winner: Winner) {
+/// The transaction of the INVITE that made a dialog.
+fn invite_of(turn: &Turn<'_>, key: DialogKey) -> Option<TransactionId> {
+    let initial = DialogLink { key, role: DialogRole::Initial };
+    let mut entries = turn.body.transactions.iter();
+    entries.find(|entry| entry.dialog == Some(initial)).map(|entry| entry.transaction.id())
+}
+
+/// Cancels every branch of a dialog's INVITE.
+fn cancel(turn: &mut Turn<'_>, key: DialogKey) {
+    let Some(id) = invite_of(turn, key) else { return };
+    // The call is over: a failure route must not let it ring elsewhere.
+    let entry = turn.body.transactions.get_mut(id);
+    if let Some(kept) = entry.and_then(|entry| entry.attached.as_deref_mut()) {
+        kept.armed.failure = None;
+    }
+    with_transaction(turn, id, |transaction, now, fx| {
+        transaction.cancel_branches(now, None, CancelReason::Script, fx);
+    });
+}
+
+/// Refuses the INVITE of a dialog and cancels its branches.
+fn refuse(turn: &mut Turn<'_>, key: DialogKey, status: u16) {
+    let Some(id) = invite_of(turn, key) else { return };
+    let mut fx = turn.worker.take_effects();
+    upstream::reply_stored(turn, id, status, effects::phrase(status), &mut fx);
+    effects::carry_out(turn, id, &mut fx, None);
+    turn.worker.give_back_effects(fx);
+    cancel(turn, key);
+}
+
+/// A module asked for requests to be sent within a dialog.
+pub fn send_asked(turn: &mut Turn<'_>, key: DialogKey) {
+    step(turn, None, |turn, steps| {
+        for own in turn.node.dialogs.take_asked(key).unwrap_or_default() {
+            send(turn, &own, b"", steps);
+        }
+    });
+}
+
+/// Sends a request of ours; that it cannot be sent is its outcome.
+fn send(turn: &mut Turn<'_>, own: &OwnRequest, lines: &[u8], steps: &mut Steps) {
+    if !own_requests::send(turn, own, lines) {
+        own_outcome(turn, own.link, Outcome::NotSent, None, steps);
+    }
+}
+
+fn own_outcome(
+    turn: &mut Turn<'_>,
+    link: OwnLink,
+    outcome: Outcome,
+    message: Option<&Message<'_>>,
+    steps: &mut Steps,
+) {
+    let mut shown = message.map(Shown::fixed);
+    let shown = shown.as_mut().map(|shown| shown as &mut dyn EventMessage);
+    let dialogs = &turn.node.dialogs;
+    let panics = dialogs.own_request_ended(turn.now, link, outcome, shown, steps);
+    log_panics(turn, panics.unwrap_or_default());
+}
+
+/// A request of our own got its final reply, or none in time.
+pub fn own_request_ended(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    winner: Winner,
+    reply: Option<&Message<'_>>,
+) {
     let link = turn.body.transactions.get(id).and_then(|entry| entry.dialog);
-    if let Some(DialogLink { key, role: DialogRole::Ending { .. } }) = link {
-        step(turn, None, |turn, steps| {
-            let _ = turn.node.dialogs.bye_settled(turn.now, key, steps);
-        });
+    let Some(DialogLink { role: DialogRole::Own(own), .. }) = link else { return };
+    let outcome = match winner {
+        Winner { local: false, status, .. } => Outcome::Reply(status),
+        Winner { status: SEND_FAILED, .. } => Outcome::NotSent,
+        Winner { .. } => Outcome::TimedOut,
+    };
+    step(turn, None, |turn, steps| own_outcome(turn, own, outcome, reply, steps));
+}
+
+/// A request of our own got a 2xx: an INVITE is acknowledged, however often its 2xx comes.
+pub fn own_invite_answered(turn: &mut Turn<'_>, own: OwnLink, reply: &Message<'_>) {
+    let Some(cseq) = reply.cseq().ok().filter(|cseq| cseq.method == Method::Invite) else {
+        return;
+    };
+    let ack = turn.node.dialogs.own_invite_answered(own, cseq.number, contact(reply));
+    if let Ok(Some(ack)) = ack {
+        step(turn, None, |turn, steps| send(turn, &ack, b"", steps));
     }
 }
 
@@ -442,6 +590,23 @@ fn contact<'m>(message: &Message<'m>) -> &'m [u8] {
         .and_then(|contact| contact.address())
         .map(|address| address.uri_bytes())
         .unwrap_or_default()
+}
+
+/// RFC 3262 §4: the RSeq of a provisional that wants to be acknowledged.
+fn reliable(message: &Message<'_>) -> Option<u32> {
+    let provisional = message.status().is_some_and(|status| (101..200).contains(&status.code()));
+    let rseq = message.rseq().ok().flatten().filter(|_| provisional)?;
+    message.lists(HeaderName::Require, b"100rel").then_some(rseq)
+}
+
+/// The body that describes the media, if there is one.
+fn body<'m>(message: &Message<'m>) -> Option<BodyFacts<'m>> {
+    let bytes = message.body();
+    if bytes.is_empty() {
+        return None;
+    }
+    let content_type = message.content_type().unwrap_or_default();
+    Some(BodyFacts { content_type, bytes }).filter(BodyFacts::describes_session)
 }
 
 /// Header values as they are written.

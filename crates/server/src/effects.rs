@@ -70,7 +70,10 @@ fn carry_out_one(
         }
         Effect::TimedOut { .. } => {}
         Effect::Completed(winner) => completed(turn, id, winner, following),
-        Effect::LocalFinal(winner) => dialogs::own_request_ended(turn, id, winner),
+        Effect::LocalFinal(winner) => {
+            let reply = reply.filter(|_| !winner.local);
+            dialogs::own_request_ended(turn, id, winner, reply);
+        }
         Effect::AckMissing => {
             tracing::debug!(call_id = %turn.call_id(), "no ACK for a negative reply");
         }
@@ -129,9 +132,8 @@ pub fn sweep(turn: &mut Turn<'_>) {
 pub fn transaction_gone(turn: &mut Turn<'_>, link: DialogLink) {
     match link.role {
         DialogRole::Initial => dialogs::transaction_ended(turn, link.key),
-        DialogRole::Within(matched, _) if matched.tombstone => {}
-        DialogRole::Within(..) => dialogs::release(turn, link.key),
-        DialogRole::Ending { .. } => {}
+        DialogRole::Within(request) => dialogs::request_over(turn, &request),
+        DialogRole::Own(_) => {}
     }
 }
 

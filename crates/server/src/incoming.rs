@@ -1,14 +1,16 @@
 //! Replies that come in: RFC 3261 §16.7, in the order of spec/modules.md §1.4.
 
+use duologue_dialog::OwnLink;
 use duologue_script::{RouteId, RouteKind};
 use duologue_sip::{Edits, Flow, Message};
 use duologue_transaction::{BranchId, BranchIndex, Received, Reply, TransactionId, Verdict};
 
 use crate::context::Context;
+use crate::dialogs;
 use crate::effects;
 use crate::modules::tm::TmSettings;
 use crate::statistics::{DROP_REPLIES, TM_RECEIVED_REPLIES};
-use crate::tm::DialogLink;
+use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
 use crate::upstream;
 
@@ -84,10 +86,21 @@ fn forward(
     };
     if let Verdict::Relay { retransmission } = verdict {
         let at = BranchId { transaction: id, branch };
-        upstream::forward(turn, at, flow, message, edits, retransmission, &mut fx);
+        match own_request(turn, id) {
+            None => upstream::forward(turn, at, flow, message, edits, retransmission, &mut fx),
+            Some(own) => dialogs::own_invite_answered(turn, own, message),
+        }
     }
     effects::carry_out(turn, id, &mut fx, Some(message));
     turn.worker.give_back_effects(fx);
+}
+
+/// What the request of a transaction is for, if it is one of ours.
+fn own_request(turn: &Turn<'_>, id: TransactionId) -> Option<OwnLink> {
+    match turn.body.transactions.get(id)?.dialog?.role {
+        DialogRole::Own(own) => Some(own),
+        DialogRole::Initial | DialogRole::Within(_) => None,
+    }
 }
 
 /// Runs the branch's reply route, then the transaction's; true if a provisional was dropped.

@@ -1,99 +1,178 @@
 //! Requests that we make ourselves within a dialog (spec/dialog.md §6.4).
 
-use duologue_dialog::{ByeRequest, DialogKey};
+use std::time::Duration;
+
+use duologue_dialog::{LegTarget, OwnLink, OwnRequest, Purpose};
 use duologue_script::RouteKind;
 use duologue_sip::{Builder, Edits, Flow, HeaderName, Message, Method, render};
-use duologue_transaction::{BranchId, BranchIndex, Kind, NewBranch, Transaction};
+use duologue_transaction::{BranchId, BranchIndex, Kind, NewBranch, Transaction, TransactionId};
 
-use crate::call::{Ending, SendTag};
+use crate::call::SendTag;
 use crate::context::Context;
 use crate::effects;
 use crate::modules::tm::TmSettings;
-use crate::statistics::TM_UAC_TRANSACTIONS;
+use crate::statistics::{FWD_REQUESTS, TM_UAC_TRANSACTIONS};
 use crate::target::destination;
 use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
 
-/// Sends a BYE to one leg; false if there is no way to it.
-pub fn send_bye(turn: &mut Turn<'_>, key: DialogKey, bye: &ByeRequest, ending: &Ending) -> bool {
-    let Some(flow) = way_to(turn, bye) else { return false };
-    let node = turn.node;
-    let Some(socket) = node.sockets.get(flow.socket) else { return false };
+/// The branch of a request of ours: it has no other.
+const BRANCH: BranchIndex = BranchIndex(0);
+
+/// Sends a request of ours with further header lines; false if there is no way to its leg. Its
+/// outcome comes to [`own_request_ended`](crate::dialogs::own_request_ended).
+pub fn send(turn: &mut Turn<'_>, own: &OwnRequest, lines: &[u8]) -> bool {
     let Some(id) = turn.body.transactions.next_id() else { return false };
-    let settings = &node.settings::<TmSettings>().transactions;
-    let mut transaction = Transaction::local(turn.now.tick, id, Kind::Other, settings);
-    let branch = BranchIndex(0);
-    let mut via_branch = Vec::with_capacity(40);
-    let call_id = turn.call.key().call_id();
-    node.branch_key.encode(call_id, BranchId { transaction: id, branch }, &mut via_branch);
-    let mut request = Vec::with_capacity(512);
-    {
-        let mut builder = Builder::request(&mut request, Method::Bye, &bye.request_uri)
-            .header(
-                HeaderName::Via,
-                &[
-                    b"SIP/2.0/",
-                    socket.proto().via_name().as_bytes(),
-                    b" ",
-                    socket.via_sent_by().as_bytes(),
-                    b";branch=",
-                    &via_branch,
-                ],
-            )
-            .header(HeaderName::From, &[b"<", &bye.from_uri, b">;tag=", &bye.from_tag])
-            .header(HeaderName::To, &[b"<", &bye.to_uri, b">;tag=", &bye.to_tag])
-            .header(HeaderName::CallId, &[&bye.call_id])
-            .cseq(bye.cseq, Method::Bye);
-        if !bye.routes.is_empty() {
-            builder = builder.header(HeaderName::Route, &[&bye.routes]);
-        }
-        builder = builder.number(HeaderName::MaxForwards, 70);
-        if let Some(agent) = &node.user_agent_header {
-            builder = builder.lines(agent.as_bytes());
-        }
-        builder.lines(&ending.extra_headers).finish();
+    let request = write(turn, own, lines);
+    let Some(flow) = way_to(turn, own, &own.next_hop, None) else { return false };
+    let Some((edits, flow)) = run_local_route(turn, own, &request, flow) else { return false };
+    match own.link.purpose {
+        Purpose::Ack => send_ack(turn, &request, &edits, flow),
+        _ => send_in_transaction(turn, own, id, &request, &edits, flow),
     }
-    let link = DialogLink { key, role: DialogRole::Ending { leg: bye.leg } };
-    let edits = run_local_route(turn, link, &request, flow);
-    let tag = SendTag { call: turn.call.clone(), transaction: id, branch };
+}
+
+/// The request but for its Via, which depends on what the local route decides.
+fn write(turn: &Turn<'_>, own: &OwnRequest, lines: &[u8]) -> Vec<u8> {
+    let mut request = Vec::with_capacity(512);
+    let method = Method::parse(&own.method).unwrap_or(Method::Bye);
+    let mut builder = Builder::request(&mut request, method, &own.request_uri)
+        .header(HeaderName::From, &[&own.from])
+        .header(HeaderName::To, &[&own.to])
+        .header(HeaderName::CallId, &[&own.call_id])
+        .cseq(own.cseq, method);
+    if let Some((rseq, cseq)) = own.rack {
+        let value = format!("{rseq} {cseq} INVITE");
+        builder = builder.header(HeaderName::RAck, &[value.as_bytes()]);
+    }
+    if !own.contact.is_empty() {
+        builder = builder.header(HeaderName::Contact, &[b"<", &own.contact, b">"]);
+    }
+    if !own.routes.is_empty() {
+        builder = builder.header(HeaderName::Route, &[&own.routes]);
+    }
+    builder = builder.number(HeaderName::MaxForwards, 70);
+    if let Some(agent) = &turn.node.user_agent_header {
+        builder = builder.lines(agent.as_bytes());
+    }
+    builder = builder.lines(&own.headers).lines(lines);
+    match &own.body {
+        Some(body) => builder.body(body.content_type(), body.bytes()),
+        None => builder.finish(),
+    }
+    request
+}
+
+/// RFC 3261 §13.2.2.4: the ACK of a 2xx is a request without a transaction.
+fn send_ack(turn: &mut Turn<'_>, request: &[u8], edits: &Edits, flow: Flow) -> bool {
+    let mut branch = Vec::with_capacity(40);
+    // Our ACK again has the same branch: it is the same request.
+    turn.node.branch_key.stateless(&[request], &mut branch);
+    let Some(via) = via(turn, request, flow, &branch) else { return false };
+    turn.worker.outbox.push(flow, None, |out| render(request, &[edits, &via], out));
+    turn.count(FWD_REQUESTS);
+    true
+}
+
+fn send_in_transaction(
+    turn: &mut Turn<'_>,
+    own: &OwnRequest,
+    id: TransactionId,
+    request: &[u8],
+    edits: &Edits,
+    flow: Flow,
+) -> bool {
+    let node = turn.node;
+    let mut branch = Vec::with_capacity(40);
+    let name = BranchId { transaction: id, branch: BRANCH };
+    node.branch_key.encode(turn.call.key().call_id(), name, &mut branch);
+    let Some(via) = via(turn, request, flow, &branch) else { return false };
+    let kind = if *own.method == *b"INVITE" { Kind::Invite } else { Kind::Other };
     let now = turn.now.tick;
+    let settings = &node.settings::<TmSettings>().transactions;
+    let mut transaction = Transaction::local(now, id, kind, settings);
+    if own.link.purpose == Purpose::Prack {
+        let seconds = node.dialogs.settings().auto_prack_fr_timeout;
+        transaction.set_fr_timeout(Duration::from_secs(seconds.into()));
+    }
+    let tag = SendTag { call: turn.call.clone(), transaction: id, branch: BRANCH };
     let mut added = false;
     turn.worker.outbox.push(flow, Some(tag), |out| {
         let start = out.len();
-        render(&request, &[&edits], out);
+        render(request, &[edits, &via], out);
         let new = NewBranch { wire: &out[start..], flow, reliable: false, minor: false };
         added = transaction.add_branch(now, new).is_ok();
+        if !added {
+            out.truncate(start);
+        }
     });
     if added {
-        let entry = turn.body.transactions.insert(transaction, b"BYE");
-        entry.dialog = Some(link);
+        turn.body.transactions.insert(transaction, &own.method).dialog = Some(link(own.link));
         turn.count(TM_UAC_TRANSACTIONS);
     }
     added
 }
 
-/// The script may change the headers of what we are about to send; it cannot stop it
-/// (spec/modules.md §1.5).
-fn run_local_route(turn: &mut Turn<'_>, link: DialogLink, request: &[u8], flow: Flow) -> Edits {
-    let (Some(route), Ok(message)) = (turn.node.routes.local, Message::parse(request)) else {
-        return Edits::new();
-    };
-    let mut ctx = Context::new(turn.reborrow(), &message, flow, RouteKind::Local);
-    ctx.dialog = Some(link.current());
-    ctx.run(route);
-    let mut edits = std::mem::take(&mut ctx.draft.edits);
-    if let Some(uri) = &ctx.draft.target.uri {
-        edits.draft(&message).set_uri(uri);
-    }
-    effects::finish(ctx);
-    edits
+/// Our Via, as a change to a request that has none yet.
+fn via(turn: &Turn<'_>, request: &[u8], flow: Flow, branch: &[u8]) -> Option<Edits> {
+    let socket = turn.node.sockets.get(flow.socket)?;
+    let message = Message::parse(request).ok()?;
+    let mut edits = Edits::new();
+    edits.draft(&message).push_via(&[
+        b"SIP/2.0/",
+        socket.proto().via_name().as_bytes(),
+        b" ",
+        socket.via_sent_by().as_bytes(),
+        b";branch=",
+        branch,
+    ]);
+    Some(edits)
 }
 
-/// The way to the leg's next hop, from the socket that it used before.
-fn way_to(turn: &Turn<'_>, bye: &ByeRequest) -> Option<Flow> {
+fn link(own: OwnLink) -> DialogLink {
+    DialogLink { key: own.key, role: DialogRole::Own(own) }
+}
+
+/// The script may change the headers of what we are about to send, its target, next hop and
+/// socket; it cannot stop it (spec/modules.md §1.5, spec/dialog.md §16).
+fn run_local_route(
+    turn: &mut Turn<'_>,
+    own: &OwnRequest,
+    request: &[u8],
+    flow: Flow,
+) -> Option<(Edits, Flow)> {
+    let (Some(route), Ok(message)) = (turn.node.routes.local, Message::parse(request)) else {
+        return Some((Edits::new(), flow));
+    };
+    let mut ctx = Context::new(turn.reborrow(), &message, flow, RouteKind::Local);
+    ctx.dialog = Some(link(own.link).current());
+    ctx.run(route);
+    let mut edits = std::mem::take(&mut ctx.draft.edits);
+    let target = std::mem::take(&mut ctx.draft.target);
+    effects::finish(ctx);
+    if let Some(uri) = &target.uri {
+        edits.draft(&message).set_uri(uri);
+    }
+    // A Route still says where it goes, unless the script names a next hop.
+    let moved = if own.routes.is_empty() { target.uri } else { None };
+    match target.next_hop.or(moved) {
+        Some(next_hop) => Some((edits, way_to(turn, own, &next_hop, target.socket)?)),
+        None => Some((edits, Flow { socket: target.socket.unwrap_or(flow.socket), ..flow })),
+    }
+}
+
+/// The way to the leg (lessons 23): from the socket that it used before, to its next hop; or back
+/// to where it last came from, if that is wanted or if the next hop is a name that leads nowhere.
+fn way_to(turn: &Turn<'_>, own: &OwnRequest, next_hop: &[u8], socket: Option<u16>) -> Option<Flow> {
     let sockets = &turn.node.sockets;
-    let known = bye.flow.map(|flow| flow.socket);
-    let (proto, address) = destination(&bye.next_hop).ok()?;
-    let socket = sockets.for_destination(proto, address.ip(), known)?;
-    Some(Flow::datagram(socket, address))
+    let symmetric = turn.node.dialogs.settings().leg_target == LegTarget::Flow;
+    if symmetric && own.routes.is_empty() && next_hop == own.next_hop && own.flow.is_some() {
+        return own.flow;
+    }
+    let known = socket.or(own.flow.map(|flow| flow.socket));
+    let resolved = destination(next_hop).ok().and_then(|(proto, address)| {
+        let socket = sockets.for_destination(proto, address.ip(), known)?;
+        Some(Flow::datagram(socket, address))
+    });
+    resolved.or(own.flow)
 }

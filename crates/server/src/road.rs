@@ -368,6 +368,7 @@ fn run_job(turn: &mut Turn<'_>, job: Job) {
         }
         Job::DialogDeadline(key) => dialogs::deadline(turn, key),
         Job::EndDialog(key, ending) => dialogs::end_requested(turn, key, &ending),
+        Job::SendWithin(key) => dialogs::send_asked(turn, key),
         Job::SendFailed { transaction, branch } => {
             crate::relay::with_transaction(turn, transaction, |it, now, fx| {
                 it.transport_failed(now, branch, fx);

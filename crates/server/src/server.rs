@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use duologue_dialog::{Dialogs, EndReason, Heard};
+use duologue_dialog::{Dialogs, EndReason, Heard, Wish};
 use duologue_script::{Diagnostics, Program, Script, Setting, Sources};
 use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
@@ -473,17 +473,21 @@ pub fn connect_intents(node: &Arc<Node>) {
     let weak = Arc::downgrade(node);
     node.dialogs.set_mailbox(move |intent| {
         if let Some(node) = weak.upgrade() {
-            let ending = node.endings.lock().remove(&intent.key).unwrap_or_default();
-            post_to_dialog(&node, intent.key, ending);
+            match intent.wish {
+                Wish::End => {
+                    let ending = node.endings.lock().remove(&intent.key).unwrap_or_default();
+                    post(&node, intent.key, || Job::EndDialog(intent.key, ending.clone()));
+                }
+                Wish::Send => post(&node, intent.key, || Job::SendWithin(intent.key)),
+            }
         }
     });
 }
 
-/// Queues the end of a dialog on its call and sees to it that a worker runs it.
-fn post_to_dialog(node: &Node, key: duologue_dialog::DialogKey, ending: Ending) {
+/// Queues a job on the call of a dialog and sees to it that a worker runs it.
+fn post(node: &Node, key: duologue_dialog::DialogKey, job: impl Fn() -> Job) {
     let Ok(call_id) = node.dialogs.handle(key).call_id() else { return };
-    let job = || Job::EndDialog(key, ending.clone());
-    match node.calls.enter_own(&call_id, job) {
+    match node.calls.enter_own(&call_id, &job) {
         Entered::Run(call) => {
             call.queue(job());
             node.queue.push(call);

@@ -3,7 +3,7 @@
 //! The machines and the response context are `duologue-transaction`'s; here is only what belongs to
 //! *our* road: which routes are armed, which flags and AVPs go along, which dialog listens.
 
-use duologue_dialog::{DialogKey, DialogMethod, Matched};
+use duologue_dialog::{DialogKey, OwnLink, Within};
 use duologue_script::{AvpList, RouteId};
 use duologue_sip::{Edits, Flow, Tick};
 use duologue_transaction::{BranchIndex, Match, ServerKey, Transaction, TransactionId};
@@ -59,12 +59,9 @@ pub enum DialogRole {
     /// The INVITE that made it: its replies drive the dialog's state.
     Initial,
     /// A request within it.
-    Within(Matched, DialogMethod),
-    /// A request that we made ourselves, to end it.
-    Ending {
-        /// The leg it goes to.
-        leg: u16,
-    },
+    Within(Within),
+    /// A request that we made ourselves.
+    Own(OwnLink),
 }
 
 /// What the script left on a transaction.

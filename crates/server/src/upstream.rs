@@ -113,8 +113,8 @@ pub fn forward(
                 dialogs::reply_about_to_be_sent(turn, key, status, Some(reply));
             }
         }
-        Some((_, DialogRole::Within(matched, method))) => {
-            dialogs::response_within(turn, &matched, method, reply, edits);
+        Some((_, DialogRole::Within(request))) => {
+            dialogs::response_within(turn, &request, reply, edits);
         }
         _ => {}
     }

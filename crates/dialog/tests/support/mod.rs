@@ -14,6 +14,8 @@ pub struct World {
     pub now: Moment,
     pub log: Log,
     pub ends: Vec<Intent>,
+    /// What the engine wants sent, BYEs aside.
+    pub sent: Vec<OwnRequest>,
     /// Every other due timer gets lost on its way to the call.
     pub lose_jobs: bool,
     steps: Steps,
@@ -55,6 +57,9 @@ pub fn invite<'a>(call_id: &'a str, from_tag: &'a str) -> InviteFacts<'a> {
         to_tag: b"",
         from_uri: b"sip:alice@127.0.0.1:5061",
         to_uri: b"sip:bob@127.0.0.1:5060",
+        from_display: b"",
+        to_display: b"",
+        body: None,
         cseq: 10,
         contact: b"sip:alice@127.0.0.1:5061",
         record_routes: &[],
@@ -70,6 +75,8 @@ pub fn reply<'a>(branch: u16, status: u16, to_tag: &'a str) -> ReplyFacts<'a> {
         status,
         to_tag: to_tag.as_bytes(),
         cseq: 10,
+        rseq: None,
+        body: None,
         contact: b"sip:bob@127.0.0.1:5062",
         record_routes: &[],
         own_record_routes: 0,
@@ -106,6 +113,7 @@ impl World {
             now: Moment { tick: Tick::from_millis(1000), unix: 1_000_000 },
             log,
             ends: Vec::new(),
+            sent: Vec::new(),
             lose_jobs: false,
             steps: Steps::new(),
         }
@@ -233,8 +241,23 @@ impl World {
         }
     }
 
-    pub fn bye_settled(&mut self, dialog: &Dialog) {
-        let _ = self.dialogs.bye_settled(self.now, dialog.key(), &mut self.steps);
+    /// Ends an answered dialog: the BYEs it wants sent.
+    pub fn byes(&mut self, dialog: &Dialog) -> Vec<OwnRequest> {
+        match self.dialogs.begin_end(self.now, dialog.key()) {
+            Ok(EndPlan::Byes(byes)) => byes,
+            other => panic!("an answered call ends by BYEs, not by {other:?}"),
+        }
+    }
+
+    /// A request of ours has its outcome.
+    pub fn settled(&mut self, own: &OwnRequest, outcome: Outcome) {
+        let mut steps = std::mem::take(&mut self.steps);
+        let ended = self.dialogs.own_request_ended(self.now, own.link, outcome, None, &mut steps);
+        self.steps = steps;
+        for panic in ended.unwrap_or_default() {
+            let line = format!("panic in {}: {}", panic.event, panic.message);
+            self.log.lock().unwrap().push(line);
+        }
         self.walk();
     }
 
@@ -264,12 +287,26 @@ impl World {
                     self.ends.push(intent);
                     "end".into()
                 }
+                Step::Send(own) => {
+                    let line = format!("send {} to {}", text(&own.method), own.link.leg);
+                    self.sent.push(*own);
+                    line
+                }
+                Step::Refuse(_, status) => format!("refuse {status}"),
+                Step::Report(key) => {
+                    let _ = self.dialogs.report_end(key);
+                    continue;
+                }
                 Step::ReleaseLate(_) => "release late".into(),
                 Step::Note(_, note) => format!("note {note:?}"),
             };
             self.log.lock().unwrap().push(line);
         }
     }
+}
+
+pub fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
 }
 
 fn tell(event: &mut Event<'_>) -> String {

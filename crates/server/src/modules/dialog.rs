@@ -2,7 +2,8 @@
 //! the bridge to it [`crate::dialogs`].
 
 use duologue_dialog::{
-    Dialog, DialogFlags, Gone, LateAnswer, MatchMode, NoAckAction, State, Value as DialogValue,
+    Dialog, DialogFlags, Gone, KeepSdp, LateAnswer, LegTarget, MatchMode, NoAckAction, State,
+    Value as DialogValue,
 };
 use duologue_script::{
     Args, Assign, Called, Param, ParamKind, Reading, RouteKinds, Subname, Text, Value, VarAccess,
@@ -57,13 +58,16 @@ pub static MODULE: Module = Module {
         Parameter::str("noack_action"),
         Parameter::str("late_answer"),
         Parameter::int("log_profile_hash_size"),
-        Parameter::planned("dlg_extra_hdrs"),
-        Parameter::planned("options_ping_interval"),
-        Parameter::planned("reinvite_ping_interval"),
+        Parameter::str("dlg_extra_hdrs"),
+        Parameter::int("options_ping_interval"),
+        Parameter::int("reinvite_ping_interval"),
+        Parameter::int("ping_failures_max"),
+        Parameter::str("keep_sdp"),
+        Parameter::str("leg_target"),
+        Parameter::int("auto_prack_hangup_on_failure"),
+        Parameter::int("auto_prack_fr_timeout"),
         Parameter::planned("profiles_with_value"),
         Parameter::planned("profiles_no_value"),
-        Parameter::planned("auto_prack_hangup_on_failure"),
-        Parameter::planned("auto_prack_fr_timeout"),
         Parameter::planned("event_id_format"),
         Parameter::planned("cluster_auto_sync"),
         Parameter::planned("db_url"),
@@ -121,8 +125,19 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         },
         late_answer: match parameters.str("late_answer") {
             None | Some("relay") => LateAnswer::Relay,
-            Some(other) => return Err(format!("late_answer is \"relay\", not \"{other}\"")),
+            Some("release") => LateAnswer::Release,
+            Some(other) => {
+                return Err(format!("late_answer is \"relay\" or \"release\", not \"{other}\""));
+            }
         },
+        options_ping_interval: parameters.at_least("options_ping_interval", 30, 1)?,
+        reinvite_ping_interval: parameters.at_least("reinvite_ping_interval", 300, 1)?,
+        ping_failures_max: parameters.at_least("ping_failures_max", 2, 1)?,
+        keep_sdp: keep_sdp(parameters)?,
+        leg_target: leg_target(parameters)?,
+        extra_headers: extra_headers(parameters)?,
+        auto_prack_hangup_on_failure: parameters.switch("auto_prack_hangup_on_failure", false),
+        auto_prack_fr_timeout: parameters.at_least("auto_prack_fr_timeout", 3, 1)?,
         race_condition_timeout: parameters.at_least("race_condition_timeout", 5, 1)?,
         delete_delay: parameters.at_least("delete_delay", 0, 0)?,
         hash_size: parameters.at_least("hash_size", 4096, 1)?,
@@ -130,6 +145,36 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         log_profile_hash_size: parameters.at_least("log_profile_hash_size", 4, 0)?,
         ..default
     }))
+}
+
+fn keep_sdp(parameters: &Parameters<'_>) -> Result<KeepSdp, String> {
+    match parameters.str("keep_sdp") {
+        None | Some("auto") => Ok(KeepSdp::Auto),
+        Some("always") => Ok(KeepSdp::Always),
+        Some("never") => Ok(KeepSdp::Never),
+        Some(other) => {
+            Err(format!("keep_sdp is \"auto\", \"always\" or \"never\", not \"{other}\""))
+        }
+    }
+}
+
+fn leg_target(parameters: &Parameters<'_>) -> Result<LegTarget, String> {
+    match parameters.str("leg_target") {
+        None | Some("contact") => Ok(LegTarget::Contact),
+        Some("flow") => Ok(LegTarget::Flow),
+        Some(other) => Err(format!("leg_target is \"contact\" or \"flow\", not \"{other}\"")),
+    }
+}
+
+/// spec/dialog.md §6.4: lines of BYEs, verbatim.
+fn extra_headers(parameters: &Parameters<'_>) -> Result<Box<[u8]>, String> {
+    let lines = parameters.str("dlg_extra_hdrs").unwrap_or_default().as_bytes();
+    if lines.is_empty() || (lines.ends_with(b"\r\n") && !lines.windows(4).any(|w| w == b"\r\n\r\n"))
+    {
+        Ok(lines.into())
+    } else {
+        Err("each line of dlg_extra_hdrs ends in \\r\\n".to_owned())
+    }
 }
 
 /// Which of several nodes this is: 0 to 255, or none.

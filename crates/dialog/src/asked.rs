@@ -1,0 +1,227 @@
+//! Requests that modules send within a dialog (spec dialog.md §6.6, §15, `send_indialog_request`).
+//!
+//! Asked for from any thread, built and sent in the call's turn, so that their numbers go out in
+//! the order of the wire. The handler hears the final reply, once.
+
+use crate::record::Record;
+use crate::settings::ASKED_MAX;
+use crate::terminate::Wish;
+use crate::{
+    Body, Dialog, DialogKey, Dialogs, EventMessage, Gone, Intent, Outcome, OwnRequest, PanicReport,
+    Purpose,
+};
+use std::fmt;
+
+/// A request to be sent within a dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewRequest {
+    method: Box<[u8]>,
+    leg: u16,
+    body: Option<Body>,
+    headers: Box<[u8]>,
+}
+
+impl NewRequest {
+    /// A request to the caller.
+    pub fn to_caller(method: &str) -> Self {
+        Self::to_leg(method, 0)
+    }
+
+    /// A request to the callee: the answered leg, else the first.
+    pub fn to_callee(method: &str) -> Self {
+        Self::to_leg(method, u16::MAX)
+    }
+
+    /// A request to one leg, 0 being the caller.
+    pub fn to_leg(method: &str, leg: u16) -> Self {
+        Self { method: method.as_bytes().into(), leg, body: None, headers: Box::default() }
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn body(self, body: Body) -> Self {
+        Self { body: Some(body), ..self }
+    }
+
+    /// With these header lines, each with its CRLF.
+    #[must_use]
+    pub fn headers(self, lines: &[u8]) -> Self {
+        Self { headers: lines.into(), ..self }
+    }
+}
+
+/// Why a request was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskError {
+    /// The dialog is gone, has ended, or has no callee yet.
+    NotActive,
+    /// ACK, BYE and CANCEL have ways of their own
+    /// ([`terminate`](crate::Dialog::terminate)), or the method is no token.
+    BadMethod,
+    /// A header line does not end in CRLF.
+    BadHeaders,
+    /// [`ASKED_MAX`] requests wait, or the engine cannot be told.
+    Busy,
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotActive => "no such active dialog, or it has no such leg",
+            Self::BadMethod => "this method cannot be sent within a dialog",
+            Self::BadHeaders => "header lines end in CRLF",
+            Self::Busy => "too many requests wait to be sent within this dialog",
+        })
+    }
+}
+
+impl std::error::Error for AskError {}
+
+/// How a request of a module ended.
+pub struct Answer<'a> {
+    /// The dialog; may have ended meanwhile.
+    pub dialog: &'a Dialog,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The final reply, if one came.
+    pub message: Option<&'a mut (dyn EventMessage + 'a)>,
+}
+
+type Handler = Box<dyn FnOnce(Answer<'_>) + Send>;
+
+/// What modules asked a dialog to send.
+#[derive(Default)]
+pub(crate) struct Asked {
+    tickets: u32,
+    /// Not sent yet.
+    waiting: Vec<(u32, NewRequest)>,
+    /// Who wants to hear of which.
+    handlers: Vec<(u32, Handler)>,
+}
+
+impl Dialog {
+    /// Sends a request within the dialog, as if the leg's peer had; `on_answer` hears how it ended,
+    /// once, on the call's order, without any lock held. It is dropped unheard only if the dialog
+    /// goes first. The ACK of an INVITE's 2xx is sent by the proxy.
+    ///
+    /// From any thread, callbacks included: it queues behind what the call is doing now.
+    ///
+    /// # Errors
+    /// [`AskError`]; the handler is dropped then.
+    #[doc(alias = "send_indialog_request")]
+    pub fn send_request(
+        &self,
+        request: NewRequest,
+        on_answer: impl FnOnce(Answer<'_>) + Send + 'static,
+    ) -> Result<(), AskError> {
+        if !may_be_sent(&request.method) {
+            return Err(AskError::BadMethod);
+        }
+        if !(request.headers.is_empty() || request.headers.ends_with(b"\r\n")) {
+            return Err(AskError::BadHeaders);
+        }
+        // a refused closure is dropped at the end of this method, where no lock is held
+        let mut handler: Option<Handler> = Some(Box::new(on_answer));
+        let asked = self.table().with(self.key(), |record| {
+            let Some(leg) = record.reachable(request.leg) else {
+                return Err(AskError::NotActive);
+            };
+            let asked = &mut record.extras().asked;
+            if asked.handlers.len() >= ASKED_MAX {
+                return Err(AskError::Busy);
+            }
+            asked.tickets = asked.tickets.wrapping_add(1);
+            let ticket = asked.tickets;
+            asked.handlers.extend(handler.take().map(|handler| (ticket, handler)));
+            asked.waiting.push((ticket, NewRequest { leg, ..request }));
+            Ok(Intent { key: self.key(), owner: record.owner, wish: Wish::Send })
+        });
+        let intent = asked.unwrap_or(Err(AskError::NotActive))?;
+        if self.table().post(intent) { Ok(()) } else { Err(AskError::Busy) }
+    }
+}
+
+/// RFC 3261 §25.1: a method is a token; these three are not for modules to send.
+fn may_be_sent(method: &[u8]) -> bool {
+    let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);
+    !method.is_empty()
+        && method.iter().all(token)
+        && ![&b"ACK"[..], b"BYE", b"CANCEL"].contains(&method)
+}
+
+impl Dialogs {
+    /// What waits to be sent within a dialog, in the order it was asked for; for
+    /// [`Wish::Send`](crate::Wish::Send).
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn take_asked(&self, key: DialogKey) -> Result<Vec<OwnRequest>, Gone> {
+        self.with(key, |record| {
+            let waiting = record.extras.as_mut().map(|e| std::mem::take(&mut e.asked.waiting));
+            let built = |(ticket, request)| record.asked_request(key, ticket, request);
+            waiting.unwrap_or_default().into_iter().filter_map(built).collect()
+        })
+    }
+
+    /// Tells who asked.
+    pub(crate) fn tell_asker(
+        &self,
+        key: DialogKey,
+        ticket: u32,
+        outcome: Outcome,
+        message: Option<&mut dyn EventMessage>,
+    ) -> Vec<PanicReport> {
+        let handler = self.with(key, |record| {
+            let handlers = &mut record.extras.as_mut()?.asked.handlers;
+            let at = handlers.iter().position(|(of, _)| *of == ticket)?;
+            Some(handlers.swap_remove(at).1)
+        });
+        let mut panics = Vec::new();
+        if let Ok(Some(handler)) = handler {
+            let dialog = self.handle(key);
+            let message = message.map(|message| message as &mut dyn EventMessage);
+            self.guarded(key.id, "answer to a request", &mut panics, || {
+                handler(Answer { dialog: &dialog, outcome, message });
+            });
+        }
+        panics
+    }
+}
+
+impl Record {
+    /// The leg, if a request can be sent there now.
+    fn reachable(&self, leg: u16) -> Option<u16> {
+        let callee = self.answered_leg().unwrap_or(1);
+        let leg = if leg == u16::MAX { callee } else { leg };
+        let known = self.legs.get(callee.max(leg) as usize).is_some_and(|it| !it.tag().is_empty());
+        (known && !self.state.is_ended()).then_some(leg)
+    }
+
+    fn asked_request(
+        &mut self,
+        key: DialogKey,
+        ticket: u32,
+        request: NewRequest,
+    ) -> Option<OwnRequest> {
+        let leg = self.reachable(request.leg)?;
+        let callee_leg = if leg == 0 { self.answered_leg().unwrap_or(1) } else { leg };
+        let contact = self.contact_for(leg, callee_leg);
+        let purpose = Purpose::Asked(ticket);
+        let own = self.own_request(key, leg, callee_leg, purpose, &request.method)?;
+        self.holds = self.holds.saturating_add(1);
+        Some(OwnRequest { contact, body: request.body, headers: request.headers, ..own })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_methods_are_not_for_modules() {
+        assert!(may_be_sent(b"INFO") && may_be_sent(b"INVITE") && may_be_sent(b"X-Odd.1"));
+        for bad in [&b"BYE"[..], b"ACK", b"CANCEL", b"", b"IN FO", b"INFO\r\n"] {
+            assert!(!may_be_sent(bad), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The media of a dialog: which messages move its negotiations, and which bodies are kept
+//! (spec dialog.md §1.2, §2.3; `keep_sdp`).
+
+use crate::negotiation::{Media, Negotiated, Negotiation};
+use crate::record::Record;
+use crate::{
+    Body, BodyFacts, Dialog, DialogFlags, DialogMethod, Direction, Gone, KeepSdp, Settings,
+};
+
+/// The flags of a dialog whose media have to be known: re-INVITE pings carry a body, and no ping
+/// may come in between offer and answer.
+const PINGED: DialogFlags = DialogFlags::PING_CALLER
+    .union(DialogFlags::PING_CALLEE)
+    .union(DialogFlags::REINVITE_PING_CALLER)
+    .union(DialogFlags::REINVITE_PING_CALLEE);
+
+const REINVITED: DialogFlags =
+    DialogFlags::REINVITE_PING_CALLER.union(DialogFlags::REINVITE_PING_CALLEE);
+
+impl Record {
+    fn follows_media(&self, settings: &Settings) -> bool {
+        settings.keep_sdp == KeepSdp::Always || self.flags.intersects(PINGED)
+    }
+
+    fn keeps_bodies(&self, settings: &Settings) -> bool {
+        match settings.keep_sdp {
+            KeepSdp::Auto => self.flags.intersects(REINVITED),
+            KeepSdp::Always => true,
+            KeepSdp::Never => false,
+        }
+    }
+
+    /// The media with a callee leg. What the INVITE offered to all of them is where each starts.
+    fn media_with(&mut self, callee_leg: u16) -> &mut Media {
+        let list = &mut self.extras().media;
+        let at = list.iter().position(|media| media.callee_leg == callee_leg);
+        let at = at.unwrap_or_else(|| {
+            let offered = list.iter().find(|media| media.callee_leg == 0);
+            let media = offered.map_or_else(|| Media::of(callee_leg), |it| it.with(callee_leg));
+            list.push(media);
+            list.len() - 1
+        });
+        &mut list[at]
+    }
+
+    fn negotiated(
+        &mut self,
+        settings: &Settings,
+        callee_leg: u16,
+        event: Negotiated,
+        direction: Direction,
+        body: Option<&BodyFacts<'_>>,
+    ) {
+        let kept = body.filter(|_| self.keeps_bodies(settings)).map(BodyFacts::keep);
+        self.media_with(callee_leg).on(event, direction, kept);
+    }
+
+    /// The initial INVITE: its offer goes to every branch.
+    pub(crate) fn invite_offers(&mut self, settings: &Settings, body: Option<&BodyFacts<'_>>) {
+        if self.follows_media(settings) {
+            let event = match body {
+                Some(_) => Negotiated::InviteOffer,
+                None => Negotiated::InviteEmpty,
+            };
+            self.negotiated(settings, 0, event, Direction::Downstream, body);
+        }
+    }
+
+    /// A request within the dialog.
+    pub(crate) fn request_negotiates(
+        &mut self,
+        settings: &Settings,
+        callee_leg: u16,
+        method: DialogMethod,
+        direction: Direction,
+        body: Option<&BodyFacts<'_>>,
+    ) {
+        let event = match (method, body) {
+            (DialogMethod::Invite, Some(_)) => Negotiated::InviteOffer,
+            (DialogMethod::Invite, None) => Negotiated::InviteEmpty,
+            (DialogMethod::Update | DialogMethod::Prack, Some(_)) => Negotiated::Offer,
+            (DialogMethod::Ack, Some(_)) => Negotiated::AckBody,
+            (DialogMethod::Ack, None) => Negotiated::AckEmpty,
+            _ => return,
+        };
+        if self.follows_media(settings) {
+            self.negotiated(settings, callee_leg, event, direction, body);
+        }
+    }
+
+    /// A reply to an INVITE (initial or not), UPDATE or PRACK that travels in this direction.
+    pub(crate) fn reply_negotiates(
+        &mut self,
+        settings: &Settings,
+        callee_leg: u16,
+        (method, status, reliable): (DialogMethod, u16, bool),
+        direction: Direction,
+        body: Option<&BodyFacts<'_>>,
+    ) {
+        let event = match (method, status, body) {
+            (DialogMethod::Invite, 101..=199, Some(_)) if reliable => Negotiated::ReliableBody,
+            (DialogMethod::Invite, 200..=299, Some(_)) => Negotiated::SuccessBody,
+            (DialogMethod::Invite, 200..=299, None) => Negotiated::SuccessEmpty,
+            (DialogMethod::Update | DialogMethod::Prack, 200..=299, Some(_)) => {
+                Negotiated::OfferAccepted
+            }
+            (DialogMethod::Invite | DialogMethod::Update | DialogMethod::Prack, 300.., _) => {
+                Negotiated::Refused
+            }
+            _ => return,
+        };
+        if self.follows_media(settings) {
+            self.negotiated(settings, callee_leg, event, direction, body);
+        }
+    }
+
+    /// Whether a request of ours would come in between an offer and its answer.
+    pub(crate) fn is_negotiating(&self, callee_leg: u16) -> bool {
+        self.media(callee_leg).is_some_and(|media| media.state != Negotiation::Stable)
+    }
+
+    /// The INVITE's transaction is gone: whatever was open will not be answered any more.
+    pub(crate) fn negotiation_over(&mut self, callee_leg: u16) {
+        if self.is_negotiating(callee_leg) {
+            self.media_with(callee_leg).on(Negotiated::Refused, Direction::Downstream, None);
+        }
+    }
+
+    /// The body that a leg was last sent (§1.2, `out_sdp`): its peer's, which passes as it is.
+    pub(crate) fn body_sent_to(&self, leg: u16, callee_leg: u16) -> Option<&Body> {
+        let from = if leg == 0 { Direction::Upstream } else { Direction::Downstream };
+        self.media(callee_leg)?.from(from)
+    }
+
+    pub(crate) fn media(&self, callee_leg: u16) -> Option<&Media> {
+        let list = &self.extras.as_ref()?.media;
+        list.iter().find(|media| media.callee_leg == callee_leg)
+    }
+}
+
+impl Dialog {
+    /// The body in force that came from a leg (`caller_sdp`, `callee_sdp`), if bodies are kept
+    /// ([`Settings::keep_sdp`]). The caller may have agreed on different ones with several callees;
+    /// its own is that of the call with the answered leg.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn body_from(&self, leg: u16) -> Result<Option<Body>, Gone> {
+        self.table().with(self.key(), |record| record.body_from(leg).cloned())
+    }
+}
+
+impl Record {
+    /// The body in force that came from a leg.
+    pub(crate) fn body_from(&self, leg: u16) -> Option<&Body> {
+        match leg {
+            0 => self.media(self.answered_leg()?)?.from(Direction::Downstream),
+            callee => self.media(callee)?.from(Direction::Upstream),
+        }
+    }
+}

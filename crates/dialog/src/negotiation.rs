@@ -1,0 +1,200 @@
+//! Offer and answer (RFC 3264, RFC 6337) between the caller and one callee leg: what tells when a
+//! re-INVITE of ours would disturb the media (spec dialog.md §6.2, lessons 13), and which bodies
+//! are in force.
+//!
+//! One table, like the machine of the dialog; a snapshot test prints it.
+
+use Negotiated as On;
+use Negotiation::{Answered, Awaited, Countered, Offered, Stable};
+
+use crate::{Body, Direction};
+
+/// Where the negotiation of a pair of legs stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Negotiation {
+    /// Both sides agree, or never spoke of media.
+    #[default]
+    Stable,
+    /// An offer is out; its answer is to come.
+    Offered,
+    /// An INVITE's offer was answered in a provisional; its final reply is to come.
+    Answered,
+    /// An INVITE without offer is out: who gets it makes the offer.
+    Awaited,
+    /// That offer was made in a reply; ACK or PRACK answers it.
+    Countered,
+}
+
+/// What happens to a negotiation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Negotiated {
+    /// INVITE with a body.
+    InviteOffer,
+    /// INVITE without one.
+    InviteEmpty,
+    /// UPDATE or PRACK with a body.
+    Offer,
+    /// A reliable provisional of the INVITE with a body.
+    ReliableBody,
+    /// A 2xx of the INVITE with a body.
+    SuccessBody,
+    /// A 2xx of the INVITE without one.
+    SuccessEmpty,
+    /// A 2xx of UPDATE or PRACK, with the answer.
+    OfferAccepted,
+    /// A negative final reply of whatever carried the offer.
+    Refused,
+    /// ACK or PRACK with a body.
+    AckBody,
+    /// ACK without one.
+    AckEmpty,
+}
+
+#[cfg(test)]
+impl Negotiated {
+    const ALL: [Self; 10] = [
+        On::InviteOffer,
+        On::InviteEmpty,
+        On::Offer,
+        On::ReliableBody,
+        On::SuccessBody,
+        On::SuccessEmpty,
+        On::OfferAccepted,
+        On::Refused,
+        On::AckBody,
+        On::AckEmpty,
+    ];
+}
+
+/// What becomes of the bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bodies {
+    /// As they were.
+    Keep,
+    /// This body is an offer: keep it aside.
+    Offer,
+    /// This body is the answer: it and the offer are in force.
+    Settle,
+    /// The offer is void.
+    RollBack,
+}
+
+/// The table. Total: what does not belong is passed over, peers may say anything.
+pub(crate) const fn negotiate(state: Negotiation, event: Negotiated) -> (Negotiation, Bodies) {
+    match (state, event) {
+        (_, On::InviteOffer) => (Offered, Bodies::Offer),
+        (_, On::InviteEmpty) => (Awaited, Bodies::RollBack),
+        (Stable | Answered, On::Offer) => (Offered, Bodies::Offer),
+        (Countered, On::Offer) => (Stable, Bodies::Settle),
+
+        (Offered, On::ReliableBody) => (Answered, Bodies::Settle),
+        (Awaited, On::ReliableBody | On::SuccessBody) => (Countered, Bodies::Offer),
+        (Offered, On::SuccessBody | On::OfferAccepted) => (Stable, Bodies::Settle),
+        (Offered | Awaited, On::SuccessEmpty) => (Stable, Bodies::RollBack),
+        (Answered, On::SuccessBody | On::SuccessEmpty) => (Stable, Bodies::Keep),
+
+        (Countered, On::AckBody) => (Stable, Bodies::Settle),
+        (Countered, On::AckEmpty) => (Stable, Bodies::RollBack),
+        (_, On::Refused) => (Stable, Bodies::RollBack),
+        (state, _) => (state, Bodies::Keep),
+    }
+}
+
+/// The media of the caller and one callee leg.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Media {
+    pub(crate) callee_leg: u16,
+    pub(crate) state: Negotiation,
+    /// The open offer and who made it.
+    offer: Option<(Direction, Body)>,
+    /// In force, by the side that sent it: caller, callee.
+    in_force: [Option<Body>; 2],
+}
+
+impl Media {
+    pub(crate) fn of(callee_leg: u16) -> Self {
+        Self { callee_leg, ..Self::default() }
+    }
+
+    /// The same with another leg.
+    pub(crate) fn with(&self, callee_leg: u16) -> Self {
+        Self { callee_leg, ..self.clone() }
+    }
+
+    /// Takes an event in; `body` travelled with it in that direction.
+    pub(crate) fn on(&mut self, event: Negotiated, direction: Direction, body: Option<Body>) {
+        let (next, bodies) = negotiate(self.state, event);
+        self.state = next;
+        match (bodies, body) {
+            (Bodies::Keep, _) => {}
+            (Bodies::Offer, body) => self.offer = body.map(|body| (direction, body)),
+            (Bodies::Settle, answer) => {
+                if let Some((from, offer)) = self.offer.take() {
+                    self.in_force[from as usize] = Some(offer);
+                }
+                if let Some(answer) = answer {
+                    self.in_force[direction as usize] = Some(answer);
+                }
+            }
+            (Bodies::RollBack, _) => self.offer = None,
+        }
+    }
+
+    /// The last body in force that came from this side.
+    pub(crate) const fn from(&self, direction: Direction) -> Option<&Body> {
+        self.in_force[direction as usize].as_ref()
+    }
+
+    /// Bytes of the bodies, each shared by as many as hold it.
+    pub(crate) fn memory(&self) -> usize {
+        let offer = self.offer.as_ref().map(|(_, body)| body);
+        let all = self.in_force.iter().flatten().chain(offer);
+        all.map(|body| body.memory() / body.holders()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    #[test]
+    fn the_whole_table() {
+        let mut table = String::new();
+        for event in Negotiated::ALL {
+            writeln!(table, "{event:?}").unwrap();
+            for state in [Stable, Offered, Answered, Awaited, Countered] {
+                let (next, bodies) = negotiate(state, event);
+                writeln!(table, "  {state:<10?} {next:<10?} {bodies:?}").unwrap();
+            }
+        }
+        insta::assert_snapshot!(table);
+    }
+
+    // RFC 3264 §8, lessons 13: a refused re-offer leaves what was in force
+    #[test]
+    fn a_refused_offer_is_rolled_back() {
+        let (first, answer, hold) = (Body::sdp(b"1"), Body::sdp(b"2"), Body::sdp(b"3"));
+        let mut media = Media::of(1);
+        media.on(On::InviteOffer, Direction::Downstream, Some(first.clone()));
+        media.on(On::SuccessBody, Direction::Upstream, Some(answer.clone()));
+        media.on(On::InviteOffer, Direction::Upstream, Some(hold));
+        assert_eq!(media.state, Offered);
+        media.on(On::Refused, Direction::Downstream, None);
+        assert_eq!(media.from(Direction::Downstream), Some(&first));
+        assert_eq!((media.state, media.from(Direction::Upstream)), (Stable, Some(&answer)));
+    }
+
+    // RFC 3261 §13.2.1: without an offer in the INVITE the 2xx offers and the ACK answers
+    #[test]
+    fn a_late_offer_is_answered_in_the_ack() {
+        let (offer, answer) = (Body::sdp(b"o"), Body::sdp(b"a"));
+        let mut media = Media::of(1);
+        media.on(On::InviteEmpty, Direction::Downstream, None);
+        media.on(On::SuccessBody, Direction::Upstream, Some(offer.clone()));
+        assert_eq!((media.state, media.from(Direction::Upstream)), (Countered, None));
+        media.on(On::AckBody, Direction::Downstream, Some(answer.clone()));
+        assert_eq!(media.from(Direction::Upstream), Some(&offer));
+        assert_eq!((media.state, media.from(Direction::Downstream)), (Stable, Some(&answer)));
+    }
+}

@@ -1,0 +1,106 @@
+//! What became of the requests that we sent ourselves (spec dialog.md §6.3, §6.5, §7).
+
+use crate::engine::{Cause, linger};
+use crate::{
+    DialogKey, Dialogs, EventMessage, Gone, Intent, MachineEvent, Note, Outcome, OwnLink,
+    OwnRequest, PanicReport, Purpose, Step, Steps, Wish,
+};
+use duologue_sip::Moment;
+
+impl Dialogs {
+    /// An INVITE of ours got a 2xx, perhaps once more: its Contact is the leg's new target, and this
+    /// ACK is due each time (RFC 3261 §13.2.2.4). `cseq` is the INVITE's number.
+    ///
+    /// # Errors
+    /// [`Gone`]; then nobody is there whom an ACK could come from.
+    pub fn own_invite_answered(
+        &self,
+        link: OwnLink,
+        cseq: u32,
+        contact: &[u8],
+    ) -> Result<Option<OwnRequest>, Gone> {
+        self.with(link.key, |record| {
+            if let Some(leg) = record.legs.get_mut(link.leg as usize)
+                && !contact.is_empty()
+            {
+                // too long a target leaves the old one
+                let _ = leg.set_contact(contact);
+            }
+            record.own_ack(link.key, link.leg, link.callee_leg, cseq)
+        })
+    }
+
+    /// A request of ours has its outcome, once for each but an ACK. `message` is the final reply.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn own_request_ended(
+        &self,
+        now: Moment,
+        link: OwnLink,
+        outcome: Outcome,
+        message: Option<&mut dyn EventMessage>,
+        steps: &mut Steps,
+    ) -> Result<Vec<PanicReport>, Gone> {
+        let mut panics = Vec::new();
+        match link.purpose {
+            Purpose::Ack => {}
+            Purpose::Bye => self.bye_ended(now, link, outcome, steps)?,
+            Purpose::Ping(kind) => {
+                let settings = self.settings();
+                self.with(link.key, |record| {
+                    let reason = record.ping_settled(link.leg, kind, outcome, settings);
+                    if let Some(reason) = reason.filter(|_| record.state.is_answered()) {
+                        record.note_reason(reason);
+                        record.ending = true;
+                        let (key, owner) = (link.key, record.owner);
+                        steps.push(Step::End(Intent { key, owner, wish: Wish::End }));
+                    }
+                })?;
+                self.shard(link.key.id.entry).counts.ping_ended(outcome);
+            }
+            Purpose::Prack => {
+                let refused = !matches!(outcome, Outcome::Reply(200..=299));
+                if refused {
+                    steps.note(link.key, Note::PrackFailed(outcome));
+                }
+                if refused && self.settings().auto_prack_hangup_on_failure {
+                    steps.push(Step::Refuse(link.key, 502));
+                }
+            }
+            Purpose::Asked(ticket) => {
+                panics = self.tell_asker(link.key, ticket, outcome, message);
+                self.release(now, link.key, steps)?;
+            }
+        }
+        Ok(panics)
+    }
+
+    /// The first outcome of any BYE ends the dialog, the last one completes the report.
+    fn bye_ended(
+        &self,
+        now: Moment,
+        link: OwnLink,
+        outcome: Outcome,
+        steps: &mut Steps,
+    ) -> Result<(), Gone> {
+        let key: DialogKey = link.key;
+        let last =
+            self.with(key, |record| record.bye_settled(link.leg, link.callee_leg, outcome))?;
+        if !matches!(outcome, Outcome::Reply(200..=299)) {
+            self.shard(key.id.entry).counts.byes_failed += 1;
+            steps.note(key, Note::ByeFailed(link.leg, outcome));
+        }
+        self.apply(now, key, MachineEvent::InternalEnd, Cause::default(), steps)?;
+        if last {
+            steps.push(Step::Report(key));
+        }
+        let settings = self.settings();
+        self.with_timer(key, |record| {
+            record.holds = record.holds.saturating_sub(1);
+            if record.state.is_ended() {
+                linger(settings, now, key, record, steps);
+            }
+        })
+    }
+}
