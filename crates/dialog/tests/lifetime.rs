@@ -61,9 +61,9 @@ fn a_pending_timeout_is_applied_once() {
     let dialog = world.answered("call");
     let matched = world.matched(&dialog, "a", "b").unwrap();
     let facts = RequestFacts::of(&matched, DialogMethod::Other, 11, support::flow(1));
-    world.feed(&matched, &RequestFacts { timeout: Some(30), ..facts });
+    let _ = world.feed(&matched, &RequestFacts { timeout: Some(30), ..facts });
     world.pass(10);
-    world.feed(&matched, &RequestFacts { cseq: 12, ..facts });
+    let _ = world.feed(&matched, &RequestFacts { cseq: 12, ..facts });
     assert_eq!(dialog.timeout(world.now), Ok(20), "the next request does not restart it");
 }
 

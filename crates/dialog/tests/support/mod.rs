@@ -125,8 +125,11 @@ impl World {
     }
 
     pub fn create(&mut self, call_id: &str, tag: &str, flags: DialogFlags) -> Dialog {
-        let dialog =
-            self.dialogs.create(self.now, &invite(call_id, tag), flags, &mut self.steps).unwrap();
+        self.create_from(&invite(call_id, tag), flags)
+    }
+
+    pub fn create_from(&mut self, invite: &InviteFacts<'_>, flags: DialogFlags) -> Dialog {
+        let dialog = self.dialogs.create(self.now, invite, flags, &mut self.steps).unwrap();
         self.walk();
         dialog
     }
@@ -191,17 +194,22 @@ impl World {
         let matched = self.matched(dialog, from, to).ok()?;
         let mut facts = RequestFacts::of(&matched, method, cseq, flow(5061));
         facts.contact = b"sip:moved@10.0.0.1";
-        self.feed(&matched, &facts);
+        let _ = self.feed(&matched, &facts);
         Some(matched)
     }
 
-    pub fn feed(&mut self, matched: &Matched, facts: &RequestFacts<'_>) {
+    pub fn feed(
+        &mut self,
+        matched: &Matched,
+        facts: &RequestFacts<'_>,
+    ) -> Result<NewNumbers, Gone> {
         let fed = self.dialogs.request_within(self.now, matched.key, facts, &mut self.steps);
         self.walk();
         if fed.is_ok() {
             let _ = self.dialogs.release(self.now, matched.key, &mut self.steps);
             self.walk();
         }
+        fed
     }
 
     pub fn matched(&self, dialog: &Dialog, from: &str, to: &str) -> Result<Matched, NoMatch> {

@@ -1,0 +1,223 @@
+//! CSeq translation (spec dialog.md §6.4, §19, decision D13).
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod support;
+
+use duologue_dialog::*;
+use support::World;
+
+const PINGED: DialogFlags = DialogFlags::PING_CALLEE;
+
+/// An answered call with these flags.
+fn answered(world: &mut World, flags: DialogFlags) -> Dialog {
+    let dialog = world.create("call", "a", flags);
+    world.branch(&dialog, 1);
+    world.reply(&dialog, 180, "b");
+    world.reply(&dialog, 200, "b");
+    world.request(&dialog, DialogMethod::Ack, 10, "a", "b");
+    world.seen();
+    dialog
+}
+
+/// The numbers under which a request goes on.
+fn numbers(world: &mut World, dialog: &Dialog, method: DialogMethod, cseq: u32) -> NewNumbers {
+    relayed(world, dialog, method, cseq, None, ("a", "b")).1
+}
+
+fn relayed(
+    world: &mut World,
+    dialog: &Dialog,
+    method: DialogMethod,
+    cseq: u32,
+    rack_cseq: Option<u32>,
+    (from, to): (&str, &str),
+) -> (Within, NewNumbers) {
+    let matched = world.matched(dialog, from, to).unwrap();
+    let facts = RequestFacts::of(&matched, method, cseq, support::flow(1));
+    let facts = RequestFacts { rack_cseq, ..facts };
+    (Within { matched, method, cseq }, world.feed(&matched, &facts).unwrap())
+}
+
+fn cseq(world: &mut World, dialog: &Dialog, method: DialogMethod, number: u32) -> Option<u32> {
+    numbers(world, dialog, method, number).cseq
+}
+
+/// The next ping of the callee; the interval is 30 s.
+fn ping(world: &mut World, dialog: &Dialog) -> u32 {
+    world.pass(30);
+    let own = world.sent.pop().expect("a ping was due");
+    assert_eq!((support::text(&own.method), own.link.leg), ("OPTIONS", 1));
+    world.settled(&own, Outcome::Reply(200));
+    assert!(dialog.is_active());
+    own.cseq
+}
+
+// §19: the walk-through, number by number
+#[test]
+fn the_walk_through_of_the_spec() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    assert_eq!(dialog.snapshot().unwrap().legs[1].cseq, 10);
+    assert_eq!(ping(&mut world, &dialog), 11);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 11), Some(12), "INFO");
+    assert_eq!(ping(&mut world, &dialog), 13);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Invite, 12), Some(14));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 12), Some(14));
+    // towards A nothing was generated, so B's requests keep their own numbers
+    let back = relayed(&mut world, &dialog, DialogMethod::Other, 1, None, ("b", "a")).1;
+    assert_eq!(back, NewNumbers::default());
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Bye, 13), Some(15));
+}
+
+// §6.4: as long as we send nothing ourselves, nothing changes
+#[test]
+fn without_requests_of_ours_numbers_pass() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, DialogFlags::empty());
+    for method in [DialogMethod::Other, DialogMethod::Invite, DialogMethod::Ack] {
+        assert_eq!(numbers(&mut world, &dialog, method, 11), NewNumbers::default(), "{method:?}");
+    }
+}
+
+// D13: other requests between an INVITE and its ACK do not move the ACK
+#[test]
+fn an_ack_follows_its_own_invite() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Invite, 11), None, "before any ping");
+    dialog.send_request(NewRequest::to_callee("INFO"), |_| ()).unwrap();
+    let own = world.dialogs.take_asked(dialog.key()).unwrap();
+    assert_eq!(own[0].cseq, 12);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 12), Some(13), "INFO");
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 11), None, "sent as 11");
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Invite, 13), Some(14));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Update, 14), Some(15));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 13), Some(14));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 13), Some(14), "its 2xx came again");
+}
+
+// D13: one map per direction: the callee's re-INVITE is acknowledged under its number too
+#[test]
+fn both_directions_have_numbers_of_their_own() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED | DialogFlags::PING_CALLER);
+    world.pass(30);
+    let pings: Vec<_> = world.sent.drain(..).collect();
+    assert_eq!(
+        pings.iter().map(|own| (own.link.leg, own.cseq)).collect::<Vec<_>>(),
+        [(0, 1), (1, 11)]
+    );
+    let mut back =
+        |method, number| relayed(&mut world, &dialog, method, number, None, ("b", "a")).1.cseq;
+    assert_eq!(back(DialogMethod::Invite, 1), Some(2));
+    assert_eq!(back(DialogMethod::Other, 2), Some(3));
+    assert_eq!(back(DialogMethod::Ack, 1), Some(2));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Invite, 11), Some(12));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 11), Some(12));
+}
+
+// §6.4: a retransmission has the number that it had; once over, a number may come again
+#[test]
+fn retransmissions_reuse_the_number() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    ping(&mut world, &dialog);
+    let (info, first) = relayed(&mut world, &dialog, DialogMethod::Other, 11, None, ("a", "b"));
+    let again = numbers(&mut world, &dialog, DialogMethod::Other, 11);
+    assert_eq!((first.cseq, again.cseq), (Some(12), Some(12)));
+    world.dialogs.request_over(&info);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 11), Some(13));
+}
+
+// An ACK does not end what its INVITE needs
+#[test]
+fn an_ack_that_is_over_leaves_the_number_of_its_invite() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    ping(&mut world, &dialog);
+    let (invite, _) = relayed(&mut world, &dialog, DialogMethod::Invite, 11, None, ("a", "b"));
+    let (ack, numbers) = relayed(&mut world, &dialog, DialogMethod::Ack, 11, None, ("a", "b"));
+    assert_eq!(numbers.cseq, Some(12));
+    world.dialogs.request_over(&ack);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 11), Some(12));
+    world.dialogs.request_over(&invite);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 11), None);
+}
+
+// lessons 12: the RAck of a PRACK names the INVITE as the callee knows it (RFC 3262 §7.2)
+#[test]
+fn rack_is_translated() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    ping(&mut world, &dialog);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Invite, 11), Some(12));
+    let prack = relayed(&mut world, &dialog, DialogMethod::Prack, 12, Some(11), ("a", "b")).1;
+    assert_eq!(prack, NewNumbers { cseq: Some(13), rack_cseq: Some(12) });
+}
+
+// §6.4, `dlg_inc_cseq`: from the INVITE's number on, and the 2xx raises it further
+#[test]
+fn numbers_are_moved_on_and_enforced() {
+    let mut world = World::new();
+    let dialog = world.call("call");
+    dialog.increase_cseq(None, 1).unwrap();
+    assert_eq!(dialog.increase_cseq(Some(b"nobody"), 1), Err(CseqError::UnknownLeg));
+    assert!(dialog.flags().unwrap().contains(DialogFlags::CSEQ_ENFORCE));
+    // the INVITE went out a second time, with credentials and number 13
+    world.reply_with(&dialog, &ReplyFacts { cseq: 13, ..support::reply(1, 200, "b") });
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 10), Some(13));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 11), Some(14));
+    dialog.increase_cseq(Some(b"b"), 5).unwrap();
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 12), Some(20));
+}
+
+// §6.4: a challenge to a relayed INVITE or UPDATE on a renumbered leg takes one more
+#[test]
+fn a_challenge_skips_a_number() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    ping(&mut world, &dialog);
+    let (invite, _) = relayed(&mut world, &dialog, DialogMethod::Invite, 11, None, ("a", "b"));
+    let facts = ResponseFacts { status: 401, contact: b"", reliable: false, body: None };
+    world.dialogs.response_within(&invite, &facts, &mut Steps::new()).unwrap();
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Invite, 12), Some(14));
+}
+
+// RFC 3261 §12.2.2: a number that comes late or was made up takes nothing back
+#[test]
+fn low_numbers_do_not_lower_ours() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    cseq(&mut world, &dialog, DialogMethod::Other, 20);
+    cseq(&mut world, &dialog, DialogMethod::Other, 3);
+    assert_eq!(ping(&mut world, &dialog), 21);
+}
+
+// D26: what only a tombstone knows is renumbered as before
+#[test]
+fn a_bye_sent_again_after_the_end_has_a_higher_number() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    ping(&mut world, &dialog);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Bye, 11), Some(12));
+    world.transaction_ended(&dialog);
+    assert_eq!(dialog.state(), Err(Gone));
+    let late = world.matched(&dialog, "a", "b").unwrap();
+    assert!(late.tombstone);
+    assert_eq!(world.dialogs.number_for_late(&late), Some(13));
+    let back = world.matched(&dialog, "b", "a").unwrap();
+    assert_eq!(world.dialogs.number_for_late(&back), None);
+}
+
+// However many requests a peer leaves open, what is remembered of them is bounded
+#[test]
+fn open_requests_are_bounded() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    ping(&mut world, &dialog);
+    let before = world.dialogs.memory();
+    for number in 0..10_000 {
+        assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 100 + number), Some(12 + number));
+    }
+    assert!(world.dialogs.memory() - before < 2000);
+}
