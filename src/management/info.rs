@@ -95,6 +95,11 @@ impl ServerInfo for Info {
         tell("dialog", "expired_dialogs", dialogs.expired_dialogs, counted);
         tell("dialog", "failed_dialogs", dialogs.failed_dialogs, counted);
         tell("dialog", "late_answers", dialogs.late_answers, counted);
+        tell("dialog", "races", dialogs.races, counted);
+        tell("dialog", "byes_failed", dialogs.byes_failed, counted);
+        tell("dialog", "pings_sent", dialogs.pings_sent, counted);
+        tell("dialog", "pings_answered", dialogs.pings_answered, counted);
+        tell("dialog", "pings_failed", dialogs.pings_failed, counted);
         tell("dialog", "dialogs_lingering", dialogs.dialogs_lingering, computed);
         tell("dialog", "dialogs_tombstones", dialogs.dialogs_tombstones, computed);
         tell("dialog", "callback_panics", dialogs.callback_panics, counted);

@@ -1,9 +1,9 @@
 //! A dialog as commands print it (spec/dialog.md §13.1).
 
-use duologue_dialog::{LegSnapshot, Snapshot};
-use duologue_management::json_text;
+use duologue_dialog::{Body, LegSnapshot, Snapshot};
+use duologue_management::{base64, json_text};
 use duologue_server::Node;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::info::local_date;
 
@@ -33,19 +33,38 @@ pub(super) fn dialog(node: &Node, dialog: &Snapshot) -> Value {
         put("callee_cseq", caller.cseq.to_string().into());
         put("caller_route_set", json_text(&caller.route_set));
         put("caller_bind_addr", bind_address(node, caller));
+        // What a leg was sent is what its peer sent: bodies pass as they are.
+        let callee = dialog.legs.get(usize::from(dialog.answered_leg.unwrap_or(1)));
+        put_body(&mut put, "caller_sdp", caller.body.as_ref());
+        put_body(&mut put, "caller_sent_sdp", callee.and_then(|callee| callee.body.as_ref()));
     }
-    put("CALLEES", legs.map(|leg| callee(node, leg)).collect());
+    let caller_body = dialog.legs.first().and_then(|caller| caller.body.as_ref());
+    put("CALLEES", legs.map(|leg| callee(node, leg, caller_body)).collect());
     Value::Object(fields)
 }
 
-fn callee(node: &Node, leg: &LegSnapshot) -> Value {
-    json!({
-        "callee_tag": json_text(&leg.tag),
-        "callee_contact": json_text(&leg.contact),
-        "caller_cseq": leg.cseq.to_string(),
-        "callee_route_set": json_text(&leg.route_set),
-        "callee_bind_addr": bind_address(node, leg),
-    })
+/// A body as text, omitted if there is none; one that is no text also in base64 (decision D16).
+fn put_body(put: &mut impl FnMut(&str, Value) -> Option<Value>, name: &str, body: Option<&Body>) {
+    let Some(bytes) = body.map(Body::bytes) else { return };
+    put(name, json_text(bytes));
+    if std::str::from_utf8(bytes).is_err() {
+        put(&format!("{name}_base64"), base64(bytes).into());
+    }
+}
+
+fn callee(node: &Node, leg: &LegSnapshot, caller_body: Option<&Body>) -> Value {
+    let mut fields = Map::new();
+    let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+    put("callee_tag", json_text(&leg.tag));
+    put("callee_contact", json_text(&leg.contact));
+    put("caller_cseq", leg.cseq.to_string().into());
+    put("callee_route_set", json_text(&leg.route_set));
+    put("callee_bind_addr", bind_address(node, leg));
+    put_body(&mut put, "callee_sdp", leg.body.as_ref());
+    if leg.body.is_some() {
+        put_body(&mut put, "callee_sent_sdp", caller_body);
+    }
+    Value::Object(fields)
 }
 
 fn bind_address(node: &Node, leg: &LegSnapshot) -> Value {

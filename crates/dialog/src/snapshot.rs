@@ -1,8 +1,10 @@
 //! A dialog as it is at one moment: for listings, events and the final words of an end.
 
-use crate::leg::{Leg, LegState};
+use crate::leg::LegState;
 use crate::record::Record;
-use crate::{DialogFlags, DialogId, DialogKey, EndReason, ModuleFlags, ProfileLink, State, Values};
+use crate::{
+    Body, DialogFlags, DialogId, DialogKey, EndReason, ModuleFlags, ProfileLink, State, Values,
+};
 use duologue_sip::Flow;
 
 /// All that can be told about a dialog (spec dialog.md §13.1).
@@ -69,6 +71,10 @@ pub struct LegSnapshot {
     pub from_uri: Box<[u8]>,
     /// To URI as this leg sees it; empty when it was not rewritten.
     pub to_uri: Box<[u8]>,
+    /// The last CSeq number that we put on a request towards the leg ourselves; 0 for none.
+    pub last_gen_cseq: u32,
+    /// The body in force that came from the leg, where bodies are kept.
+    pub body: Option<Body>,
 }
 
 impl Snapshot {
@@ -99,7 +105,7 @@ impl Snapshot {
             to_uri: record.callee_uri().into(),
             answered_leg: record.answered_leg(),
             reason: record.reason.clone(),
-            legs: record.legs.iter().map(LegSnapshot::of).collect(),
+            legs: (0..record.legs.len()).map(|leg| LegSnapshot::of(record, leg)).collect(),
             values: record.values.as_deref().cloned().unwrap_or_default(),
             profiles: record.links().map(|links| links.told()).unwrap_or_default(),
         }
@@ -107,7 +113,8 @@ impl Snapshot {
 }
 
 impl LegSnapshot {
-    fn of(leg: &Leg) -> Self {
+    fn of(record: &Record, number: usize) -> Self {
+        let leg = &record.legs[number];
         Self {
             tag: leg.tag().into(),
             state: leg.state,
@@ -119,6 +126,8 @@ impl LegSnapshot {
             flow: leg.flow,
             from_uri: leg.mangled_from().into(),
             to_uri: leg.mangled_to().into(),
+            last_gen_cseq: leg.last_gen_cseq,
+            body: record.body_from(number as u16).cloned(),
         }
     }
 }
