@@ -12,6 +12,13 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RouteId(pub(crate) u32);
 
+impl RouteId {
+    /// The number, to be kept where routes are not known.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// The compiled route blocks of a script. Never changes once loaded; shared by all workers.
 #[derive(Debug, Default)]
 pub struct Program {
@@ -73,6 +80,11 @@ impl Program {
     /// The block with this number.
     pub fn route_info(&self, route: RouteId) -> Option<&Route> {
         self.routes.get(route.0 as usize)
+    }
+
+    /// The block with the number that [`RouteId::number`] gave, kept somewhere in between.
+    pub fn route_numbered(&self, number: u32) -> Option<RouteId> {
+        ((number as usize) < self.routes.len()).then_some(RouteId(number))
     }
 
     /// Whether any block calls this function (`forward()` switches stateless relaying on).

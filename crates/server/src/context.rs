@@ -76,9 +76,8 @@ impl DialogLink {
     pub fn current(self) -> CurrentDialog {
         let direction = match self.role {
             DialogRole::Within(request) => request.matched.direction,
-            DialogRole::Initial => Direction::Downstream,
             DialogRole::Own(own) if own.leg == 0 => Direction::Upstream,
-            DialogRole::Own(_) => Direction::Downstream,
+            DialogRole::Initial | DialogRole::Own(_) | DialogRole::Reader => Direction::Downstream,
         };
         CurrentDialog { key: self.key, role: self.role, direction }
     }

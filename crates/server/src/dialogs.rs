@@ -14,11 +14,11 @@ use smallvec::SmallVec;
 
 use crate::call::Ending;
 use crate::context::{Context, CurrentDialog};
-use crate::own_requests;
 use crate::relay::with_transaction;
 use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
 use crate::{effects, upstream};
+use crate::{own_requests, own_routes};
 
 /// A message as callbacks of dialogs see it.
 pub struct Shown<'s, 'm> {
@@ -86,8 +86,7 @@ pub fn carry_out(
                 let shown = message.as_mut().map(|message| &mut **message as &mut dyn EventMessage);
                 log_panics(turn, turn.node.dialogs.fire(&firing, shown));
             }
-            // The route hooks are set by script functions that are not built yet.
-            Step::Route(..) => {}
+            Step::Route(key, _, number) => own_routes::run_of_dialog(turn, key, number),
             Step::DecideExpiry(key) => {
                 let _ = turn.node.dialogs.expire(turn.now, key, steps);
             }

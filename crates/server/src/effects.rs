@@ -133,7 +133,7 @@ pub fn transaction_gone(turn: &mut Turn<'_>, link: DialogLink) {
     match link.role {
         DialogRole::Initial => dialogs::transaction_ended(turn, link.key),
         DialogRole::Within(request) => dialogs::request_over(turn, &request),
-        DialogRole::Own(_) => {}
+        DialogRole::Own(_) | DialogRole::Reader => {}
     }
 }
 

@@ -99,7 +99,7 @@ fn forward(
 fn own_request(turn: &Turn<'_>, id: TransactionId) -> Option<OwnLink> {
     match turn.body.transactions.get(id)?.dialog?.role {
         DialogRole::Own(own) => Some(own),
-        DialogRole::Initial | DialogRole::Within(_) => None,
+        DialogRole::Initial | DialogRole::Within(_) | DialogRole::Reader => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Routes that run without anybody having sent us anything: `startup_route` and `timer_route`
-//! (spec/script.md §3.1). They run on a made-up request, in a call of their own.
+//! (spec/script.md §3.1), each in a call of its own, and the on-answer, on-timeout and on-hangup
+//! routes of a dialog (spec/dialog.md §14), in the dialog's. They run on a made-up request.
 
+use duologue_dialog::DialogKey;
 use duologue_script::{RouteId, RouteKind};
 use duologue_sip::{Flow, Message, Moment};
 
@@ -9,6 +11,8 @@ use crate::context::Context;
 use crate::effects;
 use crate::index::Entered;
 use crate::node::Node;
+use crate::tm::{DialogLink, DialogRole};
+use crate::turn::Turn;
 use crate::worker::Worker;
 
 /// The request that these routes find in their hands; it came from nowhere and goes nowhere.
@@ -20,6 +24,21 @@ const DUMMY: &[u8] = b"OPTIONS sip:you@duologue.invalid SIP/2.0\r\n\
     CSeq: 1 OPTIONS\r\n\
     Max-Forwards: 70\r\n\
     Content-Length: 0\r\n\r\n";
+
+/// Runs a route of a dialog, with the dialog current and no AVPs (spec/dialog.md §14).
+pub(crate) fn run_of_dialog(turn: &mut Turn<'_>, key: DialogKey, number: u32) {
+    let Some(route) = turn.node.program.route_numbered(number) else { return };
+    let Ok(message) = Message::parse(DUMMY) else { return };
+    let mut ctx = Context::new(turn.reborrow(), &message, nowhere(), RouteKind::Request);
+    ctx.dialog = Some(DialogLink { key, role: DialogRole::Reader }.current());
+    ctx.run(route);
+    effects::finish(ctx);
+}
+
+/// Where a made-up request came from.
+fn nowhere() -> Flow {
+    Flow::datagram(0, ([127, 0, 0, 1], 0).into())
+}
 
 /// The timer routes of a script, and when each is due.
 #[derive(Debug)]
@@ -64,12 +83,11 @@ impl Worker {
 
     fn run_own(&mut self, node: &Node, now: Moment, kind: RouteKind, route: RouteId) {
         let Ok(message) = Message::parse(DUMMY) else { return };
-        let flow = Flow::datagram(0, ([127, 0, 0, 1], 0).into());
         // Each route has a call of its own, so that a long one keeps no other waiting.
         let name = format!("{}-{route:?}@duologue.invalid", kind.keyword());
         match node.calls.enter(name.as_bytes(), true, || Job::Wake) {
             Entered::Run(call) => self.run(node, &call, now, |turn| {
-                let mut ctx = Context::new(turn.reborrow(), &message, flow, kind);
+                let mut ctx = Context::new(turn.reborrow(), &message, nowhere(), kind);
                 ctx.run(route);
                 effects::finish(ctx);
             }),

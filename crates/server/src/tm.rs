@@ -62,6 +62,8 @@ pub enum DialogRole {
     Within(Within),
     /// A request that we made ourselves.
     Own(OwnLink),
+    /// A message made up for a route of the dialog: it reads and changes nothing of its state.
+    Reader,
 }
 
 /// What the script left on a transaction.
