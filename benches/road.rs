@@ -68,7 +68,7 @@ impl World {
         let sockets = plan.sockets().unwrap();
         let now = moment(0);
         Self {
-            node: plan.build(sockets, 1, now, 7),
+            node: plan.build(sockets, 1, now, 7).expect("the modules start"),
             worker: Worker::new(0),
             calls: 0,
             ticked: now.tick,
@@ -258,9 +258,8 @@ static NANOS: AtomicU64 = AtomicU64::new(0);
 static MEASURE: Module = Module {
     name: "measure",
     functions: &[Function::new("measure", &[], RouteKinds::REQUEST, measure)],
-    variables: &[],
-    parameters: &[],
     configure: |_| Ok(Box::new(())),
+    ..Module::EMPTY
 };
 
 fn measure(context: &mut Context<'_>, _: &mut Args<'_>) -> Called {

@@ -20,9 +20,8 @@ use duologue::{Overrides, Plan, Server, script};
 pub(crate) static MODULE: Module = Module {
     name: "call_limiter",
     functions: &[Function::new("calls_within", PARAMS, RouteKinds::REQUEST, calls_within)],
-    variables: &[],
-    parameters: &[],
     configure: |_| Ok(Box::new(Limiter::default())),
+    ..Module::EMPTY
 };
 
 const PARAMS: &[Param] = &[Param::new(ParamKind::Str), Param::new(ParamKind::Int)];

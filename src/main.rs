@@ -140,6 +140,7 @@ fn load(options: &Options) -> Result<Plan, Failure> {
         check_via: options.check_via,
         advertised_address: options.advertised_address.clone(),
         debug_mode: options.debug_mode,
+        ..Overrides::default()
     };
     let (path, sources): (String, &dyn Sources) = match &options.file {
         Some(path) => (path.display().to_string(), &Files),

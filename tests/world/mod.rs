@@ -140,11 +140,16 @@ impl Proxy {
 
     /// The proxy of a script that uses modules from elsewhere.
     pub(crate) fn with_modules(script: &str, modules: &[&'static Module]) -> Self {
-        let plan = Plan::load("test.cfg", &Text(script), modules, Overrides::default())
-            .unwrap_or_else(|error| panic!("{error}"));
+        let plan = Plan::load(NAME, &Text(script), modules, Overrides::default());
+        Self::of(plan.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// The proxy of a plan.
+    pub(crate) fn of(plan: Plan) -> Self {
         let sockets = plan.sockets().unwrap_or_else(|error| panic!("{error}"));
         let now = Moment { tick: Tick::from_millis(1_000), unix: UNIX_AT_START };
-        let node = Arc::new(plan.build(sockets, 1, now, 7));
+        let node = plan.build(sockets, 1, now, 7).unwrap_or_else(|error| panic!("{error}"));
+        let node = Arc::new(node);
         connect_intents(&node);
         let wire = Arc::new(Wire::default());
         let mut worker = Worker::new(0);
@@ -211,13 +216,16 @@ impl Subject for Proxy {
     }
 }
 
+/// The name of the one script there is.
+pub(crate) const NAME: &str = "test.cfg";
+
 /// The one script there is.
-struct Text<'a>(&'a str);
+pub(crate) struct Text<'a>(pub(crate) &'a str);
 
 impl Sources for Text<'_> {
     fn read(&self, path: &str, _: Option<&str>) -> Result<String, String> {
         match path {
-            "test.cfg" => Ok(self.0.to_owned()),
+            NAME => Ok(self.0.to_owned()),
             _ => Err("the test includes nothing".to_owned()),
         }
     }

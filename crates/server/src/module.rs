@@ -3,8 +3,15 @@
 //! Reading a module's [`Module`] value tells a newcomer everything it adds to scripts. Modules of
 //! other crates are declared the same way and handed to the builder of the server; ours use nothing
 //! that theirs may not.
+//!
+//! A module's life: [`configure`](Module::configure) when the script loads, then, if the script has
+//! a `loadmodule` for it, [`start`](Module::start) when the proxy is built, then its functions and
+//! variables, from every worker at once.
+
+mod host;
 
 use std::any::Any;
+use std::error::Error;
 
 use duologue_script::{
     Args, Assign, Called, Param, ParameterKind, Reading, RouteKinds, Setting, Subname, Text, Value,
@@ -13,7 +20,23 @@ use duologue_script::{
 
 use crate::context::Context;
 
-/// A module: its name and its exports.
+pub use host::{Host, NotLoaded};
+
+/// A module: its name and its exports. Declare what yours has and take the rest from
+/// [`Module::EMPTY`]:
+///
+/// ```
+/// use duologue_server::module::Module;
+///
+/// static MODULE: Module = Module {
+///     name: "call_counter",
+///     start: |host| {
+///         host.dialogs()?.on_created(|event| println!("a call: {}", event.dialog().id()));
+///         Ok(())
+///     },
+///     ..Module::EMPTY
+/// };
+/// ```
 #[derive(Debug)]
 pub struct Module {
     /// The file stem in `loadmodule "name.so"`.
@@ -24,9 +47,37 @@ pub struct Module {
     pub variables: &'static [Variable],
     /// Parameters for `modparam`.
     pub parameters: &'static [Parameter],
-    /// Makes the module's settings from the parameters that the script gave.
+    /// Makes the module's settings from the parameters that the script gave. It runs for every
+    /// module when a script is loaded, even if only to check it; an error refuses the script.
+    #[doc(alias = "param_export_t")]
     pub configure: fn(&Parameters<'_>) -> Result<Settings, String>,
+    /// The place to register for dialogs, define profiles and reach other modules.
+    ///
+    /// *When*: once, while the proxy is built, if the script loads the module; before any socket is
+    /// open. *Order*: that of the declarations, ours before those of other crates. *It may* do
+    /// anything that takes no message. *An error* keeps the proxy from starting and is shown with
+    /// the module's name. *A panic* ends the start as it would end any program.
+    #[doc(alias = "mod_init")]
+    pub start: Start,
 }
+
+impl Module {
+    /// A module without a name that exports nothing.
+    pub const EMPTY: Self = Self {
+        name: "",
+        functions: &[],
+        variables: &[],
+        parameters: &[],
+        configure: |_| Ok(Box::new(())),
+        start: |_| Ok(()),
+    };
+}
+
+/// What a module does when the proxy starts.
+pub type Start = fn(&Host<'_>) -> Result<(), Refusal>;
+
+/// Why something does not want to start with this script, for people: a text or any error.
+pub type Refusal = Box<dyn Error + Send + Sync>;
 
 /// A module's settings, found again by their type with [`crate::node::Node::settings`].
 pub type Settings = Box<dyn Any + Send + Sync>;

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use crate::call::{Ending, Job};
 use crate::catalog::Catalog;
 use crate::index::{CallIndex, Entered};
-use crate::module::{Module, Parameters, Settings};
+use crate::module::{Host, Module, Parameters, Refusal, Settings};
 use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::{Node, Routes};
@@ -40,7 +40,10 @@ const TIMER_STEP: Duration = Duration::from_millis(16);
 /// What the command line says on top of the script.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
-    /// More sockets, `[proto:]address[:port]`.
+    /// Sockets instead of the script's, `[proto:]address[:port]`; none leaves the script's. Port 0
+    /// is one that is free.
+    pub sockets: Vec<String>,
+    /// More sockets, written likewise.
     pub listen: Vec<String>,
     /// Receivers per UDP socket.
     pub udp_workers: Option<u16>,
@@ -55,13 +58,24 @@ pub struct Overrides {
 }
 
 /// A script that loaded without an error, with its settings understood. Nothing is open yet.
-#[derive(Debug)]
 pub struct Plan {
     catalog: Catalog,
     script: Script,
     warnings: Diagnostics,
     settings: Vec<Settings>,
     overrides: Overrides,
+    on_start: Vec<OnStart>,
+}
+
+/// What an embedding program does when the proxy is built.
+type OnStart = Box<dyn FnOnce(&Host<'_>) -> Result<(), Refusal> + Send>;
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (script, overrides) = (&self.script, &self.overrides);
+        let mut plan = f.debug_struct("Plan");
+        plan.field("script", script).field("overrides", overrides).finish_non_exhaustive()
+    }
 }
 
 impl Plan {
@@ -80,7 +94,29 @@ impl Plan {
         let (script, warnings) =
             Script::load(path, sources, &catalog).map_err(StartError::Script)?;
         let settings = configure(&catalog, &script)?;
-        Ok(Self { catalog, script, warnings, settings, overrides })
+        Ok(Self { catalog, script, warnings, settings, overrides, on_start: Vec::new() })
+    }
+
+    /// What a program that embeds the server does while the proxy is built, as
+    /// [`Module::start`] does for a module: the place to register for dialogs. Several run in the
+    /// order in which they were given, after those of the modules.
+    ///
+    /// ```
+    /// # use duologue_server::Plan;
+    /// fn told_of_calls(plan: Plan) -> Plan {
+    ///     plan.on_start(|host| {
+    ///         host.dialogs()?.on_created(|event| println!("a call: {}", event.dialog().id()));
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn on_start(
+        mut self,
+        start: impl FnOnce(&Host<'_>) -> Result<(), Refusal> + Send + 'static,
+    ) -> Self {
+        self.on_start.push(Box::new(start));
+        self
     }
 
     /// The settings of a module, by their type.
@@ -121,8 +157,18 @@ impl Plan {
         self.script.global(name).and_then(Setting::str)
     }
 
-    /// Builds the proxy without opening anything: the sockets are `sockets`.
-    pub fn build(self, sockets: Sockets, workers: usize, now: Moment, seed: u64) -> Node {
+    /// Builds the proxy without opening anything: the sockets are `sockets`. The modules that the
+    /// script loads start here.
+    ///
+    /// # Errors
+    /// [`StartError::Module`] or [`StartError::Refused`] when one of those who start does not want to.
+    pub fn build(
+        self,
+        sockets: Sockets,
+        workers: usize,
+        now: Moment,
+        seed: u64,
+    ) -> Result<Node, StartError> {
         let mut numbers = Seeds(seed);
         let identity = concat!("Duologue/", env!("CARGO_PKG_VERSION"));
         let signature = self.switch("server_signature", true);
@@ -138,7 +184,7 @@ impl Plan {
         let xlog_level = self.int("xlog_level").unwrap_or(2);
         let dialog = self.settings::<DialogSettings>().cloned().unwrap_or_default();
         let program: Arc<Program> = Arc::new(self.script.program);
-        Node {
+        let node = Node {
             routes: Routes::of(&program),
             catalog: self.catalog,
             program,
@@ -161,7 +207,9 @@ impl Plan {
             overloaded: AtomicBool::new(false),
             stateless_acks_until: AtomicU64::new(0),
             endings: Mutex::default(),
-        }
+        };
+        start_modules(&Host::new(&node, &self.script.modules), self.on_start)?;
+        Ok(node)
     }
 
     /// The sockets that script and command line name.
@@ -171,7 +219,11 @@ impl Plan {
     pub fn sockets(&self) -> Result<Sockets, StartError> {
         let port = self.settings::<UdpSettings>().map_or(5060, |settings| settings.port);
         let mut specs = Vec::new();
-        for socket in &self.script.sockets {
+        let scripted = match self.overrides.sockets.is_empty() {
+            true => &self.script.sockets[..],
+            false => &[],
+        };
+        for socket in scripted {
             let proto = Proto::from_name(socket.proto.as_bytes())
                 .filter(|proto| *proto == Proto::Udp)
                 .ok_or_else(|| StartError::Transport(socket.proto.clone()))?;
@@ -183,7 +235,7 @@ impl Plan {
                 specs.push(spec);
             }
         }
-        for text in &self.overrides.listen {
+        for text in self.overrides.sockets.iter().chain(&self.overrides.listen) {
             let text = if text.starts_with("udp:") { text.clone() } else { format!("udp:{text}") };
             specs.push(text.parse().map_err(|error| StartError::Socket(format!("{error}")))?);
         }
@@ -235,13 +287,26 @@ fn configure(catalog: &Catalog, script: &Script) -> Result<Vec<Settings>, StartE
     Ok(settings)
 }
 
+/// Starts the modules that the script loads, then what the embedding program adds.
+fn start_modules(host: &Host<'_>, on_start: Vec<OnStart>) -> Result<(), StartError> {
+    for (_, module) in host.node.catalog.built() {
+        if host.needs(module.name).is_ok() {
+            (module.start)(host)
+                .map_err(|reason| StartError::Module(module.name, reason.to_string()))?;
+        }
+    }
+    on_start.into_iter().try_for_each(|start| start(host)).map_err(StartError::Refused)
+}
+
 /// Why a proxy did not start.
 #[derive(Debug)]
 pub enum StartError {
     /// The script has mistakes.
     Script(Diagnostics),
-    /// A module refused its parameters.
+    /// A module refused its parameters, or to start.
     Module(&'static str, String),
+    /// What was given to [`Plan::on_start`] refused.
+    Refused(Refusal),
     /// The script names no socket.
     NoSocket,
     /// A socket's transport has no loaded module.
@@ -266,6 +331,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Script(diagnostics) => write!(f, "{}", diagnostics.render(false)),
             Self::Module(module, reason) => write!(f, "module {module}: {reason}"),
+            Self::Refused(reason) => write!(f, "{reason}"),
             Self::NoSocket => {
                 f.write_str("the script names no socket: add socket=udp:ADDRESS:PORT")
             }
@@ -321,7 +387,7 @@ impl Server {
         let helpers = cores();
         let workers = receivers * groups.len() + helpers + 1;
         let clock = Clock::start();
-        let node = Arc::new(plan.build(table, workers, clock.now(), entropy()));
+        let node = Arc::new(plan.build(table, workers, clock.now(), entropy())?);
         let server = Self {
             node,
             clock,

@@ -89,6 +89,7 @@ pub static MODULE: Module = Module {
         Parameter::planned("replicate_profiles_buffer"),
     ],
     configure,
+    ..Module::EMPTY
 };
 
 /// The module's parameters are the engine's settings.

@@ -15,9 +15,9 @@ pub static MODULE: Module = Module {
         Function::new("mf_process_maxfwd_header", &[INT], RouteKinds::REQUEST, process),
         Function::new("is_maxfwd_lt", &[INT], QFB, is_lower),
     ],
-    variables: &[],
     parameters: &[Parameter::int("max_limit")],
     configure,
+    ..Module::EMPTY
 };
 
 /// The module's parameters.

@@ -8,8 +8,6 @@ use crate::module::{Module, Parameter, Parameters, Settings};
 /// The declaration of `httpd`.
 pub static HTTPD: Module = Module {
     name: "httpd",
-    functions: &[],
-    variables: &[],
     parameters: &[
         Parameter::str("ip"),
         Parameter::int("port"),
@@ -26,13 +24,12 @@ pub static HTTPD: Module = Module {
         Parameter::planned("tls_ciphers"),
     ],
     configure: configure_httpd,
+    ..Module::EMPTY
 };
 
 /// The declaration of `mi_http`.
 pub static MI_HTTP: Module = Module {
     name: "mi_http",
-    functions: &[],
-    variables: &[],
     parameters: &[
         Parameter::str("root"),
         Parameter::int("pretty_printing"),
@@ -40,6 +37,7 @@ pub static MI_HTTP: Module = Module {
         Parameter::planned("trace_bwlist"),
     ],
     configure: configure_mi_http,
+    ..Module::EMPTY
 };
 
 /// Where HTTP listens.

@@ -33,6 +33,7 @@ pub static MODULE: Module = Module {
         Parameter::int("enable_socket_mismatch_warning"),
     ],
     configure,
+    ..Module::EMPTY
 };
 
 /// The module's parameters.

@@ -19,8 +19,8 @@ pub static MODULE: Module = Module {
         send_reply,
     )],
     variables: &[Variable::new(&["sig_local_totag"], local_totag)],
-    parameters: &[],
     configure,
+    ..Module::EMPTY
 };
 
 /// `signaling` has no parameters.

@@ -45,9 +45,8 @@ pub static MODULE: Module = Module {
         Function::new("ruri_del_param", &[STR], ALL, ruri_del_param),
         Function::new("ruri_has_param", &[STR, OPTIONAL_STR], ALL, ruri_has_param),
     ],
-    variables: &[],
-    parameters: &[],
     configure,
+    ..Module::EMPTY
 };
 
 fn configure(_: &Parameters<'_>) -> Result<Settings, String> {

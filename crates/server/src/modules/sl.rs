@@ -23,9 +23,9 @@ pub static MODULE: Module = Module {
         ),
         Function::new("sl_reply_error", &[], QE, sl_reply_error),
     ],
-    variables: &[],
     parameters: &[Parameter::int("enable_stats")],
     configure,
+    ..Module::EMPTY
 };
 
 /// The module's parameters.

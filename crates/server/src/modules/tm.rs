@@ -93,6 +93,7 @@ pub static MODULE: Module = Module {
         Parameter::planned("local_reply_route"),
     ],
     configure,
+    ..Module::EMPTY
 };
 
 /// The module's parameters.

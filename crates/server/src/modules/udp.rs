@@ -5,10 +5,9 @@ use crate::module::{Module, Parameter, Parameters, Settings};
 /// The declaration.
 pub static MODULE: Module = Module {
     name: "proto_udp",
-    functions: &[],
-    variables: &[],
     parameters: &[Parameter::int("udp_port")],
     configure,
+    ..Module::EMPTY
 };
 
 /// What the script set.

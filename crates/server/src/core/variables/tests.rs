@@ -67,7 +67,7 @@ fn start(script: String) -> (Node, Worker) {
     };
     let socket = "udp:127.0.0.1:5060".parse().unwrap();
     let sockets = Sockets::build(vec![socket], Vec::new(), Advertised::default()).unwrap();
-    (plan.build(sockets, 1, NOW, 1), Worker::new(0))
+    (plan.build(sockets, 1, NOW, 1).unwrap(), Worker::new(0))
 }
 
 fn flow(peer: &str) -> Flow {

@@ -1,0 +1,69 @@
+//! What a module meets when the proxy is built: the others, and the dialog API.
+
+use std::error::Error;
+use std::fmt;
+
+use duologue_dialog::Dialogs;
+use duologue_script::LoadedModule;
+
+use crate::node::Node;
+
+/// The proxy as modules meet it when it starts, once: the script is loaded, no socket is open.
+///
+/// [`Module::start`](super::Module::start) gets one, and so does what a program that embeds the
+/// server passes to [`Plan::on_start`](crate::Plan::on_start).
+#[derive(Clone, Copy, Debug)]
+pub struct Host<'a> {
+    pub(crate) node: &'a Node,
+    loaded: &'a [LoadedModule],
+}
+
+impl<'a> Host<'a> {
+    pub(crate) const fn new(node: &'a Node, loaded: &'a [LoadedModule]) -> Self {
+        Self { node, loaded }
+    }
+
+    /// The dialog API: a cheap handle, to keep and to share. What is registered on it now sees
+    /// every dialog that there will be.
+    ///
+    /// # Errors
+    /// [`NotLoaded`] when the script has no `loadmodule "dialog.so"`: no dialog would ever be made.
+    #[doc(alias = "load_dlg_api")]
+    pub fn dialogs(&self) -> Result<Dialogs, NotLoaded> {
+        self.needs(crate::modules::dialog::MODULE.name)?;
+        Ok(self.node.dialogs.clone())
+    }
+
+    /// Insists on another module.
+    ///
+    /// # Errors
+    /// [`NotLoaded`] when the script does not load it.
+    pub fn needs(&self, module: &'static str) -> Result<(), NotLoaded> {
+        let loaded = self.loaded.iter().any(|loaded| loaded.name == module);
+        if loaded { Ok(()) } else { Err(NotLoaded { module }) }
+    }
+
+    /// The settings that a module's `configure` made, by their type.
+    ///
+    /// # Panics
+    /// As [`Node::settings`], if no module has settings of this type.
+    pub fn settings<T: 'static>(&self) -> &'a T {
+        self.node.settings()
+    }
+}
+
+/// A module that is needed and that the script does not load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLoaded {
+    /// Its name.
+    pub module: &'static str,
+}
+
+impl fmt::Display for NotLoaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let module = self.module;
+        write!(f, "the script does not load module {module}: add loadmodule \"{module}.so\"")
+    }
+}
+
+impl Error for NotLoaded {}
