@@ -1,26 +1,31 @@
 //! Duologue: a dialog-stateful SIP proxy that runs OpenSIPS routing scripts, as a library.
 //!
-//! The program `duologue` is a thin shell around what is here: a script becomes a [`Plan`], a plan
-//! becomes a running [`Server`], and [`management::open`] lets operators command it.
+//! A whole proxy that tells of its calls:
 //!
 //! ```no_run
-//! use duologue::{Overrides, Plan, Server, script};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let plan = Plan::load("default.cfg", &script::Embedded, &[], Overrides::default())?;
-//! let server = Server::start(plan)?;
-//! server.node().dialogs.on_created(|event| println!("a call: {}", event.dialog().id()));
-//! # Ok(())
-//! # }
+//! fn main() -> std::process::ExitCode {
+//!     duologue::Builder::built_in()
+//!         .dialogs(|dialogs| {
+//!             dialogs.on_created(|event| println!("a call: {}", event.dialog().id()));
+//!         })
+//!         .run()
+//! }
 //! ```
 //!
-//! The crates beneath are re-exported under their short names: [`dialog`] is the one that module
-//! authors live in; [`language`] has what functions of scripts take and return. `examples/` shows a
-//! module with a function of its own, and one that only listens.
+//! Where to go from here:
+//! - [`dialog`] is where authors of modules live: the events of a call, in the order in which they
+//!   come, and what may be done with it. `examples/` has four programs to start from.
+//! - [`server::module`] is how a module adds functions and variables to scripts; [`language`] has
+//!   what these take and return.
+//! - A [`Builder`] makes a [`Plan`] of a script, a plan becomes a running [`Server`], and
+//!   [`management::open`] lets operators command it. The program `duologue` is a thin shell around
+//!   these.
 
+mod builder;
 pub mod management;
 pub mod script;
 
+pub use builder::Builder;
 pub use duologue_dialog as dialog;
 pub use duologue_script as language;
 pub use duologue_server as server;

@@ -24,6 +24,23 @@ impl Sources for Embedded {
     }
 }
 
+/// A script that a program carries or makes; it includes nothing.
+#[derive(Clone, Debug)]
+pub struct Text(pub String);
+
+/// The name of a [`Text`] in messages.
+pub const TEXT_NAME: &str = "inline.cfg";
+
+impl Sources for Text {
+    fn read(&self, path: &str, _: Option<&str>) -> Result<String, String> {
+        if path == TEXT_NAME {
+            Ok(self.0.clone())
+        } else {
+            Err("a script given as text includes nothing".to_owned())
+        }
+    }
+}
+
 /// Scripts from the file system; `-` is standard input. A relative include is looked for beside
 /// the process first, then beside the file that includes it (spec/script.md §1.4).
 #[derive(Clone, Copy, Debug, Default)]
