@@ -5,13 +5,20 @@
 //! sipp -sn uas -i 127.0.0.1 -p 5070
 //! sipp -sn uac -i 127.0.0.1 -p 5071 -rsa 127.0.0.1:5060 -d 2000 -m 1 127.0.0.1:5070
 //! ```
+//!
+//! You will see, when the caller hangs up (the id is the dialog's, as in `$DLG_did`):
+//!
+//! ```text
+//! 7b5.bbebd7af sip:sipp@127.0.0.1:5071 -> sip:service@127.0.0.1:5070 start=1764065000 seconds=2 Downstream BYE
+//! ```
+//!
+//! `failed with 408` or `failed with 480` instead? Then nobody listens on port 5070.
 
-use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use duologue::dialog::{DialogEvents, Dialogs, Event, FailCause, Snapshot};
-use duologue::{Overrides, Plan, Server, script};
 
 /// Writes a line for every call that ends. `now` is in seconds since 1970.
 pub(crate) fn print_records(
@@ -54,13 +61,10 @@ fn line(last: &Snapshot, now: u64, why: &str) -> String {
 }
 
 #[allow(dead_code, reason = "the test of this example runs it in virtual time")]
-fn main() -> Result<(), Box<dyn Error>> {
-    let plan = Plan::load(script::DEFAULT_NAME, &script::Embedded, &[], Overrides::default())?;
-    let server = Server::start(plan)?;
+fn main() -> ExitCode {
     let seconds = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    print_records(&server.node().dialogs, seconds, |line| println!("{line}"));
-    println!("a line per call, by udp:127.0.0.1:5060; end with ^C");
-    loop {
-        std::thread::park();
-    }
+    duologue::Builder::built_in()
+        .sockets(std::env::args().skip(1))
+        .dialogs(move |dialogs| print_records(dialogs, seconds, |line| println!("{line}")))
+        .run()
 }
