@@ -1,13 +1,15 @@
 //! What a developer or CI runs: `cargo xtask help` lists it.
 //!
 //! Each command is a file: [`test`] proves the house, [`e2e`] sends calls through the running
-//! program with SIPp, [`bench`] measures it beside other proxies, [`fuzz`] looks for crashes.
+//! program with SIPp and [`examples`] through those that embed it, [`bench`] measures it beside
+//! other proxies, [`fuzz`] looks for crashes.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
 //! [`accounting`] what `/proc` says, [`process`] children that never outlive us.
 
 mod accounting;
 mod bench;
 mod e2e;
+mod examples;
 mod fuzz;
 mod management;
 mod packages;

@@ -15,6 +15,18 @@ pub(crate) fn sipp(file: &str) -> PathBuf {
     root().join("tests/sipp").join(file)
 }
 
+/// A scenario: of the end-to-end tests, else of the examples; `None` for those of SIPp itself.
+pub(crate) fn scenario(name: &str) -> Option<PathBuf> {
+    let file = format!("{name}.xml");
+    let ours = [sipp(&file), root().join("examples/sipp").join(file)];
+    ours.into_iter().find(|path| path.is_file())
+}
+
+/// What a plain build makes of a program in `examples/`.
+pub(crate) fn built_example(name: &str) -> PathBuf {
+    build_directory().join("debug/examples").join(name)
+}
+
 /// What a release build makes: programs at the top, examples in `examples/`.
 pub(crate) fn built(program: &str) -> PathBuf {
     build_directory().join("release").join(program)

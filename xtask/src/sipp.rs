@@ -20,7 +20,8 @@ const CALLS_AT_ONCE: &str = "1000000";
 
 /// What an agent shall do.
 pub(crate) struct Plan<'a> {
-    /// The scenario: the name of a file in `tests/sipp`, without its ending.
+    /// The scenario: the name of a file in `tests/sipp` or `examples/sipp`, without its ending,
+    /// or one that SIPp brings.
     pub(crate) scenario: &'a str,
     /// How many calls; a callee without a number goes on until it is stopped.
     pub(crate) calls: Option<u64>,
@@ -98,13 +99,14 @@ pub(crate) fn caller(
 
 fn start(plan: &Plan<'_>, port: u16, directory: &Path, more: &[&str]) -> Result<Agent> {
     let scenario = plan.scenario;
-    let file = paths::sipp(&format!("{scenario}.xml"));
     let limit = plan.limit.as_secs();
     let mut command = Command::new("sipp");
+    match paths::scenario(scenario) {
+        Some(file) => command.arg("-sf").arg(file),
+        None => command.args(["-sn", scenario]),
+    };
     command
         .current_dir(directory)
-        .arg("-sf")
-        .arg(file)
         .args(["-i", "127.0.0.1", "-p", &port.to_string(), "-nostdin"])
         .args(["-buff_size", SOCKET_BUFFER, "-timeout_error", "-timeout", &format!("{limit}s")])
         .args(["-trace_counts", "-trace_stat", "-stf", &format!("{scenario}.statistics.csv")])

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
-use crate::{Result, e2e, packages, paths, process};
+use crate::{Result, e2e, examples, packages, paths, process};
 
 /// Formatting takes no longer than this.
 const FORMAT_LIMIT: Duration = Duration::from_secs(120);
@@ -18,7 +18,7 @@ const CARGO_LIMIT: Duration = Duration::from_secs(1800);
 /// What to prove.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Leave out the calls through the running program.
+    /// Leave out the calls through running programs.
     #[arg(long, conflicts_with = "only")]
     skip_e2e: bool,
     /// Run one part alone.
@@ -44,6 +44,8 @@ enum Part {
     Unit,
     /// Calls through the running program with SIPp.
     E2e,
+    /// Calls through the programs of `examples/` with SIPp.
+    Examples,
 }
 
 /// Runs the chosen parts; false if anything failed.
@@ -70,6 +72,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             e2e::run(&mut tally, options.subject, options.quick)?;
         }
     }
+    if options.wants(Part::Examples) {
+        heading("Examples");
+        if tally.check("SIPp is installed", || packages::require(&[packages::SIPP])) {
+            examples::run(&mut tally)?;
+        }
+    }
     Ok(tally.conclude())
 }
 
@@ -78,7 +86,7 @@ impl Options {
         match self.only {
             Some(only) => only == part,
             None if !self.subject.is_ours() => part == Part::E2e,
-            None => part != Part::E2e || !self.skip_e2e,
+            None => !matches!(part, Part::E2e | Part::Examples) || !self.skip_e2e,
         }
     }
 }
