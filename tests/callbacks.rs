@@ -349,3 +349,60 @@ fn a_header_added_at_creation_reaches_the_callee() {
     bob.hangs_up();
     forgotten(&world, &proxy);
 }
+
+/// The rows of the ladder on the front page of the dialog crate that have a callback: its name, and
+/// the number of the state by then.
+fn ladder() -> Vec<(String, String)> {
+    let page = include_str!("../crates/dialog/src/lib.rs");
+    let mut rows = page.lines().skip_while(|line| !line.ends_with("callbacks"));
+    let head: Vec<char> = rows.next().expect("the ladder has a head").chars().collect();
+    let column = |title: &str| {
+        let title: Vec<char> = title.chars().collect();
+        head.windows(title.len()).position(|at| *at == title).expect("the ladder has the column")
+    };
+    let (states, callbacks) = (column("state"), column("callbacks"));
+    let mut state = String::new();
+    let mut told = Vec::new();
+    for row in rows.take_while(|row| !row.ends_with("```")) {
+        let row: Vec<char> = row.chars().collect();
+        let cell = |from: usize, to: usize| -> String {
+            row.iter().skip(from).take(to - from).collect::<String>().trim().to_owned()
+        };
+        if let Some(number) = cell(states, callbacks).split(' ').next().filter(|it| !it.is_empty())
+        {
+            state = number.to_owned();
+        }
+        let callback = cell(callbacks, row.len().max(callbacks));
+        if !callback.is_empty() {
+            told.push((callback, state.clone()));
+        }
+    }
+    told
+}
+
+// Newcomers learn the order of callbacks there.
+#[test]
+fn a_call_goes_as_the_front_page_draws_it() {
+    let (world, alice, proxy, bob) = cast(21, &plain());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let note = move |event: &Event<'_>| {
+        let dialog = event.dialog();
+        let listed = dialog.table().by_id(dialog.id()).is_some();
+        let state = dialog.state().expect("a callback may read its dialog").number();
+        let state = if listed { state.to_string() } else { "(gone)".to_owned() };
+        heard.lock().expect("nobody panics while noting").push((name(event).to_owned(), state));
+    };
+    proxy.borrow().node.dialogs.on_created(move |event| {
+        note(event);
+        let note = note.clone();
+        let all = LIFE | DialogEvents::RESPONSE_FWDED | DialogEvents::RESPONSE_WITHIN;
+        assert!(event.dialog().on(all, move |event| note(event)).is_ok());
+    });
+    answered(&world, &alice, &bob);
+    alice.requests("INFO");
+    world.settle();
+    bob.hangs_up();
+    forgotten(&world, &proxy);
+    assert_eq!(*told.lock().expect("nobody panics while noting"), ladder());
+}

@@ -1,11 +1,13 @@
-//! Every entry of OpenSIPS's `dlg_binds` (spec/dialog.md §15) is found by its C name: as the name
-//! of an item, as a `doc(alias)`, and in the table on the front page of the dialog crate.
+//! Every entry of OpenSIPS's `dlg_binds` (spec/dialog.md §15), and the function that fills it, is
+//! found by its C name: as the name of an item, as a `doc(alias)`, and in the table on the front
+//! page of the dialog crate.
 
 use std::fs;
 use std::path::Path;
 
 /// The entries.
 const ENTRIES: &[&str] = &[
+    "load_dlg_api",
     "register_dlgcb",
     "create_dlg",
     "get_dlg",
@@ -75,9 +77,10 @@ fn api() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut text = String::new();
     sources(&root.join("crates/dialog/src"), &mut text);
-    text.push_str(
-        &fs::read_to_string(root.join("crates/server/src/context.rs")).expect("it is there"),
-    );
+    for file in ["context.rs", "module/host.rs"] {
+        let path = root.join("crates/server/src").join(file);
+        text.push_str(&fs::read_to_string(path).expect("it is there"));
+    }
     text
 }
 

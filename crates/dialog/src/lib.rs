@@ -19,6 +19,8 @@
 //!    ├────────────────►├──────────────────►│        4 CONFIRMED       REQ_WITHIN
 //!    │ INFO            │                   │
 //!    ├────────────────►├──────────────────►│                          REQ_WITHIN
+//!    │                 │               200 │
+//!    │◄────────────────┤◄──────────────────┤                          RESPONSE_WITHIN
 //!    │                 │               BYE │
 //!    │◄────────────────┤◄──────────────────┤        5 DELETED         TERMINATED
 //!    │ 200             │                   │
@@ -26,40 +28,69 @@
 //! ```
 //!
 //! A call that is not answered ends by FAILED, one that lives too long by EXPIRED: exactly one of
-//! the three, then DESTROY.
+//! the three, then DESTROY. Each is told before its message is passed on; in CREATED, REQ_WITHIN,
+//! RESPONSE_FWDED and RESPONSE_WITHIN that message may still be changed.
 //!
 //! # A module
 //!
-//! ```
-//! use duologue_dialog::{Dialogs, DialogEvents, EndReason, Event, Settings};
+//! Register for all calls once, by [`Dialogs::on_created`]; there, register for the one call, by
+//! [`Dialog::on`]. What the closures capture is the module's memory of that call.
 //!
-//! /// Counts the requests within each call; ends a call after its third.
-//! fn load(dialogs: &Dialogs) {
-//!     dialogs.on_created(|event| {
-//!         let dialog = event.dialog().clone();
-//!         let _ = dialog.on(DialogEvents::REQ_WITHIN | DialogEvents::ENDED, |event| match event {
-//!             Event::RequestWithin(request) => {
-//!                 let seen = request.dialog.fetch_value("requests").ok().flatten();
-//!                 let seen = seen.and_then(|value| value.as_int()).unwrap_or(0) + 1;
-//!                 let _ = request.dialog.store_value("requests", seen);
-//!                 if seen == 3 {
-//!                     let _ = request.dialog.terminate(EndReason::new("Too many requests"));
-//!                 }
-//!             }
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//!
+//! use duologue_dialog::{Dialog, DialogEvents, Dialogs, EndReason, Event, Settings};
+//!
+//! #[derive(Default)]
+//! struct Tally {
+//!     answered: AtomicU64,
+//!     failed: AtomicU64,
+//! }
+//!
+//! /// Counts how calls go, and allows three requests within each.
+//! fn load(dialogs: &Dialogs) -> Arc<Tally> {
+//!     let tally = Arc::new(Tally::default());
+//!     let counting = tally.clone();
+//!     dialogs.on_created(move |event| {
+//!         let tally = counting.clone();
+//!         let wanted = DialogEvents::CONFIRMED | DialogEvents::FAILED | DialogEvents::REQ_WITHIN;
+//!         // Refused only by a dialog that has ended, and this one has just begun.
+//!         let _ = event.dialog().on(wanted | DialogEvents::ENDED, move |event| match event {
+//!             Event::Confirmed(_) => drop(tally.answered.fetch_add(1, Relaxed)),
+//!             Event::Failed(_) => drop(tally.failed.fetch_add(1, Relaxed)),
+//!             Event::RequestWithin(request) => limit(request.dialog),
 //!             Event::Terminated(end) => println!("{} ended: {}", end.dialog.id(), end.reason),
 //!             _ => {}
 //!         });
 //!     });
+//!     tally
 //! }
 //!
-//! let dialogs = Dialogs::new(Settings::default(), 7);
-//! load(&dialogs);
+//! /// The ACK is the first of them.
+//! fn limit(dialog: &Dialog) {
+//!     let seen = dialog.fetch_value("requests").ok().flatten();
+//!     let seen = seen.and_then(|value| value.as_int()).unwrap_or(0) + 1;
+//!     let _ = dialog.store_value("requests", seen);
+//!     if seen > 3 {
+//!         // The request that was one too many is still passed on; then both sides get a BYE.
+//!         let _ = dialog.terminate(EndReason::new("Too many requests"));
+//!     }
+//! }
+//!
+//! let tally = load(&Dialogs::new(Settings::default(), 7));
+//! assert_eq!(tally.answered.load(Relaxed), 0);
 //! ```
+//!
+//! A server hands its dialogs to `load` when it starts: to a module of scripts in `Module::start`
+//! (by `Host::dialogs`), to a program that embeds it in `duologue::Builder::dialogs`. The folder
+//! `examples/` has four such programs, each with the calls that make it speak.
 //!
 //! # For those who know `dlg_binds`
 //!
 //! | OpenSIPS | here |
 //! | --- | --- |
+//! | `load_dlg_api` | the server's `Host::dialogs` |
 //! | `register_dlgcb` | [`Dialog::on`], [`Dialogs::on_created`], [`Dialogs::on_loaded`] |
 //! | `create_dlg` | [`Dialogs::create`], [`Dialogs::create_again`] |
 //! | `get_dlg`, `get_direction` | the server's `Context::dialog`, `Context::direction`; [`Dialog::direction_of`] |
