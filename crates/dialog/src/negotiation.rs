@@ -53,16 +53,16 @@ pub(crate) enum Negotiated {
 #[cfg(test)]
 impl Negotiated {
     const ALL: [Self; 10] = [
-        On::InviteOffer,
-        On::InviteEmpty,
-        On::Offer,
-        On::ReliableBody,
-        On::SuccessBody,
-        On::SuccessEmpty,
-        On::OfferAccepted,
-        On::Refused,
-        On::AckBody,
-        On::AckEmpty,
+        Self::InviteOffer,
+        Self::InviteEmpty,
+        Self::Offer,
+        Self::ReliableBody,
+        Self::SuccessBody,
+        Self::SuccessEmpty,
+        Self::OfferAccepted,
+        Self::Refused,
+        Self::AckBody,
+        Self::AckEmpty,
     ];
 }
 
