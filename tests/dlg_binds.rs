@@ -20,6 +20,8 @@ const ENTRIES: &[&str] = &[
     "fetch_dlg_value",
     "terminate_dlg",
     "match_dialog",
+    "validate_dialog",
+    "fix_route_dialog",
     "set_mod_flag",
     "is_mod_flag_set",
     "dlg_ref",

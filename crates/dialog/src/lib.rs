@@ -99,6 +99,7 @@
 //! | `store_dlg_value`, `fetch_dlg_value` | [`Dialog::store_value`], [`Dialog::remove_value`], [`Dialog::fetch_value`] |
 //! | `terminate_dlg` | [`Dialog::terminate`], [`Dialogs::terminate`] |
 //! | `match_dialog` | [`Dialogs::match_request`] |
+//! | `validate_dialog`, `fix_route_dialog` | [`Dialog::validate`], [`Dialog::fix_route`] |
 //! | `set_mod_flag`, `is_mod_flag_set` | [`Dialog::set_module_flags`], [`Dialog::module_flags`] |
 //! | `dlg_ref`, `dlg_unref` | [`Dialog`] keeps nothing alive; [`Dialogs::hold`], [`Dialogs::release`] |
 //! | `get_dlg_did` | [`Dialog::id`] and [`DialogId::did`] |
@@ -147,6 +148,7 @@ mod event;
 mod extras;
 mod facts;
 mod fire;
+mod fix_route;
 mod flags;
 mod id;
 mod journal;
@@ -181,6 +183,7 @@ mod terminate;
 mod test_support;
 mod tombstone;
 mod user_flags;
+mod validate;
 mod values;
 mod wheel;
 
@@ -201,6 +204,7 @@ pub use facts::{
     DialogMethod, InviteFacts, MatchFacts, NewNumbers, ReplyFacts, RequestFacts, ResponseFacts,
     Within,
 };
+pub use fix_route::NoTarget;
 pub use flags::{DialogEvents, DialogFlags, ModuleFlags};
 pub use id::{DID_LEN_MAX, DialogId, Did, MalformedDid, call_id_hash, entry_of};
 pub use journal::{BoundedJournal, Change, Journal};
@@ -230,6 +234,8 @@ pub use snapshot::{LegSnapshot, Snapshot};
 pub use stats::Statistics;
 pub use steps::{Changed, Fire, Firing, Note, RouteHook, Step, Steps};
 pub use table::{DialogKey, Dialogs, Gone};
+pub use target::Target;
 pub use terminate::{ENDING_MAX, EndPlan, Heard, Intent, TerminateError, Wish};
 pub use user_flags::{USER_FLAG_NAME_MAX, USER_FLAGS_MAX, UserFlag, UserFlagError};
+pub use validate::{Invalid, Routing};
 pub use values::{Value, Values, ValuesFull};

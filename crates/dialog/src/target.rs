@@ -1,10 +1,17 @@
 //! Where a request within a dialog goes (RFC 3261 §12.2.1.1; spec dialog.md §6.4, §8).
 
-/// Where a request within a dialog goes, and what it says there.
-pub(crate) struct Target {
-    pub(crate) request_uri: Vec<u8>,
-    pub(crate) routes: Vec<u8>,
-    pub(crate) next_hop: Vec<u8>,
+use duologue_sip::Uri;
+
+/// Where a request within a dialog goes, and what it says there (RFC 3261 §12.2.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Request-URI.
+    pub request_uri: Vec<u8>,
+    /// Route values, joined by commas; may be empty.
+    pub routes: Vec<u8>,
+    /// The URI that says where to send it: the first route's, loose or strict, else the
+    /// Request-URI.
+    pub next_hop: Vec<u8>,
 }
 
 impl Target {
@@ -36,6 +43,25 @@ impl Target {
         rest.push(b'>');
         Self { request_uri: first.into(), routes: rest, next_hop: first.into() }
     }
+}
+
+/// The URIs of comma-joined route values, in order.
+pub(crate) fn route_uris(mut values: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        if values.is_empty() {
+            return None;
+        }
+        let end = first_value_end(values);
+        let uri = uri_of(&values[..end]);
+        values = values.get(end + 1..).unwrap_or_default();
+        Some(uri)
+    })
+}
+
+/// Whether two URIs mean the same (RFC 3261 §19.1.4). What is no URI equals only itself.
+pub(crate) fn same_uri(one: &[u8], other: &[u8]) -> bool {
+    one == other
+        || matches!((Uri::parse(one), Uri::parse(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The end of the first of several comma-joined values.
@@ -95,5 +121,16 @@ mod tests {
             ["sip:p1;x=lr", "<sip:p2;lr>,<sip:bob@1.1.1.1>", "sip:p1;x=lr"]
         );
         assert_eq!(of(b"<sip:p1>"), ["sip:p1", "<sip:bob@1.1.1.1>", "sip:p1"]);
+    }
+
+    #[test]
+    fn route_values_are_told_apart_and_compared_by_their_uris() {
+        let uris: Vec<_> = route_uris(b"\"a, b\" <sip:p1;lr>;x=y,<sip:p2,q>,sip:p3").collect();
+        assert_eq!(uris, [&b"sip:p1;lr"[..], b"sip:p2,q", b"sip:p3"]);
+        assert_eq!(route_uris(b"").count(), 0);
+        assert!(same_uri(b"sip:bob@Example.com", b"sip:bob@example.COM;x=y"));
+        assert!(!same_uri(b"sip:bob@example.com", b"sip:bob@example.com:5060"));
+        assert!(same_uri(b"?", b"?"));
+        assert!(!same_uri(b"?", b"??"));
     }
 }
