@@ -146,9 +146,19 @@ impl Proxy {
 
     /// The proxy of a plan.
     pub(crate) fn of(plan: Plan) -> Self {
+        Self::with_secret(plan, 7)
+    }
+
+    /// The proxy of a script, whose Via branches no other proxy of the same world makes.
+    pub(crate) fn another(script: &str) -> Self {
+        let plan = Plan::load(NAME, &Text(script), &[], Overrides::default());
+        Self::with_secret(plan.unwrap_or_else(|error| panic!("{error}")), 8)
+    }
+
+    fn with_secret(plan: Plan, secret: u64) -> Self {
         let sockets = plan.sockets().unwrap_or_else(|error| panic!("{error}"));
         let now = Moment { tick: Tick::from_millis(1_000), unix: UNIX_AT_START };
-        let node = plan.build(sockets, 1, now, 7).unwrap_or_else(|error| panic!("{error}"));
+        let node = plan.build(sockets, 1, now, secret).unwrap_or_else(|error| panic!("{error}"));
         let node = Arc::new(node);
         connect_intents(&node);
         let wire = Arc::new(Wire::default());

@@ -1,5 +1,7 @@
 //! `validate_dialog` and `fix_route_dialog`, spec dialog.md §8.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use duologue_dialog::*;

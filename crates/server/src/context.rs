@@ -104,6 +104,8 @@ pub struct Draft {
     pub record_route: RecordRoute,
     /// Parameters of our own Route that `loose_route()` consumed; `None` before it did.
     pub route_params: Option<Vec<u8>>,
+    /// Whether the Route headers are written by the dialog (`fix_route_dialog()`).
+    pub route_fixed: bool,
     /// Header lines for local replies.
     pub reply_headers: Vec<u8>,
     /// Max-Forwards after `mf_process_maxfwd_header()`.
@@ -144,6 +146,7 @@ impl Draft {
             armed,
             record_route,
             route_params,
+            route_fixed,
             reply_headers,
             max_forwards,
             dialog_timeout,
@@ -166,6 +169,7 @@ impl Draft {
         *armed = Armed::default();
         record_route.clear();
         *route_params = None;
+        *route_fixed = false;
         reply_headers.clear();
         *max_forwards = None;
         *dialog_timeout = None;

@@ -22,6 +22,7 @@ pub mod core;
 pub mod dialogs;
 pub mod effects;
 pub mod host;
+pub mod in_dialog;
 pub mod incoming;
 pub mod index;
 pub mod loglevel;

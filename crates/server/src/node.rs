@@ -54,6 +54,8 @@ pub struct Node {
     pub disable_503_translation: bool,
     /// Whether replies whose top Via is not ours are dropped before anything.
     pub check_via: bool,
+    /// Whether the script loaded `rr`: Route headers mean something.
+    pub record_routing: bool,
     /// The threshold of `xlog()`.
     pub xlog_level: i32,
     /// `-o name=value`.

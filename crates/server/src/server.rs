@@ -181,6 +181,7 @@ impl Plan {
         let user_agent_header = line("User-Agent", "user_agent_header");
         let disable_503_translation = self.switch("disable_503_translation", false);
         let check_via = self.overrides.check_via || self.switch("check_via", false);
+        let record_routing = self.has_module("rr");
         let xlog_level = self.int("xlog_level").unwrap_or(2);
         let dialog = self.settings::<DialogSettings>().cloned().unwrap_or_default();
         let program: Arc<Program> = Arc::new(self.script.program);
@@ -199,6 +200,7 @@ impl Plan {
             user_agent_header,
             disable_503_translation,
             check_via,
+            record_routing,
             xlog_level,
             argv: self.overrides.argv,
             started: now,

@@ -183,8 +183,6 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
     "sip_to_json",
     "has_body_part",
     // dialog
-    "validate_dialog",
-    "fix_route_dialog",
     "get_dialog_info",
     "get_dialog_vals",
     "get_dialogs_by_val",

@@ -13,6 +13,7 @@ use duologue_sip::Params;
 
 use crate::context::Context;
 use crate::dialogs;
+use crate::in_dialog;
 use crate::module::{Function, Module, Parameter, Parameters, Settings, Variable};
 
 const OPTIONAL_STR: Param = Param::optional(ParamKind::Str);
@@ -31,6 +32,8 @@ pub static MODULE: Module = Module {
     functions: &[
         Function::new("create_dialog", &[OPTIONAL_STR], Q, create_dialog).checked(check_flags),
         Function::new("match_dialog", &[OPTIONAL_STR], Q, match_dialog).checked(check_mode),
+        Function::new("validate_dialog", &[], Q, validate_dialog),
+        Function::new("fix_route_dialog", &[], Q, fix_route_dialog),
         Function::new("store_dlg_value", &[STR, VAR], VALUES, store_dlg_value),
         Function::new("fetch_dlg_value", &[STR, VAR], VALUES, fetch_dlg_value),
     ],
@@ -259,6 +262,28 @@ fn check_mode(_: usize, text: &str) -> Result<(), String> {
     match MatchMode::from_name(text) {
         Some(_) => Ok(()),
         None => Err("a mode is did_only, did_fallback or did_none".to_owned()),
+    }
+}
+
+/// spec/dialog.md §8: what is wrong with a request within its dialog, as a number.
+fn validate_dialog(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
+    let code = match in_dialog::validate(ctx) {
+        Ok(()) => 1,
+        Err(invalid) => {
+            tracing::debug!(call_id = %ctx.turn.call_id(), "validate_dialog(): {invalid}");
+            invalid.code()
+        }
+    };
+    Called::Value(code)
+}
+
+fn fix_route_dialog(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
+    match in_dialog::fix_route(ctx) {
+        Ok(()) => Called::Value(1),
+        Err(error) => {
+            tracing::debug!(call_id = %ctx.turn.call_id(), "fix_route_dialog(): {error}");
+            Called::Value(-1)
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use duologue_dialog::Direction;
 use duologue_script::{Args, Called, Param, ParamKind, Reading, RouteKinds, Text, VarAccess};
-use duologue_sip::{HeaderName, Message, Uri};
+use duologue_sip::{HeaderName, Message, NameAddr, Uri};
+use smallvec::SmallVec;
 
 use crate::context::Context;
 use crate::module::{Function, Module, Parameter, Parameters, Settings, Variable};
@@ -105,6 +106,58 @@ fn loose_route(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
     Called::Value(if follow_route(ctx) { 1 } else { -1 })
 }
 
+/// How a request came here (RFC 3261 §16.4, §16.12; spec/modules.md §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Path {
+    /// The previous hop was a strict router: our own Route stands in the Request-URI, the remote
+    /// target in the last Route.
+    strict: bool,
+    /// How many Routes on top are ours.
+    own: usize,
+}
+
+impl Path {
+    /// The path of a request with this Request-URI.
+    fn of(ctx: &Context<'_>, request_uri: &[u8]) -> Self {
+        let own_second = |first: &Uri<'_>, second| {
+            first.r2().is_some() && route(ctx.message, second).is_some_and(|uri| is_me(ctx, uri))
+        };
+        if is_sequential(ctx)
+            && let Some(uri) = mine(ctx, request_uri)
+            // RFC 5627: a GRUU of ours is a target, not a strict router's doing.
+            && !uri.params().has(b"gr")
+            && ctx.message.has(HeaderName::Route)
+        {
+            return Self { strict: true, own: usize::from(own_second(&uri, 0)) };
+        }
+        match route(ctx.message, 0).and_then(|uri| mine(ctx, uri)) {
+            Some(uri) => Self { strict: false, own: 1 + usize::from(own_second(&uri, 1)) },
+            None => Self { strict: false, own: 0 },
+        }
+    }
+}
+
+/// How the sender of a request routed it (spec/dialog.md §16 item 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received<'m> {
+    /// The remote target: the Request-URI, or the last Route if that comes from a strict router.
+    pub remote_target: &'m [u8],
+    /// The URIs of the Routes that are left without ours and the remote target, top first; an empty
+    /// one for what cannot be read.
+    pub routes: SmallVec<[&'m [u8]; 8]>,
+}
+
+/// How the sender routed this request, whatever the script did to it since and whether or not
+/// `loose_route()` ran.
+pub fn received<'m>(ctx: &Context<'m>) -> Received<'m> {
+    let message = ctx.message;
+    let Path { strict, own } = Path::of(ctx, message.uri_bytes());
+    let uri = |route: Result<NameAddr<'m>, _>| route.map_or(&b""[..], |route| route.uri_bytes());
+    let mut routes: SmallVec<[&'m [u8]; 8]> = message.routes().skip(own).map(uri).collect();
+    let target = if strict { routes.pop() } else { None };
+    Received { remote_target: target.unwrap_or_else(|| message.uri_bytes()), routes }
+}
+
 /// RFC 3261 §16.4 and §16.12, in the steps of spec/modules.md §2.
 fn follow_route(ctx: &mut Context<'_>) -> bool {
     let message = ctx.message;
@@ -112,62 +165,47 @@ fn follow_route(ctx: &mut Context<'_>) -> bool {
     if !message.has(HeaderName::Route) || message.routes().any(|route| route.is_err()) {
         return false;
     }
-    let sequential = message.to().ok().and_then(|to| to.tag()).is_some();
-    if sequential && request_uri_is_me(ctx) {
-        from_strict_router(ctx);
+    let path = Path::of(ctx, ctx.request_uri().unwrap_or_default());
+    if path.strict {
+        from_strict_router(ctx, path.own);
         return true;
     }
-    from_loose_router(ctx, sequential)
+    from_loose_router(ctx, path.own)
 }
 
-/// The previous hop was a strict router: our own Route stands in the Request-URI, the remote target
-/// in the last Route (RFC 3261 §16.4).
-fn from_strict_router(ctx: &mut Context<'_>) {
+/// The previous hop was a strict router: the Routes behind our `own` lead on, the last of them is
+/// the remote target (RFC 3261 §16.4).
+fn from_strict_router(ctx: &mut Context<'_>, own: usize) {
     let message = ctx.message;
     let consumed = ctx.request_uri().map(own_params).unwrap_or_default();
-    let mut at = 0;
-    if has_r2(&consumed)
-        && let Some(second) = route(message, 0).filter(|second| is_me(ctx, second))
-    {
-        remove_route(ctx, 0);
-        force_socket(ctx, second);
-        at = 1;
-    }
-    let Some(next) = route(message, at) else { return finish(ctx, consumed) };
+    consume(ctx, own, own > 0);
+    let Some(next) = route(message, own) else { return finish(ctx, consumed) };
     if is_loose(next) {
-        let last = message.routes().count().saturating_sub(1).max(at);
+        let last = message.routes().count().saturating_sub(1).max(own);
         ctx.draft.target.uri = route(message, last).map(<[u8]>::to_vec);
         remove_route(ctx, last);
-        if last > at {
+        if last > own {
             ctx.draft.target.next_hop = Some(next.to_vec());
         }
     } else {
         ctx.draft.target.uri = Some(next.to_vec());
-        remove_route(ctx, at);
+        remove_route(ctx, own);
     }
     finish(ctx, consumed);
 }
 
-/// The previous hop was a loose router, the usual case: our Routes go, the next one is the next hop.
-fn from_loose_router(ctx: &mut Context<'_>, sequential: bool) -> bool {
+/// The previous hop was a loose router, the usual case: our `own` Routes go, the one behind them is
+/// the next hop.
+fn from_loose_router(ctx: &mut Context<'_>, own: usize) -> bool {
     let message = ctx.message;
-    let mut consumed = Vec::new();
-    let mut at = 0;
-    if let Some(own) = route(message, 0).filter(|own| is_me(ctx, own)) {
-        consumed = own_params(own);
-        remove_route(ctx, 0);
-        at = 1;
-        if has_r2(&consumed) {
-            if let Some(second) = route(message, 1).filter(|second| is_me(ctx, second)) {
-                remove_route(ctx, 1);
-                force_socket(ctx, second);
-                at = 2;
-            }
-        } else if sequential {
-            ctx.draft.target.socket = Some(ctx.flow.socket);
-        }
+    let sequential = is_sequential(ctx);
+    let first = route(message, 0).filter(|_| own > 0);
+    let consumed = first.map(own_params).unwrap_or_default();
+    consume(ctx, own, own > 1);
+    if own == 1 && sequential && !has_r2(&consumed) {
+        ctx.draft.target.socket = Some(ctx.flow.socket);
     }
-    let Some(next) = route(message, at) else {
+    let Some(next) = route(message, own) else {
         // A preloaded route set that named only us leaves an initial request.
         if sequential {
             finish(ctx, consumed);
@@ -178,16 +216,39 @@ fn from_loose_router(ctx: &mut Context<'_>, sequential: bool) -> bool {
         ctx.draft.target.next_hop = Some(next.to_vec());
     } else {
         // RFC 3261 §16.6 step 6: a strict router wants the target at the end of the route set.
-        if let Some(last) = message.last(HeaderName::Route) {
-            let target = ctx.request_uri().unwrap_or_default().to_vec();
-            let line: [&[u8]; 3] = [b"Route: <", &target, b">\r\n"];
-            ctx.draft.edits.draft(message).insert_lines_after(&last, &line);
-        }
+        let target = ctx.request_uri().unwrap_or_default().to_vec();
         ctx.draft.target.uri = Some(next.to_vec());
-        remove_route(ctx, at);
+        remove_route(ctx, own);
+        append_route(ctx, own, &target);
     }
     finish(ctx, consumed);
     true
+}
+
+/// Takes our Routes off; the last of a pair names the socket on the other side.
+fn consume(ctx: &mut Context<'_>, own: usize, paired: bool) {
+    for at in 0..own {
+        remove_route(ctx, at);
+    }
+    if paired && let Some(last) = route(ctx.message, own - 1) {
+        force_socket(ctx, last);
+    }
+}
+
+/// Puts a URI behind all Routes; those up to `removed` are gone. The last line is written anew, so
+/// that whoever removes it removes this one too.
+fn append_route(ctx: &mut Context<'_>, removed: usize, uri: &[u8]) {
+    let message = ctx.message;
+    let Some(last) = message.last(HeaderName::Route) else { return };
+    let line = last.value_span();
+    let mut value: Vec<&[u8]> = vec![b"Route: "];
+    for kept in message.values(HeaderName::Route).skip(removed + 1) {
+        if message.span_of(kept.bytes).is_some_and(|span| span.start >= line.start) {
+            value.extend([kept.bytes, b", "]);
+        }
+    }
+    value.extend([b"<", uri, b">\r\n"]);
+    ctx.draft.edits.replace(last.span(), &value);
 }
 
 /// The URI of the Route value at this place.
@@ -216,17 +277,19 @@ fn finish(ctx: &mut Context<'_>, consumed: Vec<u8>) {
     super::dialog::after_loose_route(ctx);
 }
 
-fn request_uri_is_me(ctx: &Context<'_>) -> bool {
-    let Some(uri) = ctx.request_uri() else { return false };
-    let Ok(parsed) = Uri::parse(uri) else { return false };
-    // RFC 5627: a GRUU of ours is a target, not a strict router's doing.
-    !parsed.params().has(b"gr") && is_me(ctx, uri)
+fn is_sequential(ctx: &Context<'_>) -> bool {
+    ctx.message.to().ok().and_then(|to| to.tag()).is_some()
+}
+
+/// The URI, if it is one of ours.
+fn mine<'u>(ctx: &Context<'_>, uri: &'u [u8]) -> Option<Uri<'u>> {
+    let uri = Uri::parse(uri).ok()?;
+    let proto = uri.transport().and_then(Proto::from_name);
+    ctx.turn.node.sockets.is_me(uri.host(), uri.port(), proto).then_some(uri)
 }
 
 fn is_me(ctx: &Context<'_>, uri: &[u8]) -> bool {
-    let Ok(uri) = Uri::parse(uri) else { return false };
-    let proto = uri.transport().and_then(Proto::from_name);
-    ctx.turn.node.sockets.is_me(uri.host(), uri.port(), proto)
+    mine(ctx, uri).is_some()
 }
 
 fn is_loose(uri: &[u8]) -> bool {
