@@ -229,7 +229,8 @@ impl Run<'_> {
             // a number that comes late, or was made up, takes nothing back (RFC 3261 §12.2.2)
             leg.r_cseq = leg.r_cseq.max(request.cseq);
         }
-        if matches!(request.method, DialogMethod::Invite | DialogMethod::Update)
+        // RFC 3261 §13.2.2.4: it is what the ACK will have, so no UPDATE in between may move it
+        if request.method == DialogMethod::Invite
             && let Some(leg) = self.record.legs.get_mut(source_leg(request) as usize)
         {
             leg.inv_cseq = request.cseq;

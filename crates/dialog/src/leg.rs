@@ -33,7 +33,7 @@ pub(crate) struct Leg {
     pub(crate) r_cseq: u32,
     /// The value of `r_cseq` before that.
     pub(crate) prev_cseq: Option<u32>,
-    /// CSeq of the last INVITE or UPDATE received from this leg.
+    /// CSeq of the last INVITE received from this leg.
     pub(crate) inv_cseq: u32,
     /// The last CSeq that we ourselves put on a request towards this leg; 0 for none.
     pub(crate) last_gen_cseq: u32,

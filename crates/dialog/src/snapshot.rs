@@ -63,7 +63,7 @@ pub struct LegSnapshot {
     pub cseq: u32,
     /// The value of `cseq` before the last request.
     pub prev_cseq: Option<u32>,
-    /// CSeq of the last INVITE or UPDATE received from the leg.
+    /// CSeq of the last INVITE received from the leg.
     pub inv_cseq: u32,
     /// The way to it, once known.
     pub flow: Option<Flow>,

@@ -126,7 +126,7 @@ fn bookkeeping_of_requests_within() {
     let matched = world.request(&dialog, DialogMethod::Update, 1, "b", "a").unwrap();
     assert_eq!((matched.direction, matched.dst_leg), (Direction::Upstream, 0));
     let legs = dialog.snapshot().unwrap().legs;
-    assert_eq!((legs[0].cseq, legs[0].prev_cseq, legs[1].inv_cseq), (1, Some(0), 1));
+    assert_eq!((legs[0].cseq, legs[0].prev_cseq, legs[1].inv_cseq), (1, Some(0), 0));
 
     let mut steps = Steps::new();
     let contact = b"sip:answer@10.0.0.2";

@@ -77,6 +77,23 @@ fn an_ack_must_have_the_cseq_of_its_invite() {
     assert_eq!(numbered(&mut world, &dialog, DOWN, Ack, 12), OK);
 }
 
+// RFC 3261 §13.2.2.4, RFC 3311 §5.1: UPDATEs while it rings do not change what the ACK acknowledges
+#[test]
+fn an_update_does_not_take_the_invites_place() {
+    use DialogMethod::{Ack, Invite, Prack, Update};
+    let mut world = World::new();
+    let dialog = world.call("call");
+    world.reply(&dialog, 183, "b");
+    assert_eq!(numbered(&mut world, &dialog, DOWN, Prack, 11), OK);
+    assert_eq!(numbered(&mut world, &dialog, DOWN, Update, 12), OK);
+    world.reply(&dialog, 200, "b");
+    assert_eq!(numbered(&mut world, &dialog, DOWN, Ack, 12), CSEQ);
+    assert_eq!(numbered(&mut world, &dialog, DOWN, Ack, 10), OK);
+    assert_eq!(numbered(&mut world, &dialog, DOWN, Invite, 13), OK);
+    assert_eq!(numbered(&mut world, &dialog, DOWN, Update, 14), OK);
+    assert_eq!(numbered(&mut world, &dialog, DOWN, Ack, 13), OK);
+}
+
 // §8 step 1: other requests count up, strictly, per direction; gaps are allowed (RFC 3261 §12.2.2)
 #[test]
 fn other_requests_must_count_up() {
