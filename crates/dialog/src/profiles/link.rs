@@ -137,6 +137,31 @@ impl Dialog {
         value: Option<&[u8]>,
         origin: LinkOrigin,
     ) -> Result<(), LinkRefused> {
+        self.link(profile, value, origin, false)
+    }
+
+    /// Like [`set_profile`](Self::set_profile), but all other links to that profile go, in one
+    /// step: the `clear` variant. Of several threads that replace, the last one's link stays.
+    ///
+    /// # Errors
+    /// [`LinkRefused`]; nothing changed then.
+    #[doc(alias = "set_profile")]
+    pub fn replace_profile(
+        &self,
+        profile: &Profile,
+        value: Option<&[u8]>,
+        origin: LinkOrigin,
+    ) -> Result<(), LinkRefused> {
+        self.link(profile, value, origin, true)
+    }
+
+    fn link(
+        &self,
+        profile: &Profile,
+        value: Option<&[u8]>,
+        origin: LinkOrigin,
+        replace: bool,
+    ) -> Result<(), LinkRefused> {
         let members = &profile.members;
         let value = members.value_of(value).ok_or(LinkRefused::NoValue)?;
         if value.len() > PROFILE_VALUE_BYTES_MAX {
@@ -148,7 +173,9 @@ impl Dialog {
             if record.state.is_ended() {
                 return Err(LinkRefused::Ended);
             }
-            let Links(links) = &mut record.extras().links;
+            let links = &mut record.extras().links;
+            let replaced = if replace { links.take(members, None) } else { Vec::new() };
+            let Links(links) = links;
             if links.len() >= PROFILE_LINKS_MAX {
                 return Err(LinkRefused::TooMany);
             }
@@ -157,31 +184,14 @@ impl Dialog {
             }
             links.extend(link.take());
             record.flags |= DialogFlags::VALUES_CHANGED;
-            Ok(())
+            Ok(replaced)
         })?;
         match added {
+            // the links that were replaced are dropped here, where no lock is held
+            Ok(_replaced) => Ok(()),
             Err(LinkRefused::TooMany) => self.count_refused(LinkRefused::TooMany),
-            added => added,
+            Err(why) => Err(why),
         }
-    }
-
-    /// Like [`set_profile`](Self::set_profile), but first all other links to that profile go: the
-    /// `clear` variant.
-    ///
-    /// # Errors
-    /// [`LinkRefused`]; for a missing or too long value nothing changed.
-    #[doc(alias = "set_profile")]
-    pub fn replace_profile(
-        &self,
-        profile: &Profile,
-        value: Option<&[u8]>,
-        origin: LinkOrigin,
-    ) -> Result<(), LinkRefused> {
-        let usable = profile.members.value_of(value);
-        if usable.is_some_and(|value| value.len() <= PROFILE_VALUE_BYTES_MAX) {
-            self.unset_profile(profile, None)?;
-        }
-        self.set_profile(profile, value, origin)
     }
 
     /// Takes back one link with this value, or all links to the profile without a value (§9.2).
