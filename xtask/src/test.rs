@@ -42,6 +42,8 @@ enum Part {
     Lint,
     /// Unit tests, snapshots, whole calls in virtual time.
     Unit,
+    /// Schedules of threads, tried out one by one.
+    Threads,
     /// Calls through the running program with SIPp.
     E2e,
     /// Calls through the programs of `examples/` with SIPp.
@@ -62,6 +64,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.wants(Part::Unit) {
         heading("Unit tests");
         unit_tests(&mut tally);
+    }
+    if options.wants(Part::Threads) {
+        heading("Schedules of threads");
+        interleavings(&mut tally)?;
     }
     if options.wants(Part::E2e) {
         heading(&format!("Calls through {}", options.subject));
@@ -107,19 +113,37 @@ fn succeed(command: &mut Command, limit: Duration) -> Result<()> {
 }
 
 fn unit_tests(tally: &mut Tally) {
+    let mut cargo = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    cargo.env("INSTA_UPDATE", "no");
+    counted_tests(tally, "cargo test", &mut cargo);
+}
+
+/// The tests that try out schedules of threads: built apart, with locks that a scheduler owns.
+fn interleavings(tally: &mut Tally) -> Result<()> {
+    let directory = paths::kept("shuttle")?;
+    let packages = ["test", "--package", "duologue-dialog", "--package", "duologue-server"];
+    let tests: [(&str, &[&str]); 2] = [
+        ("interleavings of dialogs", &["--test", "interleavings"]),
+        ("interleavings of calls", &["--lib", "interleavings::"]),
+    ];
+    for (name, chosen) in tests {
+        let mut cargo = cargo(&packages);
+        cargo.args(chosen).env("RUSTFLAGS", "--cfg shuttle").env("CARGO_TARGET_DIR", &directory);
+        counted_tests(tally, name, &mut cargo);
+    }
+    Ok(())
+}
+
+fn counted_tests(tally: &mut Tally, name: &str, cargo: &mut Command) {
     let mut counted = Counted::default();
-    let outcome = process::run_seeing(
-        cargo(&["test", "--workspace", "--no-fail-fast"]).env("INSTA_UPDATE", "no"),
-        CARGO_LIMIT,
-        |line| counted.see(line),
-    );
-    tally.add("cargo test", counted.passed, counted.failed);
+    let outcome = process::run_seeing(cargo, CARGO_LIMIT, |line| counted.see(line));
+    tally.add(name, counted.passed, counted.failed);
     match outcome {
         Ok(status) if status.success() => {}
         // The tests that failed are counted already; anything else did not even run.
         Ok(_) if counted.failed > 0 => {}
-        Ok(status) => tally.fail(format!("cargo test: {status}")),
-        Err(error) => tally.fail(format!("cargo test: {error}")),
+        Ok(status) => tally.fail(format!("{name}: {status}")),
+        Err(error) => tally.fail(format!("{name}: {error}")),
     }
 }
 

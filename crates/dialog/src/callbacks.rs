@@ -1,12 +1,12 @@
 //! Callbacks: registered as closures, run without a lock, dropped exactly once.
 
 use crate::{Dialog, DialogEvents, DialogId, Dialogs, Event};
-use parking_lot::Mutex;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::settings::CALLBACKS_PER_DIALOG_MAX;
+use crate::sync::Mutex;
 
 /// A callback of one dialog. Its own lock is the only thing held while it runs: nobody waits for
 /// it but who wants to run it too.

@@ -1,8 +1,8 @@
 //! The change feed: every transition, numbered, as one value (spec dialog.md §14.2).
 
 use crate::record::Record;
+use crate::sync::Mutex;
 use crate::{DialogId, Dialogs, State};
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

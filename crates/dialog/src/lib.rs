@@ -176,6 +176,7 @@ mod slot;
 mod snapshot;
 mod stats;
 mod steps;
+mod sync;
 mod table;
 mod target;
 mod terminate;

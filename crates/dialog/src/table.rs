@@ -11,17 +11,16 @@ use crate::profiles::Registry;
 use crate::record::{NEVER, Record};
 use crate::settings::{DIALOGS_PER_CALL_ID_MAX, TOMBSTONE_SECONDS};
 use crate::stats::Counts;
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, RwLock};
 use crate::tombstone::Tombstone;
 use crate::user_flags::UserFlags;
 use crate::wheel::Wheel;
 use crate::{Change, Dialog, DialogId, Intent, Journal, Settings, State, entry_of};
 use duologue_sip::Tick;
 use hashbrown::HashTable;
-use parking_lot::{Mutex, MutexGuard, RwLock};
 use siphasher::sip::SipHasher13;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 

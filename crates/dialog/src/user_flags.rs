@@ -1,8 +1,8 @@
 //! The script's flags by name (spec dialog.md §10.2): at most 32, numbered in the order in which
 //! their names first appear.
 
+use crate::sync::RwLock;
 use crate::{Dialog, DialogFlags, Dialogs, Gone};
-use parking_lot::RwLock;
 use std::fmt;
 
 /// How many named flags a table may have: the bits of a word.

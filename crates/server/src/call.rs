@@ -14,9 +14,9 @@ use std::sync::Arc;
 use duologue_dialog::DialogKey;
 use duologue_sip::Flow;
 use duologue_transaction::{BranchIndex, TransactionId};
-use parking_lot::{Mutex, MutexGuard};
 
 use crate::index::CallKey;
+use crate::sync::{Mutex, MutexGuard};
 use crate::tm::Transactions;
 use crate::wheel::TimerKey;
 

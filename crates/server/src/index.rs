@@ -5,15 +5,14 @@
 
 use std::hash::Hasher;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use duologue_sip::Tick;
 use duologue_transaction::TransactionId;
 use hashbrown::HashTable;
-use parking_lot::Mutex;
 use siphasher::sip::SipHasher13;
 
 use crate::call::{Armed, Body, Call, Job, Offer};
+use crate::sync::{self, AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::wheel::Wheel;
 
 /// How many shards the index has: enough that workers seldom meet at one.
@@ -158,7 +157,7 @@ impl CallIndex {
                 Offer::Queued => return Entered::Queued,
                 Offer::Overflow => return Entered::Overflow,
                 // Its remover is about to take it out of the table.
-                Offer::Closed => std::thread::yield_now(),
+                Offer::Closed => sync::yield_now(),
             }
         }
     }

@@ -25,6 +25,8 @@ pub mod host;
 pub mod in_dialog;
 pub mod incoming;
 pub mod index;
+#[cfg(all(test, shuttle))]
+mod interleavings;
 pub mod loglevel;
 pub mod module;
 pub mod modules;
@@ -40,6 +42,7 @@ pub mod runqueue;
 pub mod server;
 pub mod sockets;
 pub mod statistics;
+mod sync;
 pub mod target;
 pub mod tm;
 pub mod turn;

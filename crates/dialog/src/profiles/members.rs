@@ -4,7 +4,7 @@
 use super::definition::{Definition, ProfileKind, Sharing};
 use super::link::LinkOrigin;
 use crate::DialogId;
-use parking_lot::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard};
 use siphasher::sip::SipHasher13;
 use std::collections::BTreeMap;
 

@@ -18,9 +18,9 @@ pub use listing::{ProfileCursor, ProfileValue};
 pub(crate) use members::Members;
 
 use crate::settings::PROFILES_MAX;
+use crate::sync::RwLock;
 use crate::{Dialogs, Gone};
 use definition::Definition;
-use parking_lot::RwLock;
 use std::fmt;
 use std::sync::Arc;
 
