@@ -111,6 +111,21 @@ impl Worker {
         self.run(node, call, now, |_| {});
     }
 
+    /// A helper's life: runs the calls that others hand over and sends what they say, until the queue
+    /// has stopped and is empty. It blocks while there is nothing to do.
+    pub fn help(&mut self, node: &Node, now: impl Fn() -> Moment) {
+        while let Some(call) = node.queue.pop() {
+            self.run_queued(node, &call, now());
+            while let Some(call) = node.queue.try_pop() {
+                self.run_queued(node, &call, now());
+                if self.outbox.is_full() {
+                    break;
+                }
+            }
+            self.flush(node);
+        }
+    }
+
     /// Handles the jobs of all calls that wait in the queue right now.
     pub fn run_waiting(&mut self, node: &Node, now: Moment) {
         while let Some(call) = node.queue.try_pop() {

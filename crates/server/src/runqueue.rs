@@ -72,8 +72,8 @@ impl RunQueue {
         state.idle > state.calls.len()
     }
 
-    /// Lets the workers end once nothing waits any more.
-    pub(crate) fn stop(&self) {
+    /// Lets the helpers end once nothing waits any more.
+    pub fn stop(&self) {
         self.state.lock().stopped = true;
         self.ready.notify_all();
     }

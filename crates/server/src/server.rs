@@ -467,16 +467,7 @@ impl Server {
             let transports = transports(groups, helper % receivers);
             self.spawn(format!("helper-{helper}"), index, move |node, clock, worker| {
                 worker.transports = Some(transports);
-                while let Some(call) = node.queue.pop() {
-                    worker.run_queued(node, &call, clock.now());
-                    while let Some(call) = node.queue.try_pop() {
-                        worker.run_queued(node, &call, clock.now());
-                        if worker.outbox.is_full() {
-                            break;
-                        }
-                    }
-                    worker.flush(node);
-                }
+                worker.help(node, || clock.now());
             })?;
             index += 1;
         }
