@@ -1,6 +1,8 @@
-//! `cargo xtask bench`: CPU per call, memory per dialog, system calls, micro-benchmarks.
+//! `cargo xtask bench`: CPU per call, memory per dialog, system calls, the dialog engine at scale,
+//! micro-benchmarks.
 
 mod calls;
+mod dialogs;
 mod memory;
 mod profile;
 mod table;
@@ -58,6 +60,8 @@ enum What {
     Memory,
     /// System calls per call, and time by function.
     Profile,
+    /// The dialog engine beside up to a million dialogs.
+    Dialogs,
     /// The micro-benchmarks of the crates.
     Micro,
 }
@@ -66,7 +70,8 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let wants = |what| options.what.is_none_or(|only| only == what);
     let directory = paths::kept("bench")?;
-    if options.what != Some(What::Micro) && !options.no_build {
+    let ours_alone = matches!(options.what, Some(What::Dialogs | What::Micro));
+    if !ours_alone && !options.no_build {
         packages::require(&[packages::SIPP])?;
         for subject in &options.subjects {
             subject.prepare()?;
@@ -84,6 +89,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         heading("System calls and functions");
         packages::require(&[packages::STRACE])?;
         profile::run(options, &directory)?;
+    }
+    if wants(What::Dialogs) {
+        heading("The dialog engine at scale");
+        dialogs::run(&directory)?;
     }
     if wants(What::Micro) {
         heading("Micro-benchmarks");
