@@ -11,7 +11,7 @@ use duologue::management::{commands, rpc};
 use duologue::script::Sources;
 use duologue::{Overrides, Plan, Server};
 use rpc::Registry;
-use rpc::jsonrpc::{self, Reply};
+use rpc::jsonrpc::{self, Pieces, Reply};
 use serde_json::{Value, json};
 
 use crate::MEASURE;
@@ -29,6 +29,9 @@ const SCRIPT: &str = r#"
 "#;
 
 const REQUEST: &[u8] = br#"{"jsonrpc":"2.0","id":1,"method":"dlg_list"}"#;
+
+/// How many dialogs a page has.
+const PAGE: usize = 100;
 
 /// What of a listing can be seen from outside.
 struct Listed {
@@ -70,12 +73,14 @@ pub(crate) fn measure(count: usize) -> Value {
         let made = calls.run_while(|| listing.load(Relaxed), &mut disturbed);
         (lister.join().unwrap(), made as f64 / begun.elapsed().as_secs_f64())
     });
+    let last_page = page(&registry, count - PAGE);
     let each = lists.iter().map(|list| list.seconds).sum::<f64>() / lists.len() as f64;
     let slowest = lists.iter().map(|list| list.slowest_piece).fold(0.0, f64::max);
     json!({
         "listings": lists.len(),
         "seconds": each,
         "seconds_without_calls": alone.seconds,
+        "last_page_ms": last_page * 1000.0,
         "bytes": alone.bytes,
         "pieces": alone.pieces,
         "slowest_piece_ms": slowest * 1000.0,
@@ -95,14 +100,28 @@ impl Sources for Script {
     }
 }
 
+/// The seconds that a page from here on takes.
+fn page(registry: &Registry, index: usize) -> f64 {
+    let params = json!({ "index": index, "counter": PAGE });
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "dlg_list", "params": params });
+    let begun = Instant::now();
+    let bytes = pieces(registry, request.to_string().as_bytes()).map(|piece| piece.len());
+    assert!(bytes.sum::<usize>() > PAGE * 100, "the page is empty");
+    begun.elapsed().as_secs_f64()
+}
+
+fn pieces(registry: &Registry, request: &[u8]) -> Pieces {
+    match jsonrpc::answer(registry, request) {
+        Reply::Pieces(pieces) => pieces,
+        other => panic!("a listing is streamed: {other:?}"),
+    }
+}
+
 fn list(registry: &Registry) -> Listed {
     let begun = Instant::now();
-    let Reply::Pieces(pieces) = jsonrpc::answer(registry, REQUEST) else {
-        panic!("a listing is streamed")
-    };
     let mut listed = Listed { seconds: 0.0, bytes: 0, pieces: 0, slowest_piece: 0.0 };
     let mut before = begun;
-    for piece in pieces {
+    for piece in pieces(registry, REQUEST) {
         let now = Instant::now();
         listed.slowest_piece = listed.slowest_piece.max((now - before).as_secs_f64());
         listed.bytes += piece.len();

@@ -55,8 +55,7 @@ fn list(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
     }
     let shown = {
         let server = Arc::clone(server);
-        All::of(Arc::clone(&server))
-            .skip(first)
+        All::behind(first, Arc::clone(&server))
             .take(limit)
             .map(move |dialog| listing::dialog(server.node(), &dialog))
     };
@@ -122,8 +121,10 @@ struct All {
 }
 
 impl All {
-    fn of(server: Arc<Server>) -> Self {
-        Self { server, next: Some(Cursor::default()), slice: Vec::new().into_iter() }
+    /// All but the first few, which are not even looked at: a page costs the same wherever it is.
+    fn behind(first: usize, server: Arc<Server>) -> Self {
+        let next = server.node().dialogs.skip(Cursor::default(), first);
+        Self { server, next, slice: Vec::new().into_iter() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Long lists in slices: a cursor over the shards (spec dialog.md §13.1, decision D23).
 
-use crate::table::Content;
+use crate::record::Record;
+use crate::table::{Content, Shard};
 use crate::{Dialogs, Snapshot};
 
 /// Where a listing goes on.
@@ -31,9 +32,7 @@ impl Dialogs {
             let shard = shard.lock();
             let stop = shard.slots.len().min(cursor.slot + SLOTS_PER_LOCK);
             while cursor.slot < stop && into.len() < end {
-                if let Content::Live(record) = &shard.slots[cursor.slot].content
-                    && !record.unlinked
-                {
+                if let Some(record) = shard.listed(cursor.slot) {
                     into.push(Snapshot::of(shard.key(cursor.slot as u32), record));
                 }
                 cursor.slot += 1;
@@ -46,5 +45,44 @@ impl Dialogs {
             }
         }
         None
+    }
+
+    /// Where a listing goes on behind so many dialogs, which are not copied; `None` at the end. It
+    /// looks at every shard, but only in the last one at dialogs, so the pages of a long list cost
+    /// the same wherever they are.
+    ///
+    /// A dialog whose DESTROY is running may be counted, though it is not listed.
+    pub fn skip(&self, mut cursor: Cursor, mut count: usize) -> Option<Cursor> {
+        while let Some(shard) = self.inner.shards.get(cursor.shard) {
+            let shard = shard.lock();
+            let next_shard = Cursor { shard: cursor.shard + 1, slot: 0 };
+            let live = shard.counts.live();
+            if cursor.slot == 0 && live <= count {
+                count -= live;
+                cursor = next_shard;
+                continue;
+            }
+            let stop = shard.slots.len().min(cursor.slot + SLOTS_PER_LOCK);
+            while cursor.slot < stop && count > 0 {
+                count -= usize::from(shard.listed(cursor.slot).is_some());
+                cursor.slot += 1;
+            }
+            if cursor.slot >= shard.slots.len() {
+                cursor = next_shard;
+            } else if count == 0 {
+                return Some(cursor);
+            }
+        }
+        None
+    }
+}
+
+impl Shard {
+    /// What is listed of this slot.
+    fn listed(&self, slot: usize) -> Option<&Record> {
+        match &self.slots[slot].content {
+            Content::Live(record) if !record.unlinked => Some(record),
+            _ => None,
+        }
     }
 }

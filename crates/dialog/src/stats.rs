@@ -39,6 +39,11 @@ impl Counts {
         }
     }
 
+    /// How many dialogs the shard has.
+    pub(crate) fn live(&self) -> usize {
+        self.members.iter().sum::<u64>() as usize
+    }
+
     pub(crate) const fn moved(&mut self, old: State, new: State) {
         self.leave(old);
         self.enter(new);

@@ -40,16 +40,18 @@ pub(super) fn run(directory: &Path) -> Result<()> {
     println!("\nCalls while everything is listed, and without");
     let rows = of("listing").flat_map(|part| {
         let figures = &part["figures"];
-        [("without_listing", "–".to_owned()), ("with_listing", number(&figures["seconds"], 2))].map(
-            |(which, seconds)| {
-                let mut row = vec![part["dialogs"].to_string(), seconds];
+        let none = || "–".to_owned();
+        let (seconds, page) = (number(&figures["seconds"], 2), number(&figures["last_page_ms"], 1));
+        [("without_listing", none(), none()), ("with_listing", seconds, page)].map(
+            |(which, seconds, page)| {
+                let mut row = vec![part["dialogs"].to_string(), seconds, page];
                 row.push(number(&figures[which]["calls_per_second"], 0));
                 row.extend(delays(&figures[which]["operation_us"]));
                 row
             },
         )
     });
-    let columns = ["listed dialogs", "listing s", "calls/s"];
+    let columns = ["listed dialogs", "listing s", "last page ms", "calls/s"];
     table::print(&[&columns[..], &DELAYS].concat(), &rows.collect::<Vec<_>>());
 
     println!("\nTime alone");
