@@ -125,6 +125,17 @@ impl Agent {
         self.act(|agent, now| agent.request_in_dialog(now, method, edit));
     }
 
+    /// Sends a request of this method within an early dialog of the call; nothing if there is none.
+    pub fn requests_early(&self, method: &str) {
+        self.act(|agent, now| agent.request_early(now, method));
+    }
+
+    /// Gives up its latest re-INVITE, if that still waits for its answer and a provisional response
+    /// has come (RFC 3261 §9.1).
+    pub fn cancels_reinvite(&self) {
+        self.act(UserAgent::cancel_reinvite);
+    }
+
     /// Sends a request of this method outside of any dialog to a URI.
     pub fn sends(&self, method: &str, uri: &str) {
         self.sends_with(method, uri, |request| request);
@@ -153,6 +164,23 @@ impl Agent {
     /// 180 Ringing to the unanswered INVITE; waits for one.
     pub fn rings(&self) {
         self.replies_to("INVITE", 180);
+    }
+
+    /// A provisional response to the unanswered INVITE that asks for PRACK and is repeated until
+    /// that comes (RFC 3262); waits for an INVITE. Nothing is sent while an earlier one waits.
+    pub fn rings_reliably(&self, status: u16) {
+        self.waits("an unanswered INVITE request", |agent| agent.unanswered("INVITE").is_some());
+        self.act(|agent, now| {
+            if let Some(server) = agent.unanswered("INVITE") {
+                agent.reply_reliably(now, server, status);
+            }
+        });
+    }
+
+    /// The next request of this method that comes without credentials gets a 401
+    /// (RFC 3261 §22.1).
+    pub fn challenges(&self, method: &str) {
+        self.act(|agent, _| agent.challenging.push(method.to_owned()));
     }
 
     /// 200 OK to the unanswered INVITE; waits for one. The 200 is repeated until its ACK comes.
@@ -200,6 +228,33 @@ impl Agent {
     /// From now on the agent is dead: it records what arrives, and sends nothing.
     pub fn silent(&self) {
         self.manners(|manners| manners.silent = true);
+    }
+
+    /// No longer [`silent`](Self::silent); what it missed it has missed.
+    pub fn speaks(&self) {
+        self.manners(|manners| manners.silent = false);
+    }
+
+    /// From now on it supports reliable provisional responses: its INVITEs say so, and those that
+    /// ask for it get their PRACK (RFC 3262 §4).
+    pub fn pracks(&self) {
+        self.manners(|manners| manners.pracks = true);
+    }
+
+    /// From now on a challenged request goes out again with credentials and a higher CSeq number
+    /// (RFC 3261 §22.2).
+    pub fn has_password(&self) {
+        self.manners(|manners| manners.has_password = true);
+    }
+
+    /// From now on INVITE, UPDATE and INFO within a dialog wait for the test's reply.
+    pub fn hesitates(&self) {
+        self.manners(|manners| manners.hesitates = true);
+    }
+
+    /// From now on a CANCEL gets its 200, and the INVITE waits on: the callee answers all the same.
+    pub fn ignores_cancels(&self) {
+        self.manners(|manners| manners.ignores_cancels = true);
     }
 
     /// Back to the manners an agent starts with.
@@ -263,6 +318,11 @@ impl Agent {
     /// Where its latest call stands.
     pub fn state(&self) -> CallState {
         self.look(UserAgent::state)
+    }
+
+    /// Whether a request of this method (empty: any) waits for its final reply.
+    pub fn owes(&self, method: &str) -> bool {
+        self.look(|agent| agent.unanswered(method).is_some())
     }
 
     /// How its latest call's INVITE was answered in the end: the first final status received or

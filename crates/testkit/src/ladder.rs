@@ -59,7 +59,18 @@ impl Ladder {
 
     /// The drawing.
     pub(crate) fn draw(&self, seed: u64) -> String {
-        let mut order: Vec<usize> = (0..self.columns.len()).collect();
+        self.draw_of(seed, |_| true)
+    }
+
+    /// The drawing of what went to or from some of the agents, and their columns alone.
+    pub(crate) fn draw_of(&self, seed: u64, among: impl Fn(SocketAddr) -> bool) -> String {
+        let is_drawn = |column: &usize| {
+            let (name, address) = &self.columns[*column];
+            name.starts_with("proxy") || among(*address)
+        };
+        let mut order: Vec<usize> = (0..self.columns.len()).filter(is_drawn).collect();
+        let rows: Vec<&Row> =
+            self.rows.iter().filter(|row| among(row.from) || among(row.to)).collect();
         // The subject stands between the first agent and the others, as on paper.
         if let Some(first) =
             order.iter().position(|column| !self.columns[*column].0.starts_with("proxy"))
@@ -73,11 +84,11 @@ impl Ladder {
         }
         drawing.truncate(drawing.trim_end().len());
         drawing.push('\n');
-        let hidden = self.rows.len().saturating_sub(ROWS_MAX);
+        let hidden = rows.len().saturating_sub(ROWS_MAX);
         if hidden > 0 {
             let _ = writeln!(drawing, "{:>10}  {hidden} earlier messages", "...");
         }
-        for row in &self.rows[hidden..] {
+        for row in &rows[hidden..] {
             let place =
                 |address| order.iter().position(|column| self.columns[*column].1 == address);
             let line = row.draw(place(row.from), place(row.to), order.len());

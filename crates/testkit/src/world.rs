@@ -238,6 +238,13 @@ impl World {
         shared.ladder.draw(shared.seed)
     }
 
+    /// The ladder of the messages that went to or from one of these agents.
+    pub fn trace_of(&self, agents: &[Agent]) -> String {
+        let shared = self.shared.borrow();
+        let among: Vec<_> = agents.iter().map(|agent| shared.agents[agent.index].address).collect();
+        shared.ladder.draw_of(shared.seed, |address| among.contains(&address))
+    }
+
     /// Every message sent so far that is among these packets, lost ones included.
     pub fn sent(&self, packets: &Packets) -> usize {
         self.shared.borrow().ladder.count(packets)
@@ -248,22 +255,26 @@ impl World {
         self.shared.borrow_mut().tolerant = true;
     }
 
+    /// The [complaints](Agent::complaints) of all agents, each with the agent's name in front.
+    pub fn complaints(&self) -> Vec<String> {
+        let shared = self.shared.borrow();
+        let named = |agent: &UserAgent| {
+            let name = agent.name.clone();
+            agent.complaints.clone().into_iter().map(move |what| format!("{name}: {what}"))
+        };
+        shared.agents.iter().flat_map(named).collect()
+    }
+
     /// Fails the test if any agent received something malformed.
     ///
     /// # Panics
     /// With the list of [complaints](Agent::complaints).
     pub fn check(&self) {
-        let shared = self.shared.borrow();
-        if shared.tolerant {
+        if self.shared.borrow().tolerant {
             return;
         }
-        let mut complaints = String::new();
-        for agent in &shared.agents {
-            for complaint in &agent.complaints {
-                complaints.push_str(&format!("\n  {}: {complaint}", agent.name));
-            }
-        }
-        drop(shared);
+        let complaints: String =
+            self.complaints().iter().map(|complaint| format!("\n  {complaint}")).collect();
         assert!(complaints.is_empty(), "malformed messages were received:{complaints}");
     }
 

@@ -50,6 +50,9 @@ impl UserAgent {
         self.legs.push(leg);
         self.servers[index].call = Some(call);
         self.servers[index].leg = Some(self.legs.len() - 1);
+        if self.challenge(now, index) {
+            return;
+        }
         if self.manners.trying {
             self.reply(now, index, 100, |response| response);
         }
@@ -62,6 +65,10 @@ impl UserAgent {
     fn receive_in_dialog(&mut self, now: Tick, from: SocketAddr, request: Message, method: &str) {
         let tags = (request.call_id(), request.to_tag(), request.from_tag());
         let leg = self.legs.iter().position(|leg| leg.is(tags.0, tags.1, tags.2));
+        if leg.is_none() && !self.could_know(&request) {
+            let what = format!("{}: nobody ever told these tags", request.title());
+            self.complain(now, &what);
+        }
         let live = leg.filter(|leg| self.legs[*leg].state != LegState::Ended);
         let Some(leg) = live else {
             // RFC 3261 §12.2.2: no such dialog (any more). A BYE that crosses ours is welcome.
@@ -75,6 +82,10 @@ impl UserAgent {
             let what = format!("{} within the dialog is not aimed at my contact", request.title());
             self.complain(now, &what);
         }
+        if !self.legs[leg].note_number(&request) {
+            let what = format!("{}: CSeq {} came twice", request.title(), request.cseq().0);
+            self.complain(now, &what);
+        }
         let cseq = request.cseq().0;
         let late = self.legs[leg].remote_cseq.is_some_and(|seen| cseq <= seen);
         let index = self.serve(request, from);
@@ -84,6 +95,9 @@ impl UserAgent {
             return self.reply_politely(now, index, 500);
         }
         self.legs[leg].remote_cseq = Some(cseq);
+        if self.challenge(now, index) {
+            return;
+        }
         if matches!(method, "INVITE" | "UPDATE") {
             let request = self.servers[index].request.clone();
             self.legs[leg].refresh_target(&request);
@@ -92,7 +106,18 @@ impl UserAgent {
             // RFC 3261 §14.2: two re-INVITEs cross.
             return self.reply_politely(now, index, 491);
         }
-        self.reply_politely(now, index, 200);
+        if method == "INVITE" && self.owes_reinvite(leg, index) {
+            // RFC 3261 §14.2: the one before is not answered yet.
+            return self.reply(now, index, 500, |reply| reply.with("Retry-After", "3"));
+        }
+        if method == "PRACK" {
+            let prack = self.servers[index].request.clone();
+            let status = self.acknowledge(now, leg, &prack);
+            return self.reply_politely(now, index, status);
+        }
+        if !(self.manners.hesitates && matches!(method, "INVITE" | "UPDATE" | "INFO")) {
+            self.reply_politely(now, index, 200);
+        }
         if method == "BYE" {
             self.end_leg(leg);
             self.end_open_requests(now, leg, index);
@@ -138,7 +163,7 @@ impl UserAgent {
         let index = self.serve(request, from);
         let Some(invite) = invite else { return self.reply_politely(now, index, 481) };
         self.reply_politely(now, index, 200);
-        if self.servers[invite].is_open() {
+        if self.servers[invite].is_open() && !self.manners.ignores_cancels {
             self.reply_politely(now, invite, 487);
         }
     }
@@ -167,6 +192,33 @@ impl UserAgent {
                 )
         };
         self.clients.iter().any(open)
+    }
+
+    /// Whether an INVITE within the dialog, other than `except`, still waits for our answer.
+    fn owes_reinvite(&self, leg: usize, except: usize) -> bool {
+        let waits = |(index, server): (usize, &Server)| {
+            index != except
+                && server.leg == Some(leg)
+                && server.is_open()
+                && server.request.method() == Some("INVITE")
+        };
+        self.servers.iter().enumerate().any(waits)
+    }
+
+    /// Whether the sender of a request within a dialog can have its tags from us: our own is one
+    /// that we told in this call, and the other was told to us, or is of an answer to our INVITE
+    /// that we have not seen yet.
+    fn could_know(&self, request: &Message) -> bool {
+        let (call_id, mine, other) = (request.call_id(), request.to_tag(), request.from_tag());
+        let told = |server: &Server| {
+            server.local_tag == mine
+                && server.request.call_id() == call_id
+                && server.request.from_tag() == other
+        };
+        let asked = |client: &Client| {
+            client.request.from_tag() == mine && client.request.call_id() == call_id
+        };
+        self.servers.iter().any(told) || self.clients.iter().any(asked)
     }
 
     /// RFC 3261 §15.1.2: what still waits within the dialog gets 487.

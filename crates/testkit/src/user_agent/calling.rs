@@ -15,6 +15,9 @@ impl UserAgent {
         let message = self.alone("INVITE", uri);
         let mut message = message.with("Content-Type", "application/sdp");
         message.body = self.sdp();
+        if self.manners.pracks {
+            message = message.with("Supported", "100rel");
+        }
         let message = edit(message);
         self.calls.push(Call {
             call_id: message.call_id().to_owned(),
@@ -48,18 +51,39 @@ impl UserAgent {
         method: &str,
         edit: impl FnOnce(Message) -> Message,
     ) {
-        let latest = self.calls.len().wrapping_sub(1);
-        let usable = |leg: &Leg| leg.call == latest && leg.state == LegState::Confirmed;
-        if let Some(leg) = self.legs.iter().position(usable) {
+        if let Some(leg) = self.leg_in(LegState::Confirmed) {
             self.request_in(now, leg, method, edit);
         }
+    }
+
+    /// Sends a request within the first early dialog of the latest call, if there is one.
+    pub(crate) fn request_early(&mut self, now: Tick, method: &str) {
+        if let Some(leg) = self.leg_in(LegState::Early) {
+            self.request_in(now, leg, method, |request| request);
+        }
+    }
+
+    /// Gives up the latest INVITE within a dialog that has no final response yet.
+    pub(crate) fn cancel_reinvite(&mut self, now: Tick) {
+        let waits = |client: &super::Client| {
+            client.method == "INVITE" && client.call.is_none() && client.final_status.is_none()
+        };
+        if let Some(client) = self.clients.iter().rposition(waits) {
+            self.send_cancel(now, client);
+        }
+    }
+
+    /// The first dialog of the latest call that has come this far.
+    fn leg_in(&self, state: LegState) -> Option<usize> {
+        let latest = self.calls.len().checked_sub(1)?;
+        self.legs.iter().position(|leg| leg.call == latest && leg.state == state)
     }
 
     /// Gives the latest call up.
     pub(crate) fn cancel(&mut self, now: Tick) {
         let Some(call) = self.calls.len().checked_sub(1) else { return };
         self.calls[call].given_up = true;
-        if let Some(client) = self.clients.iter().position(|client| client.call == Some(call)) {
+        if let Some(client) = self.clients.iter().rposition(|client| client.call == Some(call)) {
             self.send_cancel(now, client);
         }
     }
@@ -90,7 +114,10 @@ impl UserAgent {
                 self.calls[call].state = CallState::Ringing;
             }
             if !response.to_tag().is_empty() {
-                self.leg_of_response(index, call, response);
+                let leg = self.leg_of_response(index, call, response);
+                if self.legs[leg].state == LegState::Early {
+                    self.prack(now, leg, response);
+                }
             }
         }
         // RFC 3261 §9.1: a CANCEL waits for the first provisional response.
@@ -141,11 +168,14 @@ impl UserAgent {
     /// The first final response of the client transaction `index`, 2xx to INVITE excepted.
     pub(super) fn refused_or_done(
         &mut self,
-        _now: Tick,
+        now: Tick,
         index: usize,
         status: u16,
         response: &Message,
     ) {
+        if self.answer_challenge(now, index, status) {
+            return self.forget_attempt(index);
+        }
         if let Some(call) = self.clients[index].call {
             if self.calls[call].final_status.is_none() {
                 self.calls[call].final_status = Some(status);
@@ -166,6 +196,15 @@ impl UserAgent {
         }
     }
 
+    /// An INVITE was challenged and goes out once more: its early dialogs are over, the call is not.
+    fn forget_attempt(&mut self, index: usize) {
+        let Some(call) = self.clients[index].call else { return };
+        self.calls[call].state = CallState::Calling;
+        for leg in self.legs.iter_mut().filter(|leg| leg.call == call) {
+            leg.state = LegState::Ended;
+        }
+    }
+
     /// Sends BYE on a leg and counts it as ended (RFC 3261 §15.1.1).
     pub(super) fn bye(&mut self, now: Tick, leg: usize) {
         self.request_in(now, leg, "BYE", |bye| bye);
@@ -182,7 +221,7 @@ impl UserAgent {
         }
     }
 
-    fn request_in(
+    pub(super) fn request_in(
         &mut self,
         now: Tick,
         leg: usize,
@@ -192,7 +231,7 @@ impl UserAgent {
         self.legs[leg].local_cseq += 1;
         let cseq = self.legs[leg].local_cseq;
         let (mut message, to) = self.within(leg, method, cseq);
-        if method == "INVITE" {
+        if matches!(method, "INVITE" | "UPDATE") {
             message = message.with("Content-Type", "application/sdp");
             message.body = self.sdp();
         }

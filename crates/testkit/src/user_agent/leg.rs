@@ -31,6 +31,10 @@ pub(crate) struct Leg {
     pub(crate) routes: Vec<String>,
     pub(crate) local_cseq: u32,
     pub(crate) remote_cseq: Option<u32>,
+    /// Numbers of the requests that came, each with its branch.
+    numbers: Vec<(u32, String)>,
+    /// `RSeq` of the latest provisional response that was acknowledged (RFC 3262).
+    pub(crate) rseq: Option<u32>,
     /// The ACK of the latest 2xx to an INVITE of ours.
     pub(crate) ack: Option<Ack>,
 }
@@ -60,6 +64,8 @@ impl Leg {
             routes,
             local_cseq: invite.cseq().0,
             remote_cseq: None,
+            numbers: Vec::new(),
+            rseq: None,
             ack: None,
         }
     }
@@ -78,8 +84,19 @@ impl Leg {
             routes: owned(&invite.list("Record-Route")),
             local_cseq: 0,
             remote_cseq: Some(invite.cseq().0),
+            numbers: vec![(invite.cseq().0, invite.branch().to_owned())],
+            rseq: None,
             ack: None,
         }
+    }
+
+    /// Notes the number of a request that came; false if another one had it before. A sender's
+    /// numbers rise (RFC 3261 §12.2.1.1): the network may shuffle them, nothing may repeat them.
+    pub(crate) fn note_number(&mut self, request: &Message) -> bool {
+        let (number, branch) = (request.cseq().0, request.branch());
+        let taken = self.numbers.iter().any(|(old, other)| *old == number && other != branch);
+        self.numbers.push((number, branch.to_owned()));
+        !taken
     }
 
     /// Takes over what a 2xx to the initial INVITE says: the final route set and target.

@@ -6,8 +6,10 @@
 
 mod answering;
 mod calling;
+mod challenge;
 mod client;
 mod leg;
+mod reliable;
 mod server;
 
 use std::net::SocketAddr;
@@ -20,6 +22,7 @@ use crate::text::Message;
 use crate::wellformed;
 pub(crate) use client::Client;
 pub(crate) use leg::{Leg, LegState};
+pub(crate) use reliable::Reliable;
 pub(crate) use server::Server;
 
 /// RFC 3261 §17.1.1.1: the estimated round trip.
@@ -43,6 +46,10 @@ pub(crate) struct UserAgent {
     pub(crate) legs: Vec<Leg>,
     pub(crate) clients: Vec<Client>,
     pub(crate) servers: Vec<Server>,
+    /// Reliable provisional responses sent, acknowledged ones included.
+    pub(crate) reliables: Vec<Reliable>,
+    /// Methods whose next request without credentials is challenged.
+    pub(crate) challenging: Vec<String>,
     pub(crate) inbox: Vec<Received>,
     pub(crate) sent: Vec<Sent>,
     pub(crate) complaints: Vec<String>,
@@ -60,6 +67,10 @@ pub(crate) struct Manners {
     pub(crate) trying: bool,
     pub(crate) withholds_acks: bool,
     pub(crate) keeps_one_answer: bool,
+    pub(crate) pracks: bool,
+    pub(crate) has_password: bool,
+    pub(crate) hesitates: bool,
+    pub(crate) ignores_cancels: bool,
 }
 
 /// A call, made or taken: what its first INVITE led to.
@@ -89,6 +100,8 @@ impl UserAgent {
             legs: Vec::new(),
             clients: Vec::new(),
             servers: Vec::new(),
+            reliables: Vec::new(),
+            challenging: Vec::new(),
             inbox: Vec::new(),
             sent: Vec::new(),
             complaints: Vec::new(),
@@ -127,13 +140,17 @@ impl UserAgent {
         for server in 0..self.servers.len() {
             self.wake_server(now, server);
         }
+        for reliable in 0..self.reliables.len() {
+            self.wake_reliable(now, reliable);
+        }
     }
 
     /// The next deadline: a retransmission, or giving up.
     pub(crate) fn next_wake(&self) -> Option<Tick> {
         let clients = self.clients.iter().filter_map(|client| client.repeat.next());
         let servers = self.servers.iter().filter_map(|server| server.repeat.next());
-        clients.chain(servers).min()
+        let reliables = self.reliables.iter().filter_map(|reliable| reliable.repeat.next());
+        clients.chain(servers).chain(reliables).min()
     }
 
     pub(crate) fn uri(&self) -> String {

@@ -107,7 +107,7 @@ impl UserAgent {
         if matches!(method.as_str(), "INVITE" | "UPDATE") && (101..300).contains(&status) {
             response = response.with("Contact", format!("<{}>", self.uri()));
         }
-        if method == "INVITE" && (200..300).contains(&status) {
+        if matches!(method.as_str(), "INVITE" | "UPDATE") && (200..300).contains(&status) {
             response = response.with("Content-Type", "application/sdp");
             response.body = self.sdp();
         }
