@@ -33,6 +33,8 @@ pub(crate) struct Leg {
     pub(crate) remote_cseq: Option<u32>,
     /// Numbers of the requests that came, each with its branch.
     numbers: Vec<(u32, String)>,
+    /// A BYE came, whatever it was answered.
+    told_bye: bool,
     /// `RSeq` of the latest provisional response that was acknowledged (RFC 3262).
     pub(crate) rseq: Option<u32>,
     /// The ACK of the latest 2xx to an INVITE of ours.
@@ -65,6 +67,7 @@ impl Leg {
             local_cseq: invite.cseq().0,
             remote_cseq: None,
             numbers: Vec::new(),
+            told_bye: false,
             rseq: None,
             ack: None,
         }
@@ -85,18 +88,23 @@ impl Leg {
             local_cseq: 0,
             remote_cseq: Some(invite.cseq().0),
             numbers: vec![(invite.cseq().0, invite.branch().to_owned())],
+            told_bye: false,
             rseq: None,
             ack: None,
         }
     }
 
     /// Notes the number of a request that came; false if another one had it before. A sender's
-    /// numbers rise (RFC 3261 §12.2.1.1): the network may shuffle them, nothing may repeat them.
+    /// numbers rise (RFC 3261 §12.2.1.1): the network may shuffle them, nothing may repeat them. Who
+    /// was told that the dialog is over, and does not agree, counts no more: a proxy may have
+    /// forgotten by then which number its BYE had.
     pub(crate) fn note_number(&mut self, request: &Message) -> bool {
         let (number, branch) = (request.cseq().0, request.branch());
         let taken = self.numbers.iter().any(|(old, other)| *old == number && other != branch);
         self.numbers.push((number, branch.to_owned()));
-        !taken
+        let over = self.told_bye;
+        self.told_bye |= request.method() == Some("BYE");
+        !taken || over
     }
 
     /// Takes over what a 2xx to the initial INVITE says: the final route set and target.
