@@ -97,6 +97,27 @@ fn an_answered_call_tells_its_life_in_order() {
     );
 }
 
+// spec/dialog.md §3: RESPONSE_WITHIN is for replies to requests that came in states 3 and 4.
+#[test]
+fn replies_to_requests_before_the_answer_are_not_told() {
+    let (world, alice, proxy, bob) = cast(18, &plain());
+    let notes = listen(&proxy, LIFE.union(DialogEvents::RESPONSE_WITHIN));
+    alice.pracks();
+    alice.invite(&bob);
+    bob.rings_reliably(183);
+    world.settle();
+    assert_eq!(alice.status_of("PRACK"), Some(200));
+    bob.answers();
+    world.settle();
+    alice.requests("INFO");
+    world.settle();
+    bob.hangs_up();
+    forgotten(&world, &proxy);
+    let life = ["CREATED", "EARLY", "REQ_WITHIN", "CONFIRMED", "REQ_WITHIN", "REQ_WITHIN"];
+    let end = ["RESPONSE_WITHIN", "TERMINATED", "DESTROY"];
+    assert_eq!(notes.all(), [&life[..], &end].concat());
+}
+
 #[test]
 fn a_refused_call_fails_once() {
     let (world, alice, proxy, bob, notes) = listening(2, &plain());
@@ -290,6 +311,54 @@ fn a_callback_may_end_the_ringing_call() {
     assert!(alice.final_status() >= Some(300), "{:?}", alice.final_status());
     forgotten(&world, &proxy);
     assert_eq!(notes.all(), ["CREATED", "EARLY", "FAILED", "DESTROY"]);
+}
+
+// spec/dialog.md §7: a callee that answers although it was given up is hung up, and so is the
+// caller, who must know of the answer before it hears the BYE (RFC 3261 §12.2.2: else a 481).
+#[test]
+fn a_call_ended_while_it_rings_is_hung_up_when_it_is_answered_all_the_same() {
+    let (world, alice, proxy, bob, notes) = listening(19, &plain());
+    bob.ignores_cancels();
+    alice.invite(&bob);
+    bob.rings();
+    world.settle();
+    let dialog = proxy.borrow().node.dialogs.by_callid(alice.call_id().as_bytes(), None);
+    dialog.expect("the call is tracked").terminate(EndReason::new("operator")).expect("it rings");
+    world.run_for(Duration::from_millis(100));
+    bob.answers();
+    world.settle();
+    let order: Vec<_> = ["200 INVITE", "BYE"].map(|kind| alice.received(kind)[0].at).into();
+    assert!(order.is_sorted(), "the BYE came first");
+    assert_eq!(alice.sent("481").len(), 0);
+    assert_eq!((alice.state(), bob.state()), (CallState::Ended, CallState::Ended));
+    forgotten(&world, &proxy);
+    assert_eq!(notes.count("TERMINATED"), 1);
+}
+
+// spec/dialog.md §18.1, D2: each answered leg has BYEs of its own, also one that answers while
+// those of another are under way.
+#[test]
+fn a_leg_that_answers_while_the_call_is_ended_is_hung_up_too() {
+    let (world, alice, proxy, bob, notes) = listening(20, &forking(&[world::CAROL]));
+    let carol = world.agent("carol");
+    carol.ignores_cancels();
+    bob.manual();
+    alice.invite(&bob);
+    carol.rings();
+    bob.answers();
+    world.run_for(Duration::from_millis(100));
+    let dialog = proxy.borrow().node.dialogs.by_callid(alice.call_id().as_bytes(), None);
+    let dialog = dialog.expect("the call is tracked");
+    alice.silent();
+    dialog.terminate(EndReason::new("operator")).expect("an answered call can be ended");
+    world.run_for(Duration::from_millis(100));
+    carol.answers();
+    world.run_for(Duration::from_millis(100));
+    assert_eq!((bob.count("BYE"), carol.count("BYE")), (1, 1));
+    assert_eq!(carol.state(), CallState::Ended);
+    bob.replies_to("BYE", 200);
+    forgotten(&world, &proxy);
+    assert_eq!(notes.count("TERMINATED"), 1);
 }
 
 // An operator ends a call from outside: nobody sent anything, and both sides hear of it.

@@ -42,6 +42,12 @@ impl Record {
         ending.legs.push(LegEnd { leg, callee_leg, outcome: None });
     }
 
+    /// Whether the BYEs of a callee leg were handed out.
+    pub(crate) fn has_bye(&self, callee_leg: u16) -> bool {
+        let ending = self.extras.as_ref().and_then(|extras| extras.ending.as_ref());
+        ending.is_some_and(|ending| ending.legs.iter().any(|it| it.callee_leg == callee_leg))
+    }
+
     /// A BYE has its outcome; true if it was the last.
     pub(crate) fn bye_settled(&mut self, leg: u16, callee_leg: u16, outcome: Outcome) -> bool {
         let Some(ending) = self.extras.as_mut().and_then(|extras| extras.ending.as_mut()) else {

@@ -120,6 +120,8 @@ impl Run<'_> {
             Effect::TakeContact => self.take_contact(),
             Effect::StartPings => self.record.start_pings(self.now.tick, key, self.settings),
             Effect::EndLeg => self.end_leg(),
+            Effect::EndLateLeg if self.record.ending_begun => self.ask_for_end(),
+            Effect::EndLateLeg => {}
             Effect::AnswerRoute => self.route(RouteHook::Answer),
             Effect::HangupRoute => self.route(RouteHook::Hangup),
             Effect::FireEarly => self.steps.fire(key, Fire::Early),
@@ -196,9 +198,13 @@ impl Run<'_> {
             self.steps.push(Step::Route(self.key, hook, route));
         }
         if hook == RouteHook::Answer && self.record.ending {
-            let (key, owner) = (self.key, self.record.owner);
-            self.steps.push(Step::End(Intent { key, owner, wish: Wish::End }));
+            self.ask_for_end();
         }
+    }
+
+    fn ask_for_end(&mut self) {
+        let (key, owner) = (self.key, self.record.owner);
+        self.steps.push(Step::End(Intent { key, owner, wish: Wish::End }));
     }
 
     fn note_reason(&mut self) {

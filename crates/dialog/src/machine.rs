@@ -124,6 +124,8 @@ pub(crate) enum Effect {
     StartPings,
     /// The leg of the BYE is over.
     EndLeg,
+    /// Should our BYEs be under way, a leg that answers now gets its own.
+    EndLateLeg,
     /// Run the on-answer route.
     AnswerRoute,
     /// Run the on-hangup route.
@@ -177,7 +179,8 @@ pub(crate) fn transition(state: State, event: MachineEvent) -> Transition {
                 Do::AnswerRoute,
             ],
         ),
-        (ConfirmedNa | Confirmed, On::Success) => stay(&[]),
+        // another leg of a fork, or one more copy
+        (ConfirmedNa | Confirmed, On::Success) => stay(&[Do::EndLateLeg]),
         // §18.1 D3: no way back from 5
         (Deleted, On::Success) => stay(&[Do::LateAnswer]),
 

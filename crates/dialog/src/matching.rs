@@ -75,7 +75,8 @@ impl Dialogs {
     }
 
     /// The number under which a late request goes on that only a [tombstone](Matched::tombstone)
-    /// matches; `None` if it keeps its own. Not to be asked for an ACK.
+    /// matches; `None` if it keeps its own. Not to be asked for an ACK, nor for an INVITE, whose ACK
+    /// would not find the number any more.
     pub fn number_for_late(&self, matched: &Matched) -> Option<u32> {
         let mut shard = self.shard(matched.key.id.entry);
         match &mut shard.slots.get_mut(matched.key.slot as usize)?.content {

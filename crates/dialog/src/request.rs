@@ -39,7 +39,8 @@ impl Dialogs {
     }
 
     /// A reply to a request within the dialog is about to be relayed: a 2xx to a target refresh
-    /// moves the remote target of who sent it, then RESPONSE_WITHIN is asked for (not for BYE).
+    /// moves the remote target of who sent it, then RESPONSE_WITHIN is asked for: not for a BYE, and
+    /// not where the request came before the answer or after the end (§3).
     ///
     /// # Errors
     /// [`Gone`].
@@ -80,7 +81,7 @@ impl Dialogs {
         if stored.is_err() {
             steps.note(key, Note::TextTooLong);
         }
-        if method != DialogMethod::Bye {
+        if method != DialogMethod::Bye && matched.state.is_answered() {
             let direction = matched.direction.reversed();
             let back = if direction == Direction::Upstream { 0 } else { matched.callee_leg };
             steps.fire(key, Fire::ResponseWithin(direction, back));

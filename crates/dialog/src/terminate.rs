@@ -72,7 +72,7 @@ pub enum EndPlan {
     /// callee. An answer that nobody acknowledged is acknowledged first. Report each BYE's outcome
     /// with [`Dialogs::own_request_ended`]; the first one ends the dialog.
     Byes(Vec<OwnRequest>),
-    /// It has ended meanwhile, or its BYEs were handed out before: nothing to do.
+    /// It has ended meanwhile, or the BYEs of all its legs were handed out before: nothing to do.
     Ended,
 }
 
@@ -195,11 +195,13 @@ impl Dialogs {
             match record.state {
                 State::Deleted => EndPlan::Ended,
                 State::Unconfirmed | State::Early => EndPlan::Cancel,
-                State::ConfirmedNa | State::Confirmed if record.ending_begun => EndPlan::Ended,
                 State::ConfirmedNa | State::Confirmed => {
-                    record.ending_begun = true;
+                    let again = std::mem::replace(&mut record.ending_begun, true);
                     record.ending_at = record.ending_at.min(now.tick + ENDING_MAX);
-                    EndPlan::Byes(byes(record, key, headers))
+                    match byes(record, key, headers) {
+                        byes if again && byes.is_empty() => EndPlan::Ended,
+                        byes => EndPlan::Byes(byes),
+                    }
                 }
             }
         })
@@ -228,6 +230,10 @@ impl Dialogs {
 fn byes(record: &mut Record, key: DialogKey, headers: &[u8]) -> Vec<OwnRequest> {
     let mut requests = Vec::new();
     for callee in answered(record) {
+        // it was asked for once more, since another leg answered
+        if record.has_bye(callee) {
+            continue;
+        }
         // lessons 15: the caller may be gone since its CANCEL, so who acknowledges its answer?
         if record.state == State::ConfirmedNa {
             requests.extend(ack_of_invite(record, key, callee));

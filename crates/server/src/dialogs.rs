@@ -12,7 +12,7 @@ use duologue_sip::{Edits, HeaderName, HeaderRef, Message, Method};
 use duologue_transaction::{BranchIndex, CancelReason, SEND_FAILED, TransactionId, Winner};
 use smallvec::SmallVec;
 
-use crate::call::Ending;
+use crate::call::{Ending, Job};
 use crate::context::{Context, CurrentDialog};
 use crate::relay::with_transaction;
 use crate::tm::{DialogLink, DialogRole};
@@ -90,7 +90,10 @@ pub fn carry_out(
             Step::DecideExpiry(key) => {
                 let _ = turn.node.dialogs.expire(turn.now, key, steps);
             }
-            Step::End(intent) => end(turn, intent.key, &Ending::default(), steps),
+            // Behind the current step: a BYE must not overtake the 2xx that is about to be sent.
+            Step::End(intent) => {
+                turn.call.queue(Job::EndDialog(intent.key, Ending::default()));
+            }
             Step::Send(own) => send(turn, &own, b"", steps),
             Step::Refuse(key, status) => refuse(turn, key, status),
             Step::Report(key) => log_panics(turn, turn.node.dialogs.report_end(key)),
@@ -283,7 +286,9 @@ pub fn match_request(ctx: &mut Context<'_>, did: Option<&[u8]>, mode: MatchMode)
         callee_leg: matched.callee_leg,
     };
     if matched.tombstone {
-        let late = Some(&matched).filter(|_| method != DialogMethod::Ack);
+        // The ACK of a renumbered INVITE would not find its number any more: both keep theirs.
+        let keeps = matches!(method, DialogMethod::Ack | DialogMethod::Invite);
+        let late = Some(&matched).filter(|_| !keeps);
         let cseq = late.and_then(|matched| ctx.turn.node.dialogs.number_for_late(matched));
         renumber(ctx, NewNumbers { cseq, rack_cseq: None });
         return true;
