@@ -103,7 +103,7 @@ impl Storm {
         let plan = Plan::load("storm.cfg", &Script(script), &[], Overrides::default())
             .unwrap_or_else(|error| panic!("{error}"));
         let sockets = plan.sockets().unwrap();
-        let node = Arc::new(plan.build(sockets, 2 * cores() + 1, moment(0), 7));
+        let node = Arc::new(plan.build(sockets, 2 * cores() + 1, moment(0), 7).unwrap());
         connect_intents(&node);
         Self {
             node,
