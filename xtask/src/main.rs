@@ -2,7 +2,7 @@
 //!
 //! Each command is a file: [`test`] proves the house, [`e2e`] sends calls through the running
 //! program with SIPp and [`examples`] through those that embed it, [`bench`] measures it beside
-//! other proxies, [`fuzz`] looks for crashes.
+//! other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
 //! [`accounting`] what `/proc` says, [`process`] children that never outlive us.
 
@@ -16,6 +16,7 @@ mod packages;
 mod paths;
 mod ports;
 mod process;
+mod sim;
 mod sipp;
 mod subject;
 mod tally;
@@ -44,6 +45,8 @@ enum Command {
     Bench(bench::Options),
     /// Run a fuzz target (without a name: list them).
     Fuzz(fuzz::Options),
+    /// Play random calls in virtual time, seed after seed, and hold what must always hold.
+    Sim(sim::Options),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Sim(options) => sim::run(&options),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
