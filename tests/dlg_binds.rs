@@ -32,6 +32,7 @@ const ENTRIES: &[&str] = &[
     "get_dlg_by_callid",
     "get_dlg_by_ids",
     "get_rr_param",
+    "send_indialog_request",
     "dlg_ctx_register_int",
     "dlg_ctx_register_str",
     "dlg_ctx_register_ptr",

@@ -98,9 +98,7 @@ impl Log {
         }
         let ended = kept.ended.get(&way).copied();
         let now = kept.now.map_or(Tick::ZERO, |now| now.tick);
-        // An INVITE keeps its number once the call is over, so that its ACK can have it too.
-        let keeps_its_own = |ended| method == "INVITE" || now.since(ended) > REMEMBERED;
-        if ended.is_some_and(keeps_its_own) {
+        if ended.is_some_and(|ended| now.since(ended) > REMEMBERED) {
             return;
         }
         let told = kept.ways.entry(way.clone()).or_default().take(&message);

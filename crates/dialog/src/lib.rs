@@ -104,6 +104,7 @@
 //! | `dlg_ref`, `dlg_unref` | [`Dialog`] keeps nothing alive; [`Dialogs::hold`], [`Dialogs::release`] |
 //! | `get_dlg_did` | [`Dialog::id`] and [`DialogId::did`] |
 //! | `get_dlg_by_did`, `get_dlg_by_ids`, `get_dlg_by_callid` | [`Dialogs::by_did`], [`Dialogs::by_id`], [`Dialogs::by_callid`], [`Dialogs::all_by_callid`], [`Dialog::is_active`] |
+//! | `send_indialog_request`, `dlg_inc_cseq` | [`Dialog::send_request`], [`Dialog::increase_cseq`] |
 //! | `get_rr_param` | [`Dialogs::rr_param`] |
 //! | `dlg_ctx_register_*`, `dlg_ctx_put_*`, `dlg_ctx_get_*` | [`Dialogs::register_slot`], [`DialogSlot::put`], [`DialogSlot::get`] |
 //!
@@ -122,7 +123,7 @@
 //! 5. Time: [`next_wake`](Dialogs::next_wake), [`wake`](Dialogs::wake), and
 //!    [`deadline`](Dialogs::deadline) for each dialog it names.
 //! 6. [`Step::End`] or an [`Intent`]: [`begin_end`](Dialogs::begin_end), send what it says, then
-//!    [`bye_settled`](Dialogs::bye_settled).
+//!    [`own_request_ended`](Dialogs::own_request_ended); [`Step::Send`] likewise.
 //! 7. From outside, as jobs of the call: [`loaded`](Dialogs::loaded),
 //!    [`write_values`](Dialogs::write_values), [`saved`](Dialogs::saved),
 //!    [`process_values`](Dialogs::process_values); beside it, for a listing,

@@ -4,7 +4,9 @@ use crate::leg::Leg;
 use crate::record::Record;
 use crate::table::{Content, Shard};
 use crate::tombstone::Tombstone;
-use crate::{DialogId, DialogKey, Dialogs, Direction, MatchFacts, MatchMode, State, entry_of};
+use crate::{
+    DialogId, DialogKey, Dialogs, Direction, MatchFacts, MatchMode, State, Within, entry_of,
+};
 
 /// The dialog of a request, and how the request runs through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,12 +77,12 @@ impl Dialogs {
     }
 
     /// The number under which a late request goes on that only a [tombstone](Matched::tombstone)
-    /// matches; `None` if it keeps its own. Not to be asked for an ACK, nor for an INVITE, whose ACK
-    /// would not find the number any more.
-    pub fn number_for_late(&self, matched: &Matched) -> Option<u32> {
+    /// matches; `None` if it keeps its own.
+    pub fn number_for_late(&self, request: &Within) -> Option<u32> {
+        let Within { matched, method, cseq } = request;
         let mut shard = self.shard(matched.key.id.entry);
         match &mut shard.slots.get_mut(matched.key.slot as usize)?.content {
-            Content::Tomb(tomb) => tomb.next_cseq(matched.dst_leg),
+            Content::Tomb(tomb) => tomb.number_for(matched.dst_leg, *method, *cseq),
             Content::Free | Content::Live(_) => None,
         }
     }

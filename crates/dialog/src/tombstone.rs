@@ -2,18 +2,63 @@
 //! number that fits (spec dialog.md §18.1, decisions D4 and D26). At most 300 bytes; not listed, not
 //! counted.
 
+use crate::DialogMethod;
 use crate::record::Record;
 use duologue_sip::Tick;
 
 /// The bytes a tombstone's texts may have; a dialog with longer ones leaves none.
 const TEXT_MAX: usize = 240;
 
-/// The bytes of a number before each tag.
-const NUMBER: usize = size_of::<u32>();
+/// What is remembered of the numbers towards a leg.
+struct Numbers {
+    /// The last of ours; 0 if the leg is not renumbered.
+    last: u32,
+    /// The last INVITE, as received and as sent: its ACK follows it (decision D13).
+    invite: (u32, u32),
+}
+
+impl Numbers {
+    const BYTES: usize = 3 * size_of::<u32>();
+
+    fn of(record: &Record, leg: usize) -> Self {
+        let peer = if leg == 0 { record.answered_leg().unwrap_or(1) as usize } else { 0 };
+        let received = record.legs.get(peer).map_or(0, |peer| peer.inv_cseq);
+        let sent = record.number_of(leg as u16, received).unwrap_or(received);
+        Self { last: record.legs[leg].last_gen_cseq, invite: (received, sent) }
+    }
+
+    fn next(&mut self, method: DialogMethod, received: u32) -> Option<u32> {
+        let follows = matches!(method, DialogMethod::Ack | DialogMethod::Invite);
+        if follows && received == self.invite.0 {
+            return Some(self.invite.1);
+        }
+        if method == DialogMethod::Ack || self.last == 0 {
+            return None;
+        }
+        self.last = self.last.wrapping_add(1);
+        if method == DialogMethod::Invite {
+            self.invite = (received, self.last);
+        }
+        Some(self.last)
+    }
+
+    fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        for (to, number) in bytes.chunks_mut(4).zip([self.last, self.invite.0, self.invite.1]) {
+            to.copy_from_slice(&number.to_be_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
+        let at = |at: usize| u32::from_be_bytes(std::array::from_fn(|byte| bytes[4 * at + byte]));
+        Self { last: at(0), invite: (at(1), at(2)) }
+    }
+}
 
 pub(crate) struct Tombstone {
-    /// Call-ID, then the legs, caller first, each after a two-byte length: the last number of ours
-    /// towards it in four bytes, and its tag.
+    /// Call-ID, then the legs, caller first, each after a two-byte length: its [`Numbers`], and its
+    /// tag.
     texts: Box<[u8]>,
     pub(crate) owner: u64,
     pub(crate) until: Tick,
@@ -30,8 +75,8 @@ impl Tombstone {
             texts.extend_from_slice(&parts.concat());
         };
         put([record.call_id(), b""]);
-        for leg in &record.legs {
-            put([&leg.last_gen_cseq.to_be_bytes(), leg.tag()]);
+        for (number, leg) in record.legs.iter().enumerate() {
+            put([&Numbers::of(record, number).to_bytes(), leg.tag()]);
         }
         let texts = texts.into_boxed_slice();
         (texts.len() <= TEXT_MAX).then_some(Self { texts, owner: record.owner, until })
@@ -43,18 +88,22 @@ impl Tombstone {
 
     /// The tags, caller first.
     pub(crate) fn tags(&self) -> impl Iterator<Item = &[u8]> {
-        self.texts().skip(1).map(|leg| leg.get(NUMBER..).unwrap_or_default())
+        self.texts().skip(1).map(|leg| leg.get(Numbers::BYTES..).unwrap_or_default())
     }
 
-    /// The next number towards a leg that is renumbered.
-    pub(crate) fn next_cseq(&mut self, leg: u16) -> Option<u32> {
+    /// The number under which a request goes on towards a leg; `None` if it keeps its own.
+    pub(crate) fn number_for(
+        &mut self,
+        leg: u16,
+        method: DialogMethod,
+        received: u32,
+    ) -> Option<u32> {
         let before: usize = self.texts().take(1 + leg as usize).map(|text| 2 + text.len()).sum();
-        let number = self.texts.get_mut(before + 2..)?.first_chunk_mut::<NUMBER>()?;
-        let last = u32::from_be_bytes(*number);
-        (last != 0).then(|| {
-            *number = (last + 1).to_be_bytes();
-            last + 1
-        })
+        let bytes = self.texts.get_mut(before + 2..)?.first_chunk_mut()?;
+        let mut numbers = Numbers::from_bytes(*bytes);
+        let sent = numbers.next(method, received);
+        *bytes = numbers.to_bytes();
+        sent.filter(|sent| *sent != received)
     }
 
     pub(crate) fn memory(&self) -> usize {
@@ -96,8 +145,16 @@ mod tests {
         let mut tomb = Tombstone::of(&record, Tick::ZERO).unwrap();
         assert_eq!(tomb.call_id(), b"call");
         assert_eq!(tomb.tags().collect::<Vec<_>>(), [&b"a"[..], b"bob"]);
-        assert_eq!([tomb.next_cseq(1), tomb.next_cseq(1)], [Some(12), Some(13)]);
-        assert_eq!([tomb.next_cseq(0), tomb.next_cseq(2)], [None, None], "its own number is good");
+        let mut number = |leg, method, received| tomb.number_for(leg, method, received);
+        assert_eq!(number(1, DialogMethod::Bye, 11), Some(12));
+        assert_eq!(number(1, DialogMethod::Invite, 12), Some(13));
+        assert_eq!(number(1, DialogMethod::Bye, 13), Some(14));
+        assert_eq!(number(1, DialogMethod::Ack, 12), Some(13), "it follows its INVITE");
+        assert_eq!(number(1, DialogMethod::Invite, 12), Some(13), "it came again");
+        assert_eq!(number(1, DialogMethod::Ack, 1), None, "that of an INVITE nobody remembers");
+        for leg in [0, 2] {
+            assert_eq!(number(leg, DialogMethod::Bye, 11), None, "its own number is good");
+        }
         assert_eq!(tomb.tags().collect::<Vec<_>>(), [&b"a"[..], b"bob"]);
     }
 }

@@ -204,9 +204,11 @@ fn a_bye_sent_again_after_the_end_has_a_higher_number() {
     assert_eq!(dialog.state(), Err(Gone));
     let late = world.matched(&dialog, "a", "b").unwrap();
     assert!(late.tombstone);
-    assert_eq!(world.dialogs.number_for_late(&late), Some(13));
+    let of =
+        |matched, method, cseq| world.dialogs.number_for_late(&Within { matched, method, cseq });
+    assert_eq!(of(late, DialogMethod::Bye, 12), Some(13));
     let back = world.matched(&dialog, "b", "a").unwrap();
-    assert_eq!(world.dialogs.number_for_late(&back), None);
+    assert_eq!(of(back, DialogMethod::Bye, 1), None);
 }
 
 // However many requests a peer leaves open, what is remembered of them is bounded

@@ -1,10 +1,13 @@
 //! What a route runs on: one message, and all that the script decided about it so far.
 
-use duologue_dialog::{Dialog, DialogKey, Direction, Steps, Within};
+use duologue_dialog::{
+    CreateError, Dialog, DialogFlags, DialogKey, Direction, MatchMode, Steps, Within,
+};
 use duologue_script::{AvpList, RouteId, RouteKind};
 use duologue_sip::{Edits, Flow, Message, StatusCode};
 use duologue_transaction::{BranchIndex, TransactionId, Winner};
 
+use crate::dialogs::{self, Again};
 use crate::record_route::RecordRoute;
 use crate::target::Target;
 use crate::tm::{Armed, BranchAttached, DialogLink, DialogRole};
@@ -265,6 +268,26 @@ impl<'r> Context<'r> {
             self.dialog = Some(link.current());
         }
         Some(self.turn.node.dialogs.handle(self.dialog?.key))
+    }
+
+    /// Makes the dialog of an initial INVITE, as `create_dialog()` does in scripts; where there is
+    /// one, the flags come to those that it has.
+    ///
+    /// # Errors
+    /// [`CreateError`]: the message is no initial INVITE, or there is no room.
+    #[doc(alias = "create_dlg")]
+    pub fn create_dialog(&mut self, flags: DialogFlags) -> Result<Dialog, CreateError> {
+        dialogs::create(self, flags, Again::Add)
+    }
+
+    /// Finds the dialog of a request within one, as `match_dialog()` does in scripts: once per
+    /// message, whoever asks. Without a mode, that of `dlg_match_mode`.
+    pub fn match_dialog(&mut self, mode: impl Into<Option<MatchMode>>) -> Option<Dialog> {
+        let mode = mode.into().unwrap_or(self.turn.node.dialogs.settings().match_mode);
+        if !crate::modules::dialog::find(self, mode) {
+            return None;
+        }
+        self.dialog()
     }
 
     /// Which way the message travels in its dialog.

@@ -155,12 +155,25 @@ pub fn step(
     turn.worker.give_back_steps(steps);
 }
 
+/// What a second creation does to the flags of the dialog that is there (spec/dialog.md §2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// They are the given ones from now on: as scripts do.
+    Replace,
+    /// The given ones come to them: as modules do.
+    Add,
+}
+
 /// Makes the dialog of an initial INVITE (spec/dialog.md §2.3), or changes the flags of the one the
 /// context has.
 ///
 /// # Errors
 /// [`CreateError`].
-pub fn create(ctx: &mut Context<'_>, flags: DialogFlags) -> Result<Dialog, CreateError> {
+pub fn create(
+    ctx: &mut Context<'_>,
+    flags: DialogFlags,
+    again: Again,
+) -> Result<Dialog, CreateError> {
     let dialogs = &ctx.turn.node.dialogs;
     if ctx.dialog.is_none() {
         // A retransmitted INVITE must not make a second dialog.
@@ -169,7 +182,7 @@ pub fn create(ctx: &mut Context<'_>, flags: DialogFlags) -> Result<Dialog, Creat
         ctx.dialog = entry.and_then(|entry| entry.dialog).map(DialogLink::current);
     }
     if let Some(current) = ctx.dialog {
-        let _ = dialogs.create_again(current.key, flags, true);
+        let _ = dialogs.create_again(current.key, flags, again == Again::Replace);
         return Ok(dialogs.handle(current.key));
     }
     let message = ctx.message;
@@ -271,7 +284,8 @@ pub fn match_request(ctx: &mut Context<'_>, did: Option<&[u8]>, mode: MatchMode)
     let Ok(matched) = ctx.turn.node.dialogs.match_request(&facts, mode) else { return false };
     let method = dialog_method(message.method());
     let cseq = message.cseq().map(|cseq| cseq.number).unwrap_or_default();
-    ctx.dialog = Some(CurrentDialog::within(Within { matched, method, cseq }));
+    let request = Within { matched, method, cseq };
+    ctx.dialog = Some(CurrentDialog::within(request));
     let rack = message.rack().ok().filter(|_| method == DialogMethod::Prack);
     let facts = RequestFacts {
         method,
@@ -286,10 +300,7 @@ pub fn match_request(ctx: &mut Context<'_>, did: Option<&[u8]>, mode: MatchMode)
         callee_leg: matched.callee_leg,
     };
     if matched.tombstone {
-        // The ACK of a renumbered INVITE would not find its number any more: both keep theirs.
-        let keeps = matches!(method, DialogMethod::Ack | DialogMethod::Invite);
-        let late = Some(&matched).filter(|_| !keeps);
-        let cseq = late.and_then(|matched| ctx.turn.node.dialogs.number_for_late(matched));
+        let cseq = ctx.turn.node.dialogs.number_for_late(&request);
         renumber(ctx, NewNumbers { cseq, rack_cseq: None });
         return true;
     }

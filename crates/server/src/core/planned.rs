@@ -198,9 +198,6 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
     "test_and_set_dlg_flag",
     "is_dlg_flag_set",
     "set_dlg_sharing_tag",
-    "dlg_on_answer",
-    "dlg_on_timeout",
-    "dlg_on_hangup",
     "dlg_send_sequential",
     "dlg_inc_cseq",
 ];

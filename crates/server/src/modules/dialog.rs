@@ -2,24 +2,27 @@
 //! the bridge to it [`crate::dialogs`].
 
 use duologue_dialog::{
-    Dialog, DialogFlags, Gone, KeepSdp, LateAnswer, LegTarget, MatchMode, NoAckAction, State,
-    Value as DialogValue,
+    Dialog, DialogFlags, Gone, KeepSdp, LateAnswer, LegTarget, MatchMode, NoAckAction, RouteHook,
+    State, Value as DialogValue,
 };
 use duologue_script::{
-    Args, Assign, Called, Param, ParamKind, Reading, RouteKinds, Subname, Text, Value, VarAccess,
-    WriteError,
+    Args, Assign, Called, Param, ParamKind, Reading, RouteId, RouteKind, RouteKinds, Subname, Text,
+    Value, VarAccess, WriteError,
 };
 use duologue_sip::Params;
 
 use crate::context::Context;
-use crate::dialogs;
+use crate::dialogs::{self, Again};
 use crate::in_dialog;
 use crate::module::{Function, Module, Parameter, Parameters, Settings, Variable};
 
 const OPTIONAL_STR: Param = Param::optional(ParamKind::Str);
+const OPTIONAL_ROUTE: Param = Param::optional(ParamKind::Route(RouteKind::Request));
 const STR: Param = Param::new(ParamKind::Str);
 const VAR: Param = Param::new(ParamKind::Var);
 const Q: RouteKinds = RouteKinds::REQUEST;
+const RFOB: RouteKinds =
+    Q.union(RouteKinds::FAILURE).union(RouteKinds::REPLY).union(RouteKinds::BRANCH);
 const VALUES: RouteKinds = RouteKinds::REQUEST
     .union(RouteKinds::FAILURE)
     .union(RouteKinds::REPLY)
@@ -34,6 +37,9 @@ pub static MODULE: Module = Module {
         Function::new("match_dialog", &[OPTIONAL_STR], Q, match_dialog).checked(check_mode),
         Function::new("validate_dialog", &[], Q, validate_dialog),
         Function::new("fix_route_dialog", &[], Q, fix_route_dialog),
+        Function::new("dlg_on_answer", &[OPTIONAL_ROUTE], RFOB, dlg_on_answer),
+        Function::new("dlg_on_timeout", &[OPTIONAL_ROUTE], RFOB, dlg_on_timeout),
+        Function::new("dlg_on_hangup", &[OPTIONAL_ROUTE], RFOB, dlg_on_hangup),
         Function::new("store_dlg_value", &[STR, VAR], VALUES, store_dlg_value),
         Function::new("fetch_dlg_value", &[STR, VAR], VALUES, fetch_dlg_value),
     ],
@@ -193,7 +199,8 @@ pub fn after_loose_route(ctx: &mut Context<'_>) {
     find(ctx, mode);
 }
 
-fn find(ctx: &mut Context<'_>, mode: MatchMode) -> bool {
+/// Finds the dialog of the context's request; true if there is one now.
+pub(crate) fn find(ctx: &mut Context<'_>, mode: MatchMode) -> bool {
     let name = ctx.turn.node.dialogs.settings().rr_param.as_bytes();
     let params = ctx.draft.route_params.take();
     let from_route = params.as_deref().and_then(|params| Params::of_uri(params).get(name));
@@ -228,7 +235,7 @@ fn create_dialog(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let Some(flags) = std::str::from_utf8(text).ok().and_then(DialogFlags::parse_create) else {
         return Called::Value(-1);
     };
-    match dialogs::create(ctx, flags) {
+    match dialogs::create(ctx, flags, Again::Replace) {
         Ok(_) => Called::Value(1),
         Err(error) => {
             tracing::warn!(call_id = %ctx.turn.call_id(), "create_dialog(): {error}");
@@ -263,6 +270,25 @@ fn check_mode(_: usize, text: &str) -> Result<(), String> {
         Some(_) => Ok(()),
         None => Err("a mode is did_only, did_fallback or did_none".to_owned()),
     }
+}
+
+fn dlg_on_answer(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    set_route(ctx, args, RouteHook::Answer)
+}
+
+fn dlg_on_timeout(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    set_route(ctx, args, RouteHook::Timeout)
+}
+
+fn dlg_on_hangup(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    set_route(ctx, args, RouteHook::Hangup)
+}
+
+/// spec/dialog.md §14: while the call is not answered; without a route, none runs any more.
+fn set_route(ctx: &mut Context<'_>, args: &Args<'_>, hook: RouteHook) -> Called {
+    let route = args.route(0).map(RouteId::number);
+    let set = ctx.dialog().map(|dialog| dialog.set_route(hook, route));
+    Called::Value(if set == Some(Ok(true)) { 1 } else { -1 })
 }
 
 /// spec/dialog.md §8: what is wrong with a request within its dialog, as a number.
