@@ -35,7 +35,12 @@ impl Checks {
     pub(crate) fn step(&mut self) -> bool {
         self.steps += 1;
         self.lives.settle();
-        self.world.complaints().into_iter().for_each(|complaint| self.faults.add(complaint));
+        for complaint in self.world.complaints() {
+            let person = complaint.split(':').next().unwrap_or_default();
+            let too_late =
+                complaint.ends_with("came twice") && self.proxy.borrow().log.forgotten(person);
+            self.faults.hold(too_late, || complaint);
+        }
         self.gauges();
         if self.steps.is_multiple_of(AUDIT_EVERY) {
             self.all();

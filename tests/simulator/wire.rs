@@ -64,6 +64,19 @@ impl Log {
         lock(&self.kept).now
     }
 
+    /// Whether a person's call ended so long ago that the proxy has forgotten its numbers: whoever
+    /// still talks in it may then repeat one of the proxy's. People of call 7 are called `alice7`,
+    /// `bob7` and `carol7`, and alice makes up the Call-ID.
+    pub(crate) fn forgotten(&self, person: &str) -> bool {
+        let number = person.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+        let caller = format!("alice{number}-");
+        let kept = lock(&self.kept);
+        let now = kept.now.map_or(Tick::ZERO, |now| now.tick);
+        let ended = kept.ended.iter().filter(|(way, _)| way[0].starts_with(&caller));
+        let last = ended.map(|(_, ended)| *ended).max();
+        last.is_some_and(|last| now.since(last) > REMEMBERED)
+    }
+
     /// Whether a BYE was sent that way.
     pub(crate) fn sent_bye(&self, way: &Way) -> bool {
         lock(&self.kept).ways.get(way).is_some_and(|numbers| numbers.bye)

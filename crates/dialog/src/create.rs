@@ -104,6 +104,7 @@ impl Dialogs {
         record.flags |= flags & DialogFlags::CREATE;
         record.loaded_told = self.loaded_registrations();
         record.invite_offers(settings, facts.body.as_ref());
+        record.invite_cseq = facts.cseq;
         record.from_rr_nb = facts.record_routes.len() as u16;
         record.guard_at = settings
             .early_timeout

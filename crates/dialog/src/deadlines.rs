@@ -80,7 +80,8 @@ impl Dialogs {
             let lifetime = record.lifetime_at <= now.tick;
             let intent = Intent { key, owner: record.owner, wish: Wish::End };
             match record.state {
-                State::Deleted if guard => {
+                // its delay is over, unless somebody reads it again; or nobody may any more
+                State::Deleted if lifetime || (guard && record.is_idle()) => {
                     record.destroying = false;
                     destroy(now, key, record, steps);
                 }

@@ -235,12 +235,6 @@ impl Run<'_> {
             // a number that comes late, or was made up, takes nothing back (RFC 3261 §12.2.2)
             leg.r_cseq = leg.r_cseq.max(request.cseq);
         }
-        // RFC 3261 §13.2.2.4: it is what the ACK will have, so no UPDATE in between may move it
-        if request.method == DialogMethod::Invite
-            && let Some(leg) = self.record.legs.get_mut(source_leg(request) as usize)
-        {
-            leg.inv_cseq = request.cseq;
-        }
     }
 
     // RFC 3261 §12.2.2: a target refresh request moves the remote target, and with it the flow
@@ -283,7 +277,7 @@ impl Run<'_> {
 }
 
 /// The leg a request came from.
-fn source_leg(request: &RequestFacts<'_>) -> u16 {
+pub(crate) fn source_leg(request: &RequestFacts<'_>) -> u16 {
     match request.direction {
         Direction::Downstream => 0,
         Direction::Upstream => request.callee_leg,
@@ -291,7 +285,7 @@ fn source_leg(request: &RequestFacts<'_>) -> u16 {
 }
 
 /// The way out of the table: when nobody reads the dialog any more and its delay is over, it goes;
-/// after [`LINGER_SECONDS_MAX`] it goes whoever still reads it.
+/// after [`LINGER_SECONDS_MAX`] it goes whoever still reads it. Once ended, its lifetime is that.
 pub(crate) fn linger(
     settings: &Settings,
     now: Moment,
@@ -305,11 +299,10 @@ pub(crate) fn linger(
     }
     let delay = Duration::from_secs(record.delete_delay(settings).into());
     let seconds_max = Duration::from_secs(LINGER_SECONDS_MAX.into());
-    if !record.is_idle() {
-        record.guard_at = record.guard_at.min(now.tick + delay + seconds_max);
-    } else if delay.is_zero() {
+    record.lifetime_at = record.lifetime_at.min(now.tick + delay + seconds_max);
+    if record.is_idle() && delay.is_zero() {
         destroy(now, key, record, steps);
-    } else {
+    } else if record.is_idle() {
         record.guard_at = record.guard_at.min(now.tick + delay);
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Record {
     pub(crate) lifetime: u32,
     pub(crate) wanted: DialogEvents,
     pub(crate) from_rr_nb: u16,
+    /// CSeq of the initial INVITE.
+    pub(crate) invite_cseq: u32,
     /// How many LOADED callbacks have been told of it, or need not be.
     pub(crate) loaded_told: u16,
     answered: u16,
@@ -79,6 +81,7 @@ impl Record {
             lifetime,
             wanted: DialogEvents::empty(),
             from_rr_nb: 0,
+            invite_cseq: 0,
             loaded_told: 0,
             answered: 0,
             holds: 0,

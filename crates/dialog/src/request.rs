@@ -1,6 +1,6 @@
 //! Requests within a dialog, and the replies to them (spec dialog.md §2.2, §2.3).
 
-use crate::engine::Cause;
+use crate::engine::{Cause, source_leg};
 use crate::leg::LegState;
 use crate::record::Record;
 use crate::{
@@ -116,9 +116,13 @@ impl<'a> RequestFacts<'a> {
 /// The bookkeeping of a request that goes on to a leg: its numbers, the media, a sign of life.
 fn follow(record: &mut Record, settings: &Settings, facts: &RequestFacts<'_>) -> NewNumbers {
     let RequestFacts { method, cseq, direction, dst_leg, callee_leg, .. } = *facts;
-    record.heard_from(if direction == Direction::Downstream { 0 } else { callee_leg });
+    record.heard_from(source_leg(facts));
     let known = record.number_of(dst_leg, cseq);
     let invite = method == DialogMethod::Invite;
+    // RFC 3261 §13.2.2.4: it is what the ACK will have, so no UPDATE in between may move it
+    if let Some(leg) = record.legs.get_mut(source_leg(facts) as usize).filter(|_| invite) {
+        leg.inv_cseq = cseq;
+    }
     if !(invite && known.is_some()) {
         let body = facts.body.as_ref();
         record.request_negotiates(settings, callee_leg, method, direction, body);

@@ -266,7 +266,7 @@ fn bye(
 
 /// The ACK that the caller owes for the first answer.
 fn ack_of_invite(record: &Record, key: DialogKey, callee: u16) -> Option<OwnRequest> {
-    let received = record.legs[0].inv_cseq;
+    let received = record.invite_cseq;
     let cseq = record.number_of(callee, received).unwrap_or(received);
     record.own_ack(key, callee, callee, cseq)
 }

@@ -13,38 +13,42 @@ const TEXT_MAX: usize = 240;
 struct Numbers {
     /// The last of ours; 0 if the leg is not renumbered.
     last: u32,
-    /// The last INVITE, as received and as sent: its ACK follows it (decision D13).
-    invite: (u32, u32),
+    /// The last INVITEs, as received and as sent: their ACKs follow them (decision D13). Two, for
+    /// the network may shuffle one with the next.
+    invites: [(u32, u32); 2],
 }
 
 impl Numbers {
-    const BYTES: usize = 3 * size_of::<u32>();
+    const BYTES: usize = 5 * size_of::<u32>();
 
     fn of(record: &Record, leg: usize) -> Self {
         let peer = if leg == 0 { record.answered_leg().unwrap_or(1) as usize } else { 0 };
         let received = record.legs.get(peer).map_or(0, |peer| peer.inv_cseq);
         let sent = record.number_of(leg as u16, received).unwrap_or(received);
-        Self { last: record.legs[leg].last_gen_cseq, invite: (received, sent) }
+        Self { last: record.legs[leg].last_gen_cseq, invites: [(received, sent); 2] }
     }
 
     fn next(&mut self, method: DialogMethod, received: u32) -> Option<u32> {
         let follows = matches!(method, DialogMethod::Ack | DialogMethod::Invite);
-        if follows && received == self.invite.0 {
-            return Some(self.invite.1);
+        let known = self.invites.iter().find(|(invite, _)| follows && *invite == received);
+        if let Some((_, sent)) = known {
+            return Some(*sent);
         }
         if method == DialogMethod::Ack || self.last == 0 {
             return None;
         }
         self.last = self.last.wrapping_add(1);
         if method == DialogMethod::Invite {
-            self.invite = (received, self.last);
+            self.invites = [(received, self.last), self.invites[0]];
         }
         Some(self.last)
     }
 
     fn to_bytes(&self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
-        for (to, number) in bytes.chunks_mut(4).zip([self.last, self.invite.0, self.invite.1]) {
+        let [newest, older] = self.invites;
+        let numbers = [self.last, newest.0, newest.1, older.0, older.1];
+        for (to, number) in bytes.chunks_mut(4).zip(numbers) {
             to.copy_from_slice(&number.to_be_bytes());
         }
         bytes
@@ -52,7 +56,7 @@ impl Numbers {
 
     fn from_bytes(bytes: [u8; Self::BYTES]) -> Self {
         let at = |at: usize| u32::from_be_bytes(std::array::from_fn(|byte| bytes[4 * at + byte]));
-        Self { last: at(0), invite: (at(1), at(2)) }
+        Self { last: at(0), invites: [(at(1), at(2)), (at(3), at(4))] }
     }
 }
 
