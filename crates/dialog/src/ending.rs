@@ -1,6 +1,7 @@
 //! What came of ending a dialog, leg by leg (spec dialog.md §7, lessons 20).
 
 use crate::record::Record;
+use crate::settings::REPORTS_MAX;
 use crate::{DialogKey, Dialogs, EndReason, Outcome, PanicReport};
 
 /// How the end of a dialog went.
@@ -33,6 +34,12 @@ pub(crate) struct Ending {
 }
 
 impl Record {
+    /// Whether one more may hear of the end.
+    pub(crate) fn hears_reports(&self) -> bool {
+        let ending = self.extras.as_ref().and_then(|extras| extras.ending.as_ref());
+        ending.is_none_or(|ending| ending.reports.len() < REPORTS_MAX)
+    }
+
     pub(crate) fn report_end_to(&mut self, report: Report) {
         self.extras().ending.get_or_insert_default().reports.push(report);
     }

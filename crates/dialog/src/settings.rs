@@ -124,6 +124,9 @@ pub const PROFILE_VALUE_BYTES_MAX: usize = 1024;
 /// The largest `log_profile_hash_size`: 16,384 parts of 64 bytes per profile.
 pub const LOG_PROFILE_HASH_SIZE_MAX: u32 = 14;
 
+/// How many may ask to hear how the end of one dialog went. More are refused.
+pub const REPORTS_MAX: usize = 64;
+
 /// How many requests of modules may be under way within one dialog. More are refused.
 pub const ASKED_MAX: usize = 32;
 

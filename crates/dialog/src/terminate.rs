@@ -48,7 +48,8 @@ pub enum Heard {
 pub enum TerminateError {
     /// There is no such active dialog: it has ended or is gone.
     NotActive,
-    /// [`INTENTS_MAX`] wishes are waiting.
+    /// [`INTENTS_MAX`] wishes are waiting, or [`REPORTS_MAX`](crate::REPORTS_MAX) reports of this
+    /// end.
     Busy,
 }
 
@@ -123,6 +124,9 @@ impl Dialog {
         let heard = table.with(self.key(), |record| {
             if record.state.is_ended() {
                 return Err(TerminateError::NotActive);
+            }
+            if report.is_some() && !record.hears_reports() {
+                return Err(TerminateError::Busy);
             }
             let heard = if std::mem::replace(&mut record.ending, true) {
                 Heard::AlreadyEnding

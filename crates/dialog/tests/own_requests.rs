@@ -144,6 +144,23 @@ fn an_end_is_reported_leg_by_leg() {
     assert_eq!(world.dialogs.statistics().byes_failed, 1);
 }
 
+// What waits to hear of an end is bounded; who is refused is dropped at once
+#[test]
+fn reports_are_bounded() {
+    let mut world = World::new();
+    let dialog = world.answered("call");
+    let guard = Arc::new(());
+    let ask = || {
+        let kept = Arc::clone(&guard);
+        dialog.terminate_and_report(EndReason::MI_TERMINATION, move |_| drop(kept))
+    };
+    for _ in 0..REPORTS_MAX {
+        assert!(ask().is_ok());
+    }
+    assert_eq!(ask(), Err(TerminateError::Busy));
+    assert_eq!(Arc::strong_count(&guard), 1 + REPORTS_MAX);
+}
+
 // The end of a call that rang is reported too; and one whose BYEs nobody reported on
 #[test]
 fn every_end_is_reported_once() {
