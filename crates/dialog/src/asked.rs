@@ -3,6 +3,7 @@
 //! Asked for from any thread, built and sent in the call's turn, so that their numbers go out in
 //! the order of the wire. The handler hears the final reply, once.
 
+use crate::leg::{Leg, LegState};
 use crate::record::Record;
 use crate::settings::ASKED_MAX;
 use crate::terminate::Wish;
@@ -55,7 +56,7 @@ impl NewRequest {
 pub enum AskError {
     /// The dialog is gone, has ended, or has no callee yet.
     NotActive,
-    /// ACK, BYE and CANCEL have ways of their own
+    /// ACK, BYE, CANCEL and PRACK have ways of their own
     /// ([`terminate`](crate::Dialog::terminate)), or the method is no token.
     BadMethod,
     /// A header line does not end in CRLF.
@@ -117,7 +118,7 @@ impl Dialog {
         if !may_be_sent(&request.method) {
             return Err(AskError::BadMethod);
         }
-        if !(request.headers.is_empty() || request.headers.ends_with(b"\r\n")) {
+        if !are_header_lines(&request.headers) {
             return Err(AskError::BadHeaders);
         }
         // a refused closure is dropped at the end of this method, where no lock is held
@@ -141,12 +142,20 @@ impl Dialog {
     }
 }
 
-/// RFC 3261 §25.1: a method is a token; these three are not for modules to send.
+/// Whether these are whole header lines, each with its CRLF, and no more (or none at all).
+pub fn are_header_lines(lines: &[u8]) -> bool {
+    let line =
+        |line: &[u8]| line.contains(&b':') || line.first().is_some_and(|b| b" \t".contains(b));
+    let Some(all) = lines.strip_suffix(b"\r\n") else { return lines.is_empty() };
+    all.split(|&byte| byte == b'\n').all(|it| line(it.strip_suffix(b"\r").unwrap_or(it)))
+}
+
+/// RFC 3261 §25.1: a method is a token; these are not for modules to send.
 fn may_be_sent(method: &[u8]) -> bool {
     let token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);
     !method.is_empty()
         && method.iter().all(token)
-        && ![&b"ACK"[..], b"BYE", b"CANCEL"].contains(&method)
+        && ![&b"ACK"[..], b"BYE", b"CANCEL", b"PRACK"].contains(&method)
 }
 
 impl Dialogs {
@@ -191,10 +200,13 @@ impl Dialogs {
 impl Record {
     /// The leg, if a request can be sent there now.
     fn reachable(&self, leg: u16) -> Option<u16> {
-        let callee = self.answered_leg().unwrap_or(1);
+        let callee = self.callee_leg();
         let leg = if leg == u16::MAX { callee } else { leg };
+        // RFC 3261 §12.1: both ends of a dialog are known by tag, and where it goes by its target
         let known = self.legs.get(callee.max(leg) as usize).is_some_and(|it| !it.tag().is_empty());
-        (known && !self.state.is_ended()).then_some(leg)
+        let there = |it: &Leg| it.state != LegState::Ended && !it.contact().is_empty();
+        let reached = self.legs.get(leg as usize).is_some_and(there);
+        (known && reached && !self.state.is_ended()).then_some(leg)
     }
 
     fn asked_request(
@@ -204,7 +216,7 @@ impl Record {
         request: NewRequest,
     ) -> Option<OwnRequest> {
         let leg = self.reachable(request.leg)?;
-        let callee_leg = if leg == 0 { self.answered_leg().unwrap_or(1) } else { leg };
+        let callee_leg = if leg == 0 { self.callee_leg() } else { leg };
         let contact = self.contact_for(leg, callee_leg);
         let purpose = Purpose::Asked(ticket);
         let own = self.own_request(key, leg, callee_leg, purpose, &request.method)?;
@@ -218,9 +230,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn header_lines_are_whole() {
+        for good in [&b""[..], b"X: 1\r\n", b"X: 1\r\n folded\r\nY:\r\n"] {
+            assert!(are_header_lines(good), "{good:?}");
+        }
+        for bad in [&b"X: 1"[..], b"X\r\n", b"X: 1\r\n\r\nbody\r\n", b"\r\n"] {
+            assert!(!are_header_lines(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn some_methods_are_not_for_modules() {
         assert!(may_be_sent(b"INFO") && may_be_sent(b"INVITE") && may_be_sent(b"X-Odd.1"));
-        for bad in [&b"BYE"[..], b"ACK", b"CANCEL", b"", b"IN FO", b"INFO\r\n"] {
+        for bad in [&b"PRACK"[..], b"BYE", b"ACK", b"CANCEL", b"", b"IN FO", b"INFO\r\n"] {
             assert!(!may_be_sent(bad), "{bad:?}");
         }
     }

@@ -103,8 +103,9 @@ impl Dialogs {
         let mut record = Box::new(Record::new(texts, caller, facts.owner, lifetime));
         record.flags |= flags & DialogFlags::CREATE;
         record.loaded_told = self.loaded_registrations();
-        record.invite_offers(settings, facts.body.as_ref());
         record.invite_cseq = facts.cseq;
+        record.invite_offered = facts.body.is_some();
+        record.invite_offers(settings, facts.body.as_ref());
         record.from_rr_nb = facts.record_routes.len() as u16;
         record.guard_at = settings
             .early_timeout

@@ -10,6 +10,9 @@ use crate::leg::Leg;
 use crate::record::Record;
 use crate::{Dialog, DialogFlags, DialogMethod, Dialogs, Gone, Within};
 
+/// The highest number a sender may use (RFC 3261 §8.1.1.5).
+pub(crate) const CSEQ_MAX: u32 = (1 << 31) - 1;
+
 /// How many requests under way a dialog remembers the numbers of. Beyond, the oldest is forgotten.
 const UNDER_WAY_MAX: usize = 64;
 
@@ -110,7 +113,7 @@ impl Dialogs {
                 extras.numbers.forget(matched.dst_leg, cseq);
             }
             if matches!(method, DialogMethod::Invite | DialogMethod::Update | DialogMethod::Prack) {
-                record.negotiation_over(matched.callee_leg);
+                record.negotiation_over(matched.callee_leg, (matched.direction, cseq));
             }
         });
     }
@@ -135,7 +138,7 @@ impl Dialog {
     #[doc(alias = "dlg_inc_cseq")]
     pub fn increase_cseq(&self, tag: Option<&[u8]>, by: u32) -> Result<(), CseqError> {
         let moved = self.table().with(self.key(), |record| {
-            let first = record.answered_leg().unwrap_or(1) as usize;
+            let first = record.callee_leg() as usize;
             let callees = || record.legs.iter().enumerate().skip(1);
             let at = match tag {
                 Some(tag) => callees().find(|(_, leg)| leg.tag() == tag).map(|(at, _)| at),

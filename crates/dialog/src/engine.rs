@@ -1,6 +1,7 @@
 //! Carries out the effects of a transition, in the order of spec dialog.md §2.3.
 
 use crate::ENDING_MAX;
+use crate::cseq::CSEQ_MAX;
 use crate::leg::LegState;
 use crate::machine::{Effect, transition};
 use crate::record::{NEVER, Record};
@@ -233,7 +234,10 @@ impl Run<'_> {
         if let Some(leg) = self.record.legs.get_mut(request.dst_leg as usize) {
             leg.prev_cseq = Some(leg.r_cseq);
             // a number that comes late, or was made up, takes nothing back (RFC 3261 §12.2.2)
-            leg.r_cseq = leg.r_cseq.max(request.cseq);
+            // nor may one above 31 bits (§8.1.1.5) push ours there
+            if request.cseq <= CSEQ_MAX {
+                leg.r_cseq = leg.r_cseq.max(request.cseq);
+            }
         }
     }
 

@@ -137,6 +137,17 @@ pub struct Within {
     pub cseq: u32,
 }
 
+impl Within {
+    /// Whether both are the same request, whatever state its dialog was in when it came again.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let identity = |it: &Self| {
+            let Matched { key, direction, dst_leg, callee_leg, .. } = it.matched;
+            (key, direction, dst_leg, callee_leg, it.method, it.cseq)
+        };
+        identity(self) == identity(other)
+    }
+}
+
 /// The numbers under which a request goes on, where they differ from its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NewNumbers {

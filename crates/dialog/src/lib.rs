@@ -189,7 +189,7 @@ mod validate;
 mod values;
 mod wheel;
 
-pub use asked::{Answer, AskError, NewRequest};
+pub use asked::{Answer, AskError, NewRequest, are_header_lines};
 pub use body::{Body, BodyFacts};
 pub use callbacks::{PanicReport, Refused, Registration};
 pub use create::CreateError;

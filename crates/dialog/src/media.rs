@@ -1,7 +1,7 @@
 //! The media of a dialog: which messages move its negotiations, and which bodies are kept
 //! (spec dialog.md §1.2, §2.3; `keep_sdp`).
 
-use crate::negotiation::{Media, Negotiated, Negotiation};
+use crate::negotiation::{Carrier, Media, Negotiated, Negotiation};
 use crate::record::Record;
 use crate::{
     Body, BodyFacts, Dialog, DialogFlags, DialogMethod, Direction, Gone, KeepSdp, Settings,
@@ -47,12 +47,12 @@ impl Record {
         &mut self,
         settings: &Settings,
         callee_leg: u16,
-        event: Negotiated,
+        (event, carrier): (Negotiated, Carrier),
         direction: Direction,
         body: Option<&BodyFacts<'_>>,
     ) {
         let kept = body.filter(|_| self.keeps_bodies(settings)).map(BodyFacts::keep);
-        self.media_with(callee_leg).on(event, direction, kept);
+        self.media_with(callee_leg).on(event, carrier, direction, kept);
     }
 
     /// The initial INVITE: its offer goes to every branch.
@@ -62,7 +62,8 @@ impl Record {
                 Some(_) => Negotiated::InviteOffer,
                 None => Negotiated::InviteEmpty,
             };
-            self.negotiated(settings, 0, event, Direction::Downstream, body);
+            let carrier = (Direction::Downstream, self.invite_cseq);
+            self.negotiated(settings, 0, (event, carrier), Direction::Downstream, body);
         }
     }
 
@@ -72,7 +73,7 @@ impl Record {
         settings: &Settings,
         callee_leg: u16,
         method: DialogMethod,
-        direction: Direction,
+        (direction, cseq): Carrier,
         body: Option<&BodyFacts<'_>>,
     ) {
         let event = match (method, body) {
@@ -84,17 +85,18 @@ impl Record {
             _ => return,
         };
         if self.follows_media(settings) {
-            self.negotiated(settings, callee_leg, event, direction, body);
+            let carrier = (direction, cseq);
+            self.negotiated(settings, callee_leg, (event, carrier), direction, body);
         }
     }
 
-    /// A reply to an INVITE (initial or not), UPDATE or PRACK that travels in this direction.
+    /// A reply to a request, an INVITE (initial or not), UPDATE or PRACK.
     pub(crate) fn reply_negotiates(
         &mut self,
         settings: &Settings,
         callee_leg: u16,
         (method, status, reliable): (DialogMethod, u16, bool),
-        direction: Direction,
+        carrier: Carrier,
         body: Option<&BodyFacts<'_>>,
     ) {
         let event = match (method, status, body) {
@@ -110,7 +112,8 @@ impl Record {
             _ => return,
         };
         if self.follows_media(settings) {
-            self.negotiated(settings, callee_leg, event, direction, body);
+            let back = carrier.0.reversed();
+            self.negotiated(settings, callee_leg, (event, carrier), back, body);
         }
     }
 
@@ -119,10 +122,11 @@ impl Record {
         self.media(callee_leg).is_some_and(|media| media.state != Negotiation::Stable)
     }
 
-    /// The INVITE's transaction is gone: whatever was open will not be answered any more.
-    pub(crate) fn negotiation_over(&mut self, callee_leg: u16) {
+    /// The transaction of a request is gone: what it offered will not be answered any more.
+    pub(crate) fn negotiation_over(&mut self, callee_leg: u16, carrier: Carrier) {
         if self.is_negotiating(callee_leg) {
-            self.media_with(callee_leg).on(Negotiated::Refused, Direction::Downstream, None);
+            let back = carrier.0.reversed();
+            self.media_with(callee_leg).on(Negotiated::Refused, carrier, back, None);
         }
     }
 
@@ -154,7 +158,7 @@ impl Record {
     /// The body in force that came from a leg.
     pub(crate) fn body_from(&self, leg: u16) -> Option<&Body> {
         match leg {
-            0 => self.media(self.answered_leg()?)?.from(Direction::Downstream),
+            0 => self.media(self.callee_leg())?.from(Direction::Downstream),
             callee => self.media(callee)?.from(Direction::Upstream),
         }
     }

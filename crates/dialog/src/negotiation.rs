@@ -100,11 +100,16 @@ pub(crate) const fn negotiate(state: Negotiation, event: Negotiated) -> (Negotia
     }
 }
 
+/// A request that carries an exchange: which way it went, and its number as received.
+pub(crate) type Carrier = (Direction, u32);
+
 /// The media of the caller and one callee leg.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Media {
     pub(crate) callee_leg: u16,
     pub(crate) state: Negotiation,
+    /// The request that the exchange at hand belongs to; what others end does not concern it.
+    carrier: Option<Carrier>,
     /// The open offer and who made it.
     offer: Option<(Direction, Body)>,
     /// In force, by the side that sent it: caller, callee.
@@ -121,9 +126,22 @@ impl Media {
         Self { callee_leg, ..self.clone() }
     }
 
-    /// Takes an event in; `body` travelled with it in that direction.
-    pub(crate) fn on(&mut self, event: Negotiated, direction: Direction, body: Option<Body>) {
+    /// Takes an event in, which belongs to this carrier; `body` travelled with it in that direction.
+    pub(crate) fn on(
+        &mut self,
+        event: Negotiated,
+        carrier: Carrier,
+        direction: Direction,
+        body: Option<Body>,
+    ) {
+        let opens = matches!(event, On::InviteOffer | On::InviteEmpty | On::Offer);
+        if !opens && self.carrier != Some(carrier) {
+            return;
+        }
         let (next, bodies) = negotiate(self.state, event);
+        if matches!(event, On::InviteEmpty) || bodies == Bodies::Offer && opens {
+            self.carrier = Some(carrier);
+        }
         self.state = next;
         match (bodies, body) {
             (Bodies::Keep, _) => {}
@@ -176,11 +194,18 @@ mod tests {
     fn a_refused_offer_is_rolled_back() {
         let (first, answer, hold) = (Body::sdp(b"1"), Body::sdp(b"2"), Body::sdp(b"3"));
         let mut media = Media::of(1);
-        media.on(On::InviteOffer, Direction::Downstream, Some(first.clone()));
-        media.on(On::SuccessBody, Direction::Upstream, Some(answer.clone()));
-        media.on(On::InviteOffer, Direction::Upstream, Some(hold));
+        let (call, again) = ((Direction::Downstream, 1), (Direction::Upstream, 1));
+        media.on(On::InviteOffer, call, Direction::Downstream, Some(first.clone()));
+        // lessons 13: a PRACK without a body that ends meanwhile voids nothing
+        media.on(On::Refused, (Direction::Downstream, 2), Direction::Upstream, None);
+        media.on(On::SuccessBody, call, Direction::Upstream, Some(answer.clone()));
+        media.on(On::InviteOffer, again, Direction::Upstream, Some(hold));
         assert_eq!(media.state, Offered);
-        media.on(On::Refused, Direction::Downstream, None);
+        // neither does the end of what was agreed before, nor its answer that comes once more
+        media.on(On::Refused, call, Direction::Upstream, None);
+        media.on(On::SuccessBody, call, Direction::Upstream, Some(answer.clone()));
+        assert_eq!(media.state, Offered);
+        media.on(On::Refused, again, Direction::Downstream, None);
         assert_eq!(media.from(Direction::Downstream), Some(&first));
         assert_eq!((media.state, media.from(Direction::Upstream)), (Stable, Some(&answer)));
     }
@@ -190,10 +215,11 @@ mod tests {
     fn a_late_offer_is_answered_in_the_ack() {
         let (offer, answer) = (Body::sdp(b"o"), Body::sdp(b"a"));
         let mut media = Media::of(1);
-        media.on(On::InviteEmpty, Direction::Downstream, None);
-        media.on(On::SuccessBody, Direction::Upstream, Some(offer.clone()));
+        let call = (Direction::Downstream, 1);
+        media.on(On::InviteEmpty, call, Direction::Downstream, None);
+        media.on(On::SuccessBody, call, Direction::Upstream, Some(offer.clone()));
         assert_eq!((media.state, media.from(Direction::Upstream)), (Countered, None));
-        media.on(On::AckBody, Direction::Downstream, Some(answer.clone()));
+        media.on(On::AckBody, call, Direction::Downstream, Some(answer.clone()));
         assert_eq!(media.from(Direction::Upstream), Some(&offer));
         assert_eq!((media.state, media.from(Direction::Downstream)), (Stable, Some(&answer)));
     }

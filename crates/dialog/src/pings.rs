@@ -7,7 +7,8 @@
 
 use crate::record::{NEVER, Record};
 use crate::{
-    Dialog, DialogFlags, DialogKey, EndReason, Gone, Outcome, OwnRequest, Purpose, Settings,
+    Dialog, DialogFlags, DialogKey, EndReason, Gone, LegState, Outcome, OwnRequest, Purpose,
+    Settings,
 };
 use duologue_sip::{Moment, Tick};
 use std::time::Duration;
@@ -135,7 +136,7 @@ impl Record {
         settings: &Settings,
     ) -> Option<Pinged> {
         let kind = kind_of(self.flags, side)?;
-        let callee_leg = self.pinged_callee()?;
+        let callee_leg = self.callee_leg();
         let leg = if side == 0 { 0 } else { callee_leg };
         let negotiating = self.is_negotiating(callee_leg);
         let ending = self.ending;
@@ -151,13 +152,17 @@ impl Record {
             if now.since(since) < LOST_AFTER + interval {
                 return None;
             }
-            return self.ping_settled(leg, kind, Outcome::TimedOut, settings).map(Pinged::Failed);
+            let lost = self.ping_settled((leg, callee_leg), kind, Outcome::TimedOut, settings);
+            return lost.map(Pinged::Failed);
         }
         if negotiating || ending {
             return None;
         }
         this.pending_since = Some(now);
-        self.ping_request(key, leg, callee_leg, kind).map(|own| Pinged::Send(Box::new(own)))
+        let own = self.ping_request(key, leg, callee_leg, kind)?;
+        // an INVITE has to be acknowledged whatever becomes of the call meanwhile
+        self.holds = self.holds.saturating_add(1);
+        Some(Pinged::Send(Box::new(own)))
     }
 
     /// §6.4: OPTIONS with nothing in it; a re-INVITE with what the leg was last told. Without a
@@ -185,27 +190,25 @@ impl Record {
     /// §6.3: the outcome of a ping. A reason if it ends the call.
     pub(crate) fn ping_settled(
         &mut self,
-        leg: u16,
+        (leg, callee_leg): (u16, u16),
         kind: PingKind,
         outcome: Outcome,
         settings: &Settings,
     ) -> Option<EndReason> {
         let side = side_of(leg);
+        let talking = self.legs.get(callee_leg as usize)?.state == LegState::Answered;
         let this = &mut self.extras.as_mut()?.pings.as_mut()?.sides[side];
         this.pending_since = None;
+        // D2: what an ended leg says does not concern those that go on
+        if !talking {
+            return None;
+        }
         match outcome {
             Outcome::Reply(481) => this.failures = settings.ping_failures_max,
             Outcome::Reply(408) | Outcome::TimedOut | Outcome::NotSent => this.failures += 1,
             Outcome::Reply(_) => this.failures = 0,
         }
         (this.failures >= settings.ping_failures_max.max(1)).then(|| reason_of(side, kind))
-    }
-
-    /// The callee leg of the call that is pinged: the first that answered and is still there.
-    fn pinged_callee(&self) -> Option<u16> {
-        let callees = self.legs.iter().enumerate().skip(1);
-        let mut answered = callees.filter(|(_, leg)| leg.state == crate::LegState::Answered);
-        answered.next().map(|(at, _)| at as u16)
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Record {
     pub(crate) unlinked: bool,
     /// DESTROY was asked for.
     pub(crate) destroying: bool,
+    /// The initial INVITE had a body that describes the media.
+    pub(crate) invite_offered: bool,
 }
 
 impl Record {
@@ -92,6 +94,7 @@ impl Record {
             expiring: false,
             unlinked: false,
             destroying: false,
+            invite_offered: false,
         }
     }
 
@@ -131,6 +134,14 @@ impl Record {
     /// "The callee leg" of §1: the answered leg, or leg 1 while nothing answered.
     pub(crate) fn callee(&self) -> Option<&Leg> {
         self.legs.get(self.answered_leg().unwrap_or(1) as usize)
+    }
+
+    /// The callee leg to talk to: the first that answered and is still there; else the one that
+    /// answered first, else the first.
+    pub(crate) fn callee_leg(&self) -> u16 {
+        let mut callees = self.legs.iter().enumerate().skip(1);
+        let talking = callees.find(|(_, leg)| leg.state == LegState::Answered);
+        talking.map_or(self.answered_leg().unwrap_or(1), |(at, _)| at as u16)
     }
 
     /// How many answered legs have not ended yet.

@@ -33,15 +33,16 @@ impl Dialogs {
     ) -> Result<Forwarded, Gone> {
         let settings = self.settings();
         let (leg, prack, pracked) = self.with(key, |record| {
-            let pracked = record.flags.contains(DialogFlags::AUTO_PRACK) && facts.rseq.is_some();
             let leg = learn(record, facts).unwrap_or_else(|note| {
                 steps.note(key, note);
                 None
             });
-            let Some(leg) = leg else { return (None, None, pracked) };
+            let Some(leg) = leg else { return (None, None, false) };
             let kind = (DialogMethod::Invite, facts.status, facts.rseq.is_some());
-            record.reply_negotiates(settings, leg, kind, Direction::Upstream, facts.body.as_ref());
-            (Some(leg), record.prack(key, leg, facts), pracked)
+            let carrier = (Direction::Downstream, record.invite_cseq);
+            record.reply_negotiates(settings, leg, kind, carrier, facts.body.as_ref());
+            let prack = record.prack(key, leg, facts);
+            (Some(leg), prack, record.is_pracked(leg, facts))
         })?;
         steps.fire(key, Fire::ResponseForwarded(leg));
         steps.extend(prack.map(|prack| Step::Send(Box::new(prack))));
@@ -163,14 +164,15 @@ fn learn(record: &mut Record, facts: &ReplyFacts<'_>) -> Result<Option<u16>, Not
     side.learn(facts.to_tag, routing, (facts.mangled_from_uri, facts.mangled_to_uri))
         .map_err(|_| Note::TextTooLong)?;
     side.flow = Some(facts.flow);
+    if enforce {
+        // its ACK, and the RAck of a PRACK before, name the INVITE as this leg knows it
+        side.last_gen_cseq = side.last_gen_cseq.max(facts.cseq);
+        record.note_number(leg, record.invite_cseq, facts.cseq);
+    }
+    let side = &mut record.legs[leg as usize];
     if answers {
         if side.state == LegState::Trying {
             side.state = LegState::Answered;
-        }
-        let invited = side.r_cseq;
-        if enforce {
-            side.last_gen_cseq = side.last_gen_cseq.max(facts.cseq);
-            record.note_number(leg, invited, facts.cseq);
         }
         if !record.state.is_ended() {
             record.answer(leg);

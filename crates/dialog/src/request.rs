@@ -50,7 +50,7 @@ impl Dialogs {
         facts: &ResponseFacts<'_>,
         steps: &mut Steps,
     ) -> Result<(), Gone> {
-        let Within { matched, method, .. } = *request;
+        let Within { matched, method, cseq } = *request;
         let ResponseFacts { status, contact, .. } = *facts;
         let (key, settings) = (matched.key, self.settings());
         let refreshes = matches!(
@@ -58,9 +58,9 @@ impl Dialogs {
             DialogMethod::Invite | DialogMethod::Update | DialogMethod::TargetRefresh
         );
         let stored = self.with(key, |record| {
-            let back = matched.direction.reversed();
-            let kind = (method, status, facts.reliable);
-            record.reply_negotiates(settings, matched.callee_leg, kind, back, facts.body.as_ref());
+            let (kind, carrier) = ((method, status, facts.reliable), (matched.direction, cseq));
+            let body = facts.body.as_ref();
+            record.reply_negotiates(settings, matched.callee_leg, kind, carrier, body);
             record.heard_from(matched.dst_leg);
             if let Some(leg) = record.legs.get_mut(matched.dst_leg as usize)
                 && matches!(method, DialogMethod::Invite | DialogMethod::Update)
@@ -68,7 +68,7 @@ impl Dialogs {
                 && leg.is_renumbered()
             {
                 // §6.4: whoever answers the challenge uses one more
-                leg.last_gen_cseq += 1;
+                leg.next_cseq();
             }
             // RFC 3261 §12.2.1.2: a 2xx to a target refresh carries the peer's new target
             match record.legs.get_mut(matched.dst_leg as usize) {
@@ -125,7 +125,7 @@ fn follow(record: &mut Record, settings: &Settings, facts: &RequestFacts<'_>) ->
     }
     if !(invite && known.is_some()) {
         let body = facts.body.as_ref();
-        record.request_negotiates(settings, callee_leg, method, direction, body);
+        record.request_negotiates(settings, callee_leg, method, (direction, cseq), body);
     }
     if method == DialogMethod::Ack {
         return NewNumbers { cseq: known.filter(|sent| *sent != cseq), rack_cseq: None };

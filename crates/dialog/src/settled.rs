@@ -1,6 +1,6 @@
 //! What became of the requests that we sent ourselves (spec dialog.md §6.3, §6.5, §7).
 
-use crate::engine::{Cause, linger};
+use crate::engine::Cause;
 use crate::{
     DialogKey, Dialogs, EventMessage, Gone, Intent, MachineEvent, Note, Outcome, OwnLink,
     OwnRequest, PanicReport, Purpose, Step, Steps, Wish,
@@ -49,7 +49,8 @@ impl Dialogs {
             Purpose::Ping(kind) => {
                 let settings = self.settings();
                 self.with(link.key, |record| {
-                    let reason = record.ping_settled(link.leg, kind, outcome, settings);
+                    let reason =
+                        record.ping_settled((link.leg, link.callee_leg), kind, outcome, settings);
                     if let Some(reason) = reason.filter(|_| record.state.is_answered()) {
                         record.note_reason(reason);
                         record.ending = true;
@@ -58,6 +59,7 @@ impl Dialogs {
                     }
                 })?;
                 self.shard(link.key.id.entry).counts.ping_ended(outcome);
+                self.release(now, link.key, steps)?;
             }
             Purpose::Prack => {
                 let refused = !matches!(outcome, Outcome::Reply(200..=299));
@@ -87,7 +89,8 @@ impl Dialogs {
         let key: DialogKey = link.key;
         let last =
             self.with(key, |record| record.bye_settled(link.leg, link.callee_leg, outcome))?;
-        if !matches!(outcome, Outcome::Reply(200..=299)) {
+        // RFC 3261 §15.1.1: who does not know the call any more has it not
+        if !matches!(outcome, Outcome::Reply(200..=299 | 481)) {
             self.shard(key.id.entry).counts.byes_failed += 1;
             steps.note(key, Note::ByeFailed(link.leg, outcome));
         }
@@ -95,12 +98,6 @@ impl Dialogs {
         if last {
             steps.push(Step::Report(key));
         }
-        let settings = self.settings();
-        self.with_timer(key, |record| {
-            record.holds = record.holds.saturating_sub(1);
-            if record.state.is_ended() {
-                linger(settings, now, key, record, steps);
-            }
-        })
+        self.release(now, key, steps)
     }
 }

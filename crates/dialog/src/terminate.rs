@@ -2,10 +2,12 @@
 //! out by whoever runs the call.
 
 use crate::ending::Report;
+use crate::engine::Cause;
 use crate::leg::LegState;
 use crate::record::Record;
 use crate::settings::INTENTS_MAX;
 use crate::{Dialog, DialogKey, Dialogs, EndReason, EndReport, Gone, OwnRequest, Purpose, State};
+use crate::{MachineEvent, Step, Steps};
 use duologue_sip::Moment;
 use std::fmt;
 use std::time::Duration;
@@ -209,6 +211,22 @@ impl Dialogs {
                 }
             }
         })
+    }
+
+    /// There is nobody to send a BYE to (the script answered the call itself): the dialog ends at
+    /// once.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn end_without_byes(
+        &self,
+        now: Moment,
+        key: DialogKey,
+        steps: &mut Steps,
+    ) -> Result<(), Gone> {
+        self.apply(now, key, MachineEvent::InternalEnd, Cause::default(), steps)?;
+        steps.push(Step::Report(key));
+        Ok(())
     }
 
     /// What releases callees that answered a call which had failed already (decision D3,

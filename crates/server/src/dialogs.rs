@@ -15,7 +15,9 @@ use crate::call::{Ending, Job};
 use crate::own_routes;
 use crate::turn::Turn;
 
-pub use ending::{deadline, end_requested, own_invite_answered, own_request_ended, send_asked};
+pub use ending::{
+    deadline, end_requested, own_invite_answered, own_request_ended, own_request_lost, send_asked,
+};
 pub use initial::{
     Again, abandon_untold, branch_sent, cancelled, create, reply_about_to_be_sent, reply_forwarded,
     transaction_ended, transaction_made,

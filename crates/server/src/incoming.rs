@@ -88,7 +88,11 @@ fn forward(
         let at = BranchId { transaction: id, branch };
         match own_request(turn, id) {
             None => upstream::forward(turn, at, flow, message, edits, retransmission, &mut fx),
-            Some(own) => dialogs::own_invite_answered(turn, own, message),
+            // RFC 3261 §13.2.2.4: a provisional is no answer
+            Some(own) if (200..300).contains(&facts.status) => {
+                dialogs::own_invite_answered(turn, own, message);
+            }
+            Some(_) => {}
         }
     }
     effects::carry_out(turn, id, &mut fx, Some(message));

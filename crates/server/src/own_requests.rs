@@ -23,7 +23,7 @@ const BRANCH: BranchIndex = BranchIndex(0);
 /// outcome comes to [`own_request_ended`](crate::dialogs::own_request_ended).
 pub fn send(turn: &mut Turn<'_>, own: &OwnRequest, lines: &[u8]) -> bool {
     let Some(id) = turn.body.transactions.next_id() else { return false };
-    let request = write(turn, own, lines);
+    let Some(request) = write(turn, own, lines) else { return false };
     let Some(flow) = way_to(turn, own, &own.next_hop, None) else { return false };
     let Some((edits, flow)) = run_local_route(turn, own, &request, flow) else { return false };
     match own.link.purpose {
@@ -33,9 +33,9 @@ pub fn send(turn: &mut Turn<'_>, own: &OwnRequest, lines: &[u8]) -> bool {
 }
 
 /// The request but for its Via, which depends on what the local route decides.
-fn write(turn: &Turn<'_>, own: &OwnRequest, lines: &[u8]) -> Vec<u8> {
+fn write(turn: &Turn<'_>, own: &OwnRequest, lines: &[u8]) -> Option<Vec<u8>> {
     let mut request = Vec::with_capacity(512);
-    let method = Method::parse(&own.method).unwrap_or(Method::Bye);
+    let method = Method::parse(&own.method)?;
     let mut builder = Builder::request(&mut request, method, &own.request_uri)
         .header(HeaderName::From, &[&own.from])
         .header(HeaderName::To, &[&own.to])
@@ -60,7 +60,7 @@ fn write(turn: &Turn<'_>, own: &OwnRequest, lines: &[u8]) -> Vec<u8> {
         Some(body) => builder.body(body.content_type(), body.bytes()),
         None => builder.finish(),
     }
-    request
+    Some(request)
 }
 
 /// RFC 3261 §13.2.2.4: the ACK of a 2xx is a request without a transaction.

@@ -153,9 +153,9 @@ pub fn new_transaction(ctx: &mut Context<'_>) -> i32 {
         NewTransaction { id, key, flow, reliable: false, request: ctx.message.as_bytes().into() };
     let settings = node.settings::<TmSettings>();
     let transaction = Transaction::new(ctx.turn.now.tick, new, &settings.transactions);
-    let entry = ctx.turn.body.transactions.insert(transaction, method.as_bytes());
-    entry.dialog = ctx.dialog.map(|dialog| dialog.link());
+    ctx.turn.body.transactions.insert(transaction, method.as_bytes());
     ctx.transaction = Some(id);
+    link_dialog(ctx, id);
     apply_timeouts(ctx);
     ctx.turn.count(TM_UAS_TRANSACTIONS);
     if matches!(ctx.message.method(), Some(Method::Invite)) && settings.auto_100trying {

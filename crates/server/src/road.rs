@@ -18,6 +18,7 @@ use crate::statistics::{
     BAD_MESSAGES, CAUGHT_PANICS, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,
     OVERFLOWED_JOBS, RCV_REPLIES, RCV_REQUESTS, REFUSED_CALLS, SEND_ERRORS, SL_ACKS, TM_REMOVED,
 };
+use crate::tm::DialogRole;
 use crate::turn::Turn;
 use crate::upstream;
 use crate::worker::Worker;
@@ -157,6 +158,9 @@ impl Worker {
                 |turn| dialogs::deadline(turn, due.key),
                 || Job::DialogDeadline(due.key),
             );
+            if self.outbox.is_full() {
+                self.flush(node);
+            }
         }
         self.due_dialogs = dialogs;
     }
@@ -362,7 +366,11 @@ fn guarded(turn: &mut Turn<'_>, act: impl FnOnce(&mut Turn<'_>)) {
         turn.count(TM_REMOVED);
         let Some(link) = entry.dialog else { continue };
         // What the engine is told here may panic again; then only its own clock ends the dialog.
-        let told = catch_unwind(AssertUnwindSafe(|| effects::transaction_gone(turn, link)));
+        let closed = entry.transaction.is_closed();
+        let told = catch_unwind(AssertUnwindSafe(|| match link.role {
+            DialogRole::Own(own) if !closed => dialogs::own_request_lost(turn, own),
+            _ => effects::transaction_gone(turn, link),
+        }));
         if told.is_err() {
             turn.count(CAUGHT_PANICS);
         }

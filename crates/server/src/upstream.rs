@@ -11,7 +11,7 @@ use crate::dialogs;
 use crate::effects;
 use crate::replies::{self, Local};
 use crate::statistics::{TM_LOCAL_REPLIES, TM_RELAYED_REPLIES};
-use crate::tm::DialogRole;
+use crate::tm::{DialogRole, Entry};
 use crate::turn::Turn;
 
 /// Where replies to a request go (RFC 3261 §18.2.2, RFC 3581 §4): to the source address; to its
@@ -126,7 +126,10 @@ pub fn forward(
     }
     let to_tag = reply.to().ok().and_then(|to| to.tag()).unwrap_or_default();
     let now = turn.now.tick;
-    if let Some(entry) = turn.body.transactions.get_mut(id) {
+    let entry = turn.body.transactions.get_mut(id);
+    // what the reply led to may have answered meanwhile: no provisional follows a final
+    let overtaken = |entry: &&mut Entry| status < 200 && entry.transaction.is_closed();
+    if let Some(entry) = entry.filter(|entry| !overtaken(entry)) {
         turn.worker.outbox.push(flow, None, |out| {
             let start = out.len();
             render(reply.framed(), &[edits, &wire], out);

@@ -33,6 +33,9 @@ fn end(turn: &mut Turn<'_>, key: DialogKey, ending: &Ending, steps: &mut Steps) 
         EndPlan::Ended => {}
         EndPlan::Cancel => cancel(turn, key),
         EndPlan::Byes(byes) => {
+            if byes.is_empty() {
+                let _ = turn.node.dialogs.end_without_byes(turn.now, key, steps);
+            }
             for own in &byes {
                 send(turn, own, &ending.extra_headers, steps);
             }
@@ -84,6 +87,11 @@ pub(super) fn send(turn: &mut Turn<'_>, own: &OwnRequest, lines: &[u8], steps: &
     if !own_requests::send(turn, own, lines) {
         own_outcome(turn, own.link, Outcome::NotSent, None, steps);
     }
+}
+
+/// The transaction of a request of ours went without an outcome: a panic took it along.
+pub fn own_request_lost(turn: &mut Turn<'_>, own: OwnLink) {
+    step(turn, None, |turn, steps| own_outcome(turn, own, Outcome::TimedOut, None, steps));
 }
 
 fn own_outcome(

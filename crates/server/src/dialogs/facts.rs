@@ -1,7 +1,7 @@
 //! The engine's questions, answered from a message.
 
 use duologue_dialog::{BodyFacts, DialogMethod};
-use duologue_sip::{HeaderName, Message, Method};
+use duologue_sip::{HeaderName, Message, Method, Uri};
 use smallvec::SmallVec;
 
 /// The kind of a method as the engine tells them apart.
@@ -24,6 +24,8 @@ pub(super) fn contact<'m>(message: &Message<'m>) -> &'m [u8] {
     first
         .and_then(|contact| contact.address())
         .map(|address| address.uri_bytes())
+        // what is no URI is no target: nobody could be told BYE there
+        .filter(|uri| Uri::parse(uri).is_ok())
         .unwrap_or_default()
 }
 

@@ -87,9 +87,15 @@ pub fn run_ended(ctx: &mut Context<'_>) {
         return;
     }
     // Absorbed as a retransmission, its request is still under way in another transaction.
-    let under_way = ctx.turn.body.transactions.iter().any(|entry| entry.dialog == Some(link));
+    let under_way = |request: &Within| {
+        let same = |role| matches!(role, DialogRole::Within(other) if other.is_same(request));
+        let mut links = ctx.turn.body.transactions.iter().filter_map(|entry| entry.dialog);
+        links.any(|link| same(link.role))
+    };
     match link.role {
-        DialogRole::Within(request) if !under_way => request_over(&mut ctx.turn, &request),
+        DialogRole::Within(request) if !under_way(&request) => {
+            request_over(&mut ctx.turn, &request);
+        }
         _ => release(&mut ctx.turn, link.key),
     }
 }

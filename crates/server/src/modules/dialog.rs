@@ -179,8 +179,7 @@ fn leg_target(parameters: &Parameters<'_>) -> Result<LegTarget, String> {
 /// spec/dialog.md §6.4: lines of BYEs, verbatim.
 fn extra_headers(parameters: &Parameters<'_>) -> Result<Box<[u8]>, String> {
     let lines = parameters.str("dlg_extra_hdrs").unwrap_or_default().as_bytes();
-    if lines.is_empty() || (lines.ends_with(b"\r\n") && !lines.windows(4).any(|w| w == b"\r\n\r\n"))
-    {
+    if duologue_dialog::are_header_lines(lines) {
         Ok(lines.into())
     } else {
         Err("each line of dlg_extra_hdrs ends in \\r\\n".to_owned())
