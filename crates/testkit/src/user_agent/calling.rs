@@ -102,7 +102,9 @@ impl UserAgent {
     pub(crate) fn release_acks(&mut self, now: Tick) {
         self.manners.withholds_acks = false;
         for leg in 0..self.legs.len() {
-            self.send_ack(now, leg);
+            if self.legs[leg].ack.as_ref().is_some_and(|ack| !ack.sent) {
+                self.send_ack(now, leg);
+            }
         }
     }
 
