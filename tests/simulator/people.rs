@@ -120,8 +120,11 @@ fn callee(agent: &Agent, reliable: bool, chance: &mut Random) {
             agent.rejects(pick(chance, &[302, 404, 480, 486, 500, 503, 600, 603]));
         }
         (CallState::Talking, 0) => agent.hangs_up_now(),
-        // RFC 3261 §15 forbids it, and some do it.
-        (CallState::Answered | CallState::Ringing, 9) if chance.chance(60) => agent.hangs_up_now(),
+        // RFC 3261 §15 forbids it, and some do it. Only where the caller has heard of the dialog: the
+        // proxy cannot count what belongs to nothing it knows.
+        (CallState::Answered | CallState::Ringing, 9) if agent.count("PRACK") > 0 => {
+            agent.hangs_up_now();
+        }
         (CallState::Talking, roll) => within(agent, roll, chance),
         _ => {}
     }

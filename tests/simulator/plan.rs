@@ -141,7 +141,8 @@ fn settings(chance: &mut Random) -> Vec<(&'static str, &'static str, Value)> {
     // RFC 3261 Timer J: with the usual 5 s, a request that is repeated later passes for a new one,
     // and the people would rightly complain of two requests with one number.
     draw("tm", "wt_timer", &[32]);
-    draw("tm", "fr_timeout", &[DEFAULT, 2, 5]);
+    // Also Timer H: with less, the late ACK of a refusal passes for one of a 2xx.
+    draw("tm", "fr_timeout", &[DEFAULT, 12, 20]);
     draw("tm", "fr_inv_timeout", &[DEFAULT, 10, 40]);
     if PINGS {
         draw("dialog", "options_ping_interval", &[4, 15, 40]);

@@ -100,18 +100,15 @@ impl Log {
         let way = [call_id, from_tag, message.to_tag().to_owned()];
         let number = message.cseq().0;
         let mut kept = lock(&self.kept);
+        let now = kept.now.map_or(Tick::ZERO, |now| now.tick);
+        let forgotten = kept.ended.get(&way).is_some_and(|ended| now.since(*ended) > REMEMBERED);
         if method == "INVITE" {
             kept.invites.entry(from).or_default().insert(number);
-        } else if method == "ACK" {
+        } else if method == "ACK" && !forgotten {
             let known = kept.invites.get(&from).is_some_and(|numbers| numbers.contains(&number));
             self.faults.hold(known, || format!("{way:?}: ACK {number} is of no INVITE"));
         }
-        if message.to_tag().is_empty() || matches!(method, "ACK" | "CANCEL") {
-            return;
-        }
-        let ended = kept.ended.get(&way).copied();
-        let now = kept.now.map_or(Tick::ZERO, |now| now.tick);
-        if ended.is_some_and(|ended| now.since(ended) > REMEMBERED) {
+        if forgotten || message.to_tag().is_empty() || matches!(method, "ACK" | "CANCEL") {
             return;
         }
         let told = kept.ways.entry(way.clone()).or_default().take(&message);
