@@ -33,6 +33,11 @@ fn dialog(proxy: &Served<Proxy>, alice: &Agent) -> duologue::dialog::Dialog {
     dialogs.by_callid(alice.call_id().as_bytes(), None).expect("the call is tracked")
 }
 
+fn dialog_is_active(proxy: &Served<Proxy>, alice: &Agent) -> bool {
+    let dialogs = &proxy.borrow().node.dialogs;
+    dialogs.by_callid(alice.call_id().as_bytes(), None).is_some_and(|dialog| dialog.is_active())
+}
+
 // §6.2, §6.4, §19: OPTIONS to both sides; from then on the callee sees numbers of ours, the caller
 // its own
 #[test]
@@ -62,6 +67,30 @@ fn both_sides_are_pinged_and_numbers_follow() {
     forgotten(&world, &proxy);
     assert_eq!(bob.last("BYE").cseq().0, bob.last("OPTIONS").cseq().0 + 1);
     assert_eq!((alice.state(), bob.state()), (CallState::Ended, CallState::Ended));
+}
+
+// Decision D13: the ACK of a re-INVITE finds its number also where the call ended meanwhile and the
+// re-INVITE came once more after that
+#[test]
+fn an_ack_that_comes_after_the_end_follows_its_invite() {
+    let (world, alice, proxy, bob) = cast(40, &with_flags("", "p", ""));
+    answered(&world, &alice, &bob);
+    world.run_for(SECONDS(31));
+    bob.manual();
+    world.lose_next(proxy.to(&alice).only("100"));
+    alice.reinvites();
+    world.run_for(Duration::from_millis(100));
+    dialog(&proxy, &alice).terminate(EndReason::new("operator")).unwrap();
+    world.run_for(Duration::from_millis(600));
+    assert_eq!((alice.count("BYE"), alice.retransmissions("INVITE")), (1, 1));
+    assert!(!dialog_is_active(&proxy, &alice));
+    bob.replies_to("INVITE", 200);
+    world.run_for(Duration::from_millis(100));
+    let numbers = [bob.last("INVITE"), bob.last("ACK")].map(|message| message.cseq().0);
+    assert_eq!(numbers[0], alice.sent("INVITE")[1].message.cseq().0 + 1, "it was renumbered");
+    assert_eq!(numbers[0], numbers[1]);
+    bob.replies_to("BYE", 200);
+    forgotten(&world, &proxy);
 }
 
 // §6.2, §7: a callee that is gone ends the call on both sides
