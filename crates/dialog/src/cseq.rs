@@ -20,17 +20,34 @@ const UNDER_WAY_MAX: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Numbers(Vec<Number>);
 
-/// A request towards a leg: its number as received, and as sent.
+/// One direction of one of the dialogs that a fork makes: every callee counts by itself, and two of
+/// them may have sent the caller a request with the same number (RFC 3261 §12.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    /// The leg a request goes to; 0 is the caller.
+    pub(crate) leg: u16,
+    /// The callee leg of the two.
+    pub(crate) callee_leg: u16,
+}
+
+impl Way {
+    /// From the caller to a callee leg.
+    pub(crate) const fn down(leg: u16) -> Self {
+        Self { leg, callee_leg: leg }
+    }
+}
+
+/// A request on its way: its number as received, and as sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Number {
-    leg: u16,
+    way: Way,
     received: u32,
     sent: u32,
 }
 
 impl Numbers {
-    fn sent(&self, leg: u16, received: u32) -> Option<u32> {
-        let mut same = self.0.iter().rev().filter(|it| it.leg == leg && it.received == received);
+    fn sent(&self, way: Way, received: u32) -> Option<u32> {
+        let mut same = self.0.iter().rev().filter(|it| it.way == way && it.received == received);
         same.next().map(|it| it.sent)
     }
 
@@ -41,8 +58,8 @@ impl Numbers {
         self.0.push(number);
     }
 
-    fn forget(&mut self, leg: u16, received: u32) {
-        self.0.retain(|it| it.leg != leg || it.received != received);
+    fn forget(&mut self, way: Way, received: u32) {
+        self.0.retain(|it| it.way != way || it.received != received);
         if self.0.is_empty() {
             self.0 = Vec::new();
         }
@@ -70,31 +87,31 @@ impl Leg {
 impl Record {
     /// The number that a relayed request gets towards a leg; `None` if it keeps its own. A
     /// retransmission gets the number that it had.
-    pub(crate) fn number_for(&mut self, leg: u16, received: u32, invite: bool) -> Option<u32> {
-        let known = self.number_of(leg, received);
-        let side = self.legs.get_mut(leg as usize)?;
+    pub(crate) fn number_for(&mut self, way: Way, received: u32, invite: bool) -> Option<u32> {
+        let known = self.number_of(way, received);
+        let side = self.legs.get_mut(way.leg as usize)?;
         let sent = match known {
             Some(sent) => sent,
             None if side.is_renumbered() => side.next_cseq(),
             None => received,
         };
         if known.is_none() && (invite || sent != received) {
-            self.extras().numbers.note(Number { leg, received, sent });
+            self.extras().numbers.note(Number { way, received, sent });
         }
         (sent != received).then_some(sent)
     }
 
     /// The number that a request under way had when it was sent on to a leg.
-    pub(crate) fn number_of(&self, leg: u16, received: u32) -> Option<u32> {
-        self.extras.as_ref()?.numbers.sent(leg, received)
+    pub(crate) fn number_of(&self, way: Way, received: u32) -> Option<u32> {
+        self.extras.as_ref()?.numbers.sent(way, received)
     }
 
     /// The INVITE left under another number than it came with: its ACK must follow it.
-    pub(crate) fn note_number(&mut self, leg: u16, received: u32, sent: u32) {
-        if self.number_of(leg, received) != Some(sent) {
+    pub(crate) fn note_number(&mut self, way: Way, received: u32, sent: u32) {
+        if self.number_of(way, received) != Some(sent) {
             let numbers = &mut self.extras().numbers;
-            numbers.forget(leg, received);
-            numbers.note(Number { leg, received, sent });
+            numbers.forget(way, received);
+            numbers.note(Number { way, received, sent });
         }
     }
 }
@@ -110,7 +127,8 @@ impl Dialogs {
         }
         let _ = self.with(matched.key, |record| {
             if let Some(extras) = &mut record.extras {
-                extras.numbers.forget(matched.dst_leg, cseq);
+                let way = Way { leg: matched.dst_leg, callee_leg: matched.callee_leg };
+                extras.numbers.forget(way, cseq);
             }
             if matches!(method, DialogMethod::Invite | DialogMethod::Update | DialogMethod::Prack) {
                 record.negotiation_over(matched.callee_leg, (matched.direction, cseq));

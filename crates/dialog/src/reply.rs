@@ -1,5 +1,6 @@
 //! Replies to the initial INVITE, its CANCEL and its end (spec dialog.md §2.1, §2.3, §2.4).
 
+use crate::cseq::Way;
 use crate::engine::{Cause, linger};
 use crate::leg::{Leg, LegState};
 use crate::record::Record;
@@ -167,7 +168,7 @@ fn learn(record: &mut Record, facts: &ReplyFacts<'_>) -> Result<Option<u16>, Not
     if enforce {
         // its ACK, and the RAck of a PRACK before, name the INVITE as this leg knows it
         side.last_gen_cseq = side.last_gen_cseq.max(facts.cseq);
-        record.note_number(leg, record.invite_cseq, facts.cseq);
+        record.note_number(Way::down(leg), record.invite_cseq, facts.cseq);
     }
     let side = &mut record.legs[leg as usize];
     if answers {

@@ -1,5 +1,6 @@
 //! Requests within a dialog, and the replies to them (spec dialog.md §2.2, §2.3).
 
+use crate::cseq::Way;
 use crate::engine::{Cause, source_leg};
 use crate::leg::LegState;
 use crate::record::Record;
@@ -117,7 +118,8 @@ impl<'a> RequestFacts<'a> {
 fn follow(record: &mut Record, settings: &Settings, facts: &RequestFacts<'_>) -> NewNumbers {
     let RequestFacts { method, cseq, direction, dst_leg, callee_leg, .. } = *facts;
     record.heard_from(source_leg(facts));
-    let known = record.number_of(dst_leg, cseq);
+    let way = Way { leg: dst_leg, callee_leg };
+    let known = record.number_of(way, cseq);
     let invite = method == DialogMethod::Invite;
     // RFC 3261 §13.2.2.4: it is what the ACK will have, so no UPDATE in between may move it
     if let Some(leg) = record.legs.get_mut(source_leg(facts) as usize).filter(|_| invite) {
@@ -130,11 +132,19 @@ fn follow(record: &mut Record, settings: &Settings, facts: &RequestFacts<'_>) ->
     if method == DialogMethod::Ack {
         return NewNumbers { cseq: known.filter(|sent| *sent != cseq), rack_cseq: None };
     }
+    // A BYE before the answer changes nothing, but should the answer come, its number is taken.
+    let trying = record.legs.get(callee_leg as usize).map(|leg| leg.state);
+    if let Some(leg) = record.legs.get_mut(dst_leg as usize)
+        && method == DialogMethod::Bye
+        && trying == Some(LegState::Trying)
+    {
+        leg.r_cseq = leg.r_cseq.max(cseq);
+    }
     let rack = facts.rack_cseq;
     NewNumbers {
-        cseq: record.number_for(dst_leg, cseq, invite),
+        cseq: record.number_for(way, cseq, invite),
         rack_cseq: rack
-            .and_then(|number| record.number_of(dst_leg, number).filter(|sent| *sent != number)),
+            .and_then(|number| record.number_of(way, number).filter(|sent| *sent != number)),
     }
 }
 

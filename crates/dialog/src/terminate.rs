@@ -1,6 +1,7 @@
 //! Ending a dialog from the middle (spec dialog.md §7): asked for by anybody at any time, carried
 //! out by whoever runs the call.
 
+use crate::cseq::Way;
 use crate::ending::Report;
 use crate::engine::Cause;
 use crate::leg::LegState;
@@ -289,6 +290,6 @@ fn bye(
 /// The ACK that the caller owes for the first answer.
 fn ack_of_invite(record: &Record, key: DialogKey, callee: u16) -> Option<OwnRequest> {
     let received = record.invite_cseq;
-    let cseq = record.number_of(callee, received).unwrap_or(received);
+    let cseq = record.number_of(Way::down(callee), received).unwrap_or(received);
     record.own_ack(key, callee, callee, cseq)
 }

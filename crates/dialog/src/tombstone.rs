@@ -3,6 +3,7 @@
 //! counted.
 
 use crate::DialogMethod;
+use crate::cseq::Way;
 use crate::record::Record;
 use duologue_sip::Tick;
 
@@ -24,7 +25,9 @@ impl Numbers {
     fn of(record: &Record, leg: usize) -> Self {
         let peer = if leg == 0 { record.answered_leg().unwrap_or(1) as usize } else { 0 };
         let received = record.legs.get(peer).map_or(0, |peer| peer.inv_cseq);
-        let sent = record.number_of(leg as u16, received).unwrap_or(received);
+        let callee_leg = if leg == 0 { peer } else { leg } as u16;
+        let way = Way { leg: leg as u16, callee_leg };
+        let sent = record.number_of(way, received).unwrap_or(received);
         Self { last: record.legs[leg].last_gen_cseq, invites: [(received, sent); 2] }
     }
 

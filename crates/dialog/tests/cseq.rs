@@ -116,6 +116,50 @@ fn both_directions_have_numbers_of_their_own() {
     assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 11), Some(12));
 }
 
+// Decision D2, RFC 3261 §12.1.1: each callee of a fork counts by itself, and what one of them sends
+// to the caller is no retransmission of what another sent
+#[test]
+fn callees_of_a_fork_have_numbers_of_their_own() {
+    let mut world = World::new();
+    let dialog = world.create("call", "a", DialogFlags::empty());
+    for (branch, tag) in [(1, "b"), (2, "c")] {
+        world.branch(&dialog, branch);
+        world.reply_with(&dialog, &support::reply(branch, 200, tag));
+    }
+    world.request(&dialog, DialogMethod::Ack, 10, "a", "b");
+    let from = |world: &mut World, tag, method, number| {
+        relayed(world, &dialog, method, number, None, (tag, "a")).1.cseq
+    };
+    assert_eq!(from(&mut world, "b", DialogMethod::Invite, 1), None, "before any of ours");
+    dialog.send_request(NewRequest::to_caller("INFO"), |_| ()).unwrap();
+    assert_eq!(world.dialogs.take_asked(dialog.key()).unwrap()[0].cseq, 2);
+    assert_eq!(from(&mut world, "c", DialogMethod::Other, 1), Some(3));
+    assert_eq!(from(&mut world, "c", DialogMethod::Invite, 2), Some(4));
+    assert_eq!(from(&mut world, "b", DialogMethod::Other, 2), Some(5));
+    assert_eq!(from(&mut world, "b", DialogMethod::Ack, 1), None, "sent as 1");
+    assert_eq!(from(&mut world, "c", DialogMethod::Ack, 2), Some(4));
+}
+
+// §2.2, §6.4: a BYE to a leg that has not answered changes nothing, but its number is taken
+#[test]
+fn a_bye_before_the_answer_has_taken_its_number() {
+    let mut world = World::new();
+    let dialog = world.create("call", "a", DialogFlags::empty());
+    world.branch(&dialog, 1);
+    world.branch(&dialog, 2);
+    world.reply_with(&dialog, &support::reply(2, 183, "c"));
+    world.reply_with(&dialog, &support::reply(1, 200, "b"));
+    world.request(&dialog, DialogMethod::Bye, 11, "a", "c");
+    world.reply_with(&dialog, &support::reply(2, 200, "c"));
+    world.request(&dialog, DialogMethod::Ack, 10, "a", "b");
+    dialog.terminate(EndReason::new("test")).unwrap();
+    let EndPlan::Byes(byes) = world.dialogs.begin_end(world.now, dialog.key()).unwrap() else {
+        panic!("it was answered");
+    };
+    let to_c: Vec<_> = byes.iter().filter(|bye| bye.link.leg == 2).map(|bye| bye.cseq).collect();
+    assert_eq!(to_c, [12]);
+}
+
 // §6.4: a retransmission has the number that it had; once over, a number may come again
 #[test]
 fn retransmissions_reuse_the_number() {
