@@ -11,6 +11,9 @@ use crate::wire::Watched;
 /// The table is counted over each so many steps; the rest is checked at every step.
 const AUDIT_EVERY: u32 = 64;
 
+/// How a complaint ends that may be of numbers: nobody owes them to a call that is forgotten.
+const OF_NUMBERS: [&str; 2] = ["came twice", "an ACK for no INVITE that has its final response"];
+
 /// Who watches a world.
 pub(crate) struct Checks {
     pub(crate) world: World,
@@ -37,8 +40,8 @@ impl Checks {
         self.lives.settle();
         for complaint in self.world.complaints() {
             let person = complaint.split(':').next().unwrap_or_default();
-            let too_late =
-                complaint.ends_with("came twice") && self.proxy.borrow().log.forgotten(person);
+            let of_numbers = OF_NUMBERS.iter().any(|words| complaint.ends_with(words));
+            let too_late = of_numbers && self.proxy.borrow().log.forgotten(person);
             self.faults.hold(too_late, || complaint);
         }
         self.gauges();

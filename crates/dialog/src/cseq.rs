@@ -43,6 +43,7 @@ struct Number {
     way: Way,
     received: u32,
     sent: u32,
+    invite: bool,
 }
 
 impl Numbers {
@@ -96,7 +97,7 @@ impl Record {
             None => received,
         };
         if known.is_none() && (invite || sent != received) {
-            self.extras().numbers.note(Number { way, received, sent });
+            self.extras().numbers.note(Number { way, received, sent, invite });
         }
         (sent != received).then_some(sent)
     }
@@ -106,12 +107,21 @@ impl Record {
         self.extras.as_ref()?.numbers.sent(way, received)
     }
 
+    /// The last two INVITEs of a way, newest first, as received and as sent.
+    pub(crate) fn last_invites(&self, way: Way) -> [(u32, u32); 2] {
+        let from = if way.leg == 0 { way.callee_leg } else { 0 };
+        let invite = self.legs.get(from as usize).map_or(0, |leg| leg.inv_cseq);
+        let numbers = self.extras.as_ref().map_or(&[][..], |extras| &extras.numbers.0);
+        let mut last = numbers.iter().rev().filter(|it| it.way == way && it.invite);
+        [(); 2].map(|()| last.next().map_or((invite, invite), |it| (it.received, it.sent)))
+    }
+
     /// The INVITE left under another number than it came with: its ACK must follow it.
     pub(crate) fn note_number(&mut self, way: Way, received: u32, sent: u32) {
         if self.number_of(way, received) != Some(sent) {
             let numbers = &mut self.extras().numbers;
             numbers.forget(way, received);
-            numbers.note(Number { way, received, sent });
+            numbers.note(Number { way, received, sent, invite: true });
         }
     }
 }
@@ -127,8 +137,7 @@ impl Dialogs {
         }
         let _ = self.with(matched.key, |record| {
             if let Some(extras) = &mut record.extras {
-                let way = Way { leg: matched.dst_leg, callee_leg: matched.callee_leg };
-                extras.numbers.forget(way, cseq);
+                extras.numbers.forget(matched.way(), cseq);
             }
             if matches!(method, DialogMethod::Invite | DialogMethod::Update | DialogMethod::Prack) {
                 record.negotiation_over(matched.callee_leg, (matched.direction, cseq));

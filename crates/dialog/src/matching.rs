@@ -1,5 +1,6 @@
 //! Finding the dialog of a request (spec dialog.md §4.4).
 
+use crate::cseq::Way;
 use crate::leg::Leg;
 use crate::record::Record;
 use crate::table::{Content, Shard};
@@ -17,7 +18,7 @@ pub struct Matched {
     pub owner: u64,
     /// From where to where.
     pub direction: Direction,
-    /// The leg it goes to; 0 is the caller.
+    /// The leg it goes to; 0 is the caller. A tombstone counts the legs that answered.
     pub dst_leg: u16,
     /// The callee leg of the two, whichever side sends.
     pub callee_leg: u16,
@@ -25,6 +26,12 @@ pub struct Matched {
     pub state: State,
     /// Only a tombstone is left: relay the request, there is nothing to tell anybody.
     pub tombstone: bool,
+}
+
+impl Matched {
+    pub(crate) const fn way(&self) -> Way {
+        Way { leg: self.dst_leg, callee_leg: self.callee_leg }
+    }
 }
 
 /// Why a request belongs to no dialog.
@@ -82,7 +89,7 @@ impl Dialogs {
         let Within { matched, method, cseq } = request;
         let mut shard = self.shard(matched.key.id.entry);
         match &mut shard.slots.get_mut(matched.key.slot as usize)?.content {
-            Content::Tomb(tomb) => tomb.number_for(matched.dst_leg, *method, *cseq),
+            Content::Tomb(tomb) => tomb.number_for(matched.way(), *method, *cseq),
             Content::Free | Content::Live(_) => None,
         }
     }
