@@ -1,6 +1,7 @@
 //! Where a request within a dialog goes (RFC 3261 §12.2.1.1; spec dialog.md §6.4, §8).
 
-use duologue_sip::Uri;
+use duologue_sip::{ListValues, NameAddr, Uri};
+use std::borrow::Cow;
 
 /// Where a request within a dialog goes, and what it says there (RFC 3261 §12.2.1.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,44 +19,35 @@ impl Target {
     // RFC 3261 §12.2.1.1: a loose first route keeps the target in the Request-URI; a strict one
     // takes its place, and the target becomes the last Route.
     pub(crate) fn of(contact: &[u8], routes: &[u8]) -> Self {
-        let first_end = first_value_end(routes);
-        let first = uri_of(&routes[..first_end]);
-        if first.is_empty() {
-            return Self {
-                request_uri: contact.into(),
-                routes: routes.into(),
-                next_hop: contact.into(),
-            };
-        }
-        if is_loose(first) {
-            return Self {
-                request_uri: contact.into(),
-                routes: routes.into(),
-                next_hop: first.into(),
-            };
-        }
-        let mut rest = routes.get(first_end + 1..).unwrap_or_default().to_vec();
-        if !rest.is_empty() {
-            rest.push(b',');
-        }
-        rest.push(b'<');
-        rest.extend_from_slice(contact);
-        rest.push(b'>');
-        Self { request_uri: first.into(), routes: rest, next_hop: first.into() }
+        let mut values = ListValues::new(routes);
+        let strict = match values.next().map(uri_of) {
+            Some(first) if is_strict(first) => first,
+            first => {
+                let request_uri = as_request_uri(contact).into_owned();
+                let next_hop = first.map_or_else(|| request_uri.clone(), Into::into);
+                return Self { request_uri, routes: routes.into(), next_hop };
+            }
+        };
+        let target = [b"<", contact, b">"].concat();
+        let others = values.chain([&target[..]]).collect::<Vec<_>>().join(&b","[..]);
+        Self { request_uri: strict.into(), routes: others, next_hop: strict.into() }
     }
 }
 
 /// The URIs of comma-joined route values, in order.
-pub(crate) fn route_uris(mut values: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::from_fn(move || {
-        if values.is_empty() {
-            return None;
+pub(crate) fn route_uris(values: &[u8]) -> impl Iterator<Item = &[u8]> {
+    ListValues::new(values).map(uri_of)
+}
+
+/// A Contact as a Request-URI (RFC 3261 §19.1.1): the method and the headers that it may ask for
+/// have no place there.
+pub(crate) fn as_request_uri(contact: &[u8]) -> Cow<'_, [u8]> {
+    match Uri::parse(contact) {
+        Ok(uri) if uri.params().get(b"method").is_some() || uri.headers().next().is_some() => {
+            Cow::Owned(uri.rewrite().without_param(b"method").headers(b"").to_vec())
         }
-        let end = first_value_end(values);
-        let uri = uri_of(&values[..end]);
-        values = values.get(end + 1..).unwrap_or_default();
-        Some(uri)
-    })
+        _ => Cow::Borrowed(contact),
+    }
 }
 
 /// Whether two URIs mean the same (RFC 3261 §19.1.4). What is no URI equals only itself.
@@ -64,38 +56,14 @@ pub(crate) fn same_uri(one: &[u8], other: &[u8]) -> bool {
         || matches!((Uri::parse(one), Uri::parse(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// The end of the first of several comma-joined values.
-fn first_value_end(values: &[u8]) -> usize {
-    let (mut bracketed, mut quoted, mut escaped) = (false, false, false);
-    for (at, &byte) in values.iter().enumerate() {
-        if std::mem::take(&mut escaped) {
-            continue;
-        }
-        match byte {
-            b'\\' if quoted => escaped = true,
-            b'"' if !bracketed => quoted = !quoted,
-            b'<' if !quoted => bracketed = true,
-            b'>' if !quoted => bracketed = false,
-            b',' if !quoted && !bracketed => return at,
-            _ => {}
-        }
-    }
-    values.len()
-}
-
-/// What stands between the angle brackets of one value, or the value itself.
+/// The URI of a route value. What is no value is taken for a URI.
 fn uri_of(value: &[u8]) -> &[u8] {
-    let open = value.iter().rposition(|&b| b == b'<').map_or(0, |at| at + 1);
-    let close = value[open..].iter().position(|&b| b == b'>').map_or(value.len(), |at| open + at);
-    value[open..close].trim_ascii()
+    NameAddr::parse(value).map_or(value, |address| address.uri_bytes())
 }
 
-fn is_loose(uri: &[u8]) -> bool {
-    let parameters = uri.split(|&b| b == b'?').next().unwrap_or_default();
-    parameters.split(|&b| b == b';').skip(1).any(|parameter| {
-        let name = parameter.split(|&b| b == b'=').next().unwrap_or_default();
-        name.trim_ascii().eq_ignore_ascii_case(b"lr")
-    })
+/// RFC 3261 §19.1.1: without `lr`. What is no URI cannot be asked for, so it stays a Route.
+fn is_strict(uri: &[u8]) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| !uri.is_loose())
 }
 
 #[cfg(test)]
@@ -121,6 +89,15 @@ mod tests {
             ["sip:p1;x=lr", "<sip:p2;lr>,<sip:bob@1.1.1.1>", "sip:p1;x=lr"]
         );
         assert_eq!(of(b"<sip:p1>"), ["sip:p1", "<sip:bob@1.1.1.1>", "sip:p1"]);
+    }
+
+    // RFC 3261 §19.1.1
+    #[test]
+    fn what_a_contact_asks_for_does_not_stand_in_a_request_uri() {
+        let of = |contact| String::from_utf8(as_request_uri(contact).into()).unwrap();
+        assert_eq!(of(b"sip:bob@h;method=INVITE;x=y?Subject=a"), "sip:bob@h;x=y");
+        assert_eq!(of(b"sip:bob@h;ob"), "sip:bob@h;ob");
+        assert_eq!(of(b"?"), "?");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! §8): the right CSeq, the remote target and the route set that the dialog has.
 
 use crate::leg::Leg;
-use crate::target::{route_uris, same_uri};
+use crate::target::{as_request_uri, route_uris, same_uri};
 use crate::{Dialog, DialogMethod, Direction, Gone, ModuleFlags, State, Within};
 use std::fmt;
 
@@ -107,8 +107,8 @@ fn check_cseq(request: &Within, source: &Leg, destination: &Leg) -> Result<(), I
 
 /// §8 steps 3 and 4.
 fn check_routing(routing: &Routing<'_>, destination: &Leg) -> Result<(), Invalid> {
-    let contact = destination.contact();
-    if !contact.is_empty() && !same_uri(contact, routing.remote_target) {
+    let contact = as_request_uri(destination.contact());
+    if !contact.is_empty() && !same_uri(&contact, routing.remote_target) {
         return Err(Invalid::RemoteTarget);
     }
     let mut wanted = route_uris(destination.routes());

@@ -107,5 +107,5 @@ pub use time::{Moment, Tick};
 pub use transport::Transport;
 pub use uri::{Scheme, Uri, host_ip};
 pub use uri_rewrite::UriRewrite;
-pub use values::{Value, Values};
+pub use values::{ListValues, Value, Values};
 pub use via::{BRANCH_COOKIE, Rport, Via};

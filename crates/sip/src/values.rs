@@ -13,15 +13,50 @@ pub struct Value<'b> {
     pub line: usize,
 }
 
+/// Walks the values of one list, as a header line has it (RFC 3261 §7.3.1): commas in quotes and
+/// angle brackets belong to their value, empty values are passed over.
+///
+/// ```
+/// let routes = duologue_sip::ListValues::new(b"<sip:a,b;lr>, \"x, y\" <sip:c>");
+/// assert_eq!(routes.collect::<Vec<_>>(), [&b"<sip:a,b;lr>"[..], b"\"x, y\" <sip:c>"]);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ListValues<'b> {
+    rest: &'b [u8],
+}
+
+impl<'b> ListValues<'b> {
+    /// The values in these bytes.
+    pub const fn new(bytes: &'b [u8]) -> Self {
+        Self { rest: bytes }
+    }
+}
+
+impl<'b> Iterator for ListValues<'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        while !self.rest.is_empty() {
+            let end = find_bare(self.rest, b',').unwrap_or(self.rest.len());
+            let value = trim(&self.rest[..end]);
+            self.rest = self.rest.get(end + 1..).unwrap_or_default();
+            if !value.is_empty() {
+                return Some(value);
+            }
+        }
+        None
+    }
+}
+
 /// Walks the values of all headers of one name; made by [`Message::values`].
 #[derive(Clone, Debug)]
 pub struct Values<'m, 'b> {
     message: &'m Message<'b>,
     name: HeaderRef<'m>,
-    /// The line that `rest` belongs to.
+    /// The line that `list` belongs to.
     line: usize,
     next_line: usize,
-    rest: &'b [u8],
+    list: ListValues<'b>,
 }
 
 impl<'m, 'b> Values<'m, 'b> {
@@ -30,14 +65,14 @@ impl<'m, 'b> Values<'m, 'b> {
             HeaderRef::Known(name) => message.first_line(name).unwrap_or(message.lines().len()),
             HeaderRef::Other(_) => 0,
         };
-        Self { message, name, line: 0, next_line: first, rest: &[] }
+        Self { message, name, line: 0, next_line: first, list: ListValues::default() }
     }
 
     /// The values of one line alone.
     pub(crate) fn of_line(message: &'m Message<'b>, line: usize) -> Self {
-        let rest = message.lines().get(line).map_or(&[][..], |at| line_value(message, at));
+        let list = message.lines().get(line).map(|at| line_values(message, at)).unwrap_or_default();
         let next_line = message.lines().len();
-        Self { message, name: HeaderRef::Other(b""), line, next_line, rest }
+        Self { message, name: HeaderRef::Other(b""), line, next_line, list }
     }
 }
 
@@ -46,26 +81,21 @@ impl<'b> Iterator for Values<'_, 'b> {
 
     fn next(&mut self) -> Option<Value<'b>> {
         loop {
-            while self.rest.is_empty() {
-                let line = self.message.lines().get(self.next_line)?;
-                if self.message.is_named(line, self.name) {
-                    self.rest = line_value(self.message, line);
-                    self.line = self.next_line;
-                }
-                self.next_line += 1;
-            }
-            let end = find_bare(self.rest, b',').unwrap_or(self.rest.len());
-            let bytes = trim(&self.rest[..end]);
-            self.rest = self.rest.get(end + 1..).unwrap_or_default();
-            if !bytes.is_empty() {
+            if let Some(bytes) = self.list.next() {
                 return Some(Value { bytes, line: self.line });
             }
+            let line = self.message.lines().get(self.next_line)?;
+            if self.message.is_named(line, self.name) {
+                self.list = line_values(self.message, line);
+                self.line = self.next_line;
+            }
+            self.next_line += 1;
         }
     }
 }
 
-fn line_value<'b>(message: &Message<'b>, line: &Line) -> &'b [u8] {
-    &message.as_bytes()[line.value_start.into()..line.value_end.into()]
+fn line_values<'b>(message: &Message<'b>, line: &Line) -> ListValues<'b> {
+    ListValues::new(&message.as_bytes()[line.value_start.into()..line.value_end.into()])
 }
 
 #[cfg(test)]
