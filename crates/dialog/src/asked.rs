@@ -9,7 +9,7 @@ use crate::settings::ASKED_MAX;
 use crate::terminate::Wish;
 use crate::{
     Body, Dialog, DialogKey, Dialogs, EventMessage, Gone, Intent, Outcome, OwnRequest, PanicReport,
-    Purpose,
+    Purpose, Settings,
 };
 use std::fmt;
 
@@ -100,10 +100,27 @@ pub(crate) struct Asked {
     handlers: Vec<(u32, Handler)>,
 }
 
+impl Asked {
+    fn take_handler(&mut self, ticket: u32) -> Option<Handler> {
+        let at = self.handlers.iter().position(|(of, _)| *of == ticket)?;
+        Some(self.handlers.swap_remove(at).1)
+    }
+
+    /// Bytes it takes, but for what the handlers captured.
+    pub(crate) fn memory(&self) -> usize {
+        let texts = |request: &NewRequest| request.method.len() + request.headers.len();
+        let waiting = self.waiting.iter().map(|(_, request)| texts(request)).sum::<usize>();
+        self.waiting.capacity() * size_of::<(u32, NewRequest)>()
+            + self.handlers.capacity() * size_of::<(u32, Handler)>()
+            + waiting
+    }
+}
+
 impl Dialog {
     /// Sends a request within the dialog, as if the leg's peer had; `on_answer` hears how it ended,
     /// once, on the call's order, without any lock held. It is dropped unheard only if the dialog
-    /// goes first. The ACK of an INVITE's 2xx is sent by the proxy.
+    /// goes first. The ACK of an INVITE's 2xx is sent by the proxy; should the INVITE have no body,
+    /// it answers the leg's offer with what the peer said last, if bodies are kept.
     ///
     /// From any thread, callbacks included: it queues behind what the call is doing now.
     ///
@@ -135,10 +152,15 @@ impl Dialog {
             let ticket = asked.tickets;
             asked.handlers.extend(handler.take().map(|handler| (ticket, handler)));
             asked.waiting.push((ticket, NewRequest { leg, ..request }));
-            Ok(Intent { key: self.key(), owner: record.owner, wish: Wish::Send })
+            Ok((ticket, Intent { key: self.key(), owner: record.owner, wish: Wish::Send }))
         });
-        let intent = asked.unwrap_or(Err(AskError::NotActive))?;
-        if self.table().post(intent) { Ok(()) } else { Err(AskError::Busy) }
+        let (ticket, intent) = asked.unwrap_or(Err(AskError::NotActive))?;
+        if self.table().post(intent) {
+            return Ok(());
+        }
+        let withdrawn = self.table().with(self.key(), |record| record.withdraw(ticket));
+        drop(withdrawn);
+        Err(AskError::Busy)
     }
 }
 
@@ -165,9 +187,10 @@ impl Dialogs {
     /// # Errors
     /// [`Gone`].
     pub fn take_asked(&self, key: DialogKey) -> Result<Vec<OwnRequest>, Gone> {
+        let settings = self.settings();
         self.with(key, |record| {
             let waiting = record.extras.as_mut().map(|e| std::mem::take(&mut e.asked.waiting));
-            let built = |(ticket, request)| record.asked_request(key, ticket, request);
+            let built = |(ticket, request)| record.asked_request(settings, key, ticket, request);
             waiting.unwrap_or_default().into_iter().filter_map(built).collect()
         })
     }
@@ -180,11 +203,7 @@ impl Dialogs {
         outcome: Outcome,
         message: Option<&mut dyn EventMessage>,
     ) -> Vec<PanicReport> {
-        let handler = self.with(key, |record| {
-            let handlers = &mut record.extras.as_mut()?.asked.handlers;
-            let at = handlers.iter().position(|(of, _)| *of == ticket)?;
-            Some(handlers.swap_remove(at).1)
-        });
+        let handler = self.with(key, |record| record.extras.as_mut()?.asked.take_handler(ticket));
         let mut panics = Vec::new();
         if let Ok(Some(handler)) = handler {
             let dialog = self.handle(key);
@@ -198,6 +217,13 @@ impl Dialogs {
 }
 
 impl Record {
+    /// Nobody will come for this request: its handler, to be dropped where no lock is held.
+    fn withdraw(&mut self, ticket: u32) -> Option<Handler> {
+        let asked = &mut self.extras.as_mut()?.asked;
+        asked.waiting.retain(|(of, _)| *of != ticket);
+        asked.take_handler(ticket)
+    }
+
     /// The leg, if a request can be sent there now.
     fn reachable(&self, leg: u16) -> Option<u16> {
         let callee = self.callee_leg();
@@ -211,6 +237,7 @@ impl Record {
 
     fn asked_request(
         &mut self,
+        settings: &Settings,
         key: DialogKey,
         ticket: u32,
         request: NewRequest,
@@ -221,7 +248,9 @@ impl Record {
         let purpose = Purpose::Asked(ticket);
         let own = self.own_request(key, leg, callee_leg, purpose, &request.method)?;
         self.holds = self.holds.saturating_add(1);
-        Some(OwnRequest { contact, body: request.body, headers: request.headers, ..own })
+        let own = OwnRequest { contact, body: request.body, headers: request.headers, ..own };
+        self.own_offers(settings, &own);
+        Some(own)
     }
 }
 

@@ -33,6 +33,15 @@ pub(crate) struct Ending {
     reports: Vec<Report>,
 }
 
+impl Ending {
+    /// Bytes it takes, but for what the reports captured.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>()
+            + self.legs.capacity() * size_of::<LegEnd>()
+            + self.reports.capacity() * size_of::<Report>()
+    }
+}
+
 impl Record {
     /// Whether one more may hear of the end.
     pub(crate) fn hears_reports(&self) -> bool {

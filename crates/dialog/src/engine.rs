@@ -9,9 +9,8 @@ use crate::settings::LINGER_SECONDS_MAX;
 use crate::stats::Counts;
 use crate::table::{Content, Shard, Slot};
 use crate::{
-    Change, Changed, DialogFlags, DialogKey, DialogMethod, Dialogs, Direction, EndReason, Fire,
-    Gone, Intent, LateAnswer, MachineEvent, Note, RequestFacts, RouteHook, Settings, State, Step,
-    Steps, Wish,
+    Change, Changed, DialogFlags, DialogKey, Dialogs, Direction, EndReason, Fire, Gone, Intent,
+    LateAnswer, MachineEvent, Note, RequestFacts, RouteHook, Settings, State, Step, Steps, Wish,
 };
 use duologue_sip::Moment;
 use std::time::Duration;
@@ -244,18 +243,13 @@ impl Run<'_> {
     // RFC 3261 §12.2.2: a target refresh request moves the remote target, and with it the flow
     fn take_contact(&mut self) {
         let Some(request) = self.cause.request else { return };
-        let refreshes = matches!(
-            request.method,
-            DialogMethod::Invite | DialogMethod::Update | DialogMethod::TargetRefresh
-        );
-        if !refreshes || request.contact.is_empty() {
+        if !request.method.refreshes_target() {
             return;
         }
-        if let Some(leg) = self.record.legs.get_mut(source_leg(request) as usize) {
-            match leg.set_contact(request.contact) {
-                Ok(_) => leg.flow = Some(request.flow),
-                Err(_) => self.steps.note(self.key, Note::TextTooLong),
-            }
+        if let Some(leg) = self.record.legs.get_mut(source_leg(request) as usize)
+            && leg.refresh(request.contact, request.flow).is_err()
+        {
+            self.steps.note(self.key, Note::TextTooLong);
         }
     }
 

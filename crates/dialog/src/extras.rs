@@ -39,7 +39,9 @@ impl Extras {
             + self.media.capacity() * size_of::<Media>()
             + self.media.iter().map(Media::memory).sum::<usize>()
             + self.pings.as_ref().map_or(0, |pings| size_of_val(&**pings))
-            + self.ending.as_ref().map_or(0, |ending| size_of_val(&**ending))
+            + self.asked.memory()
+            + self.ending.as_ref().map_or(0, |ending| ending.memory())
+            + self.pracked.capacity() * size_of::<(u16, u32)>()
     }
 }
 

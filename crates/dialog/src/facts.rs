@@ -88,6 +88,13 @@ pub enum DialogMethod {
     Other,
 }
 
+impl DialogMethod {
+    /// Whether request and 2xx may move the remote target (RFC 3261 §12.2, RFC 3311, RFC 6665).
+    pub const fn refreshes_target(self) -> bool {
+        matches!(self, Self::Invite | Self::Update | Self::TargetRefresh)
+    }
+}
+
 /// What a request within a dialog is matched by (§4.4).
 #[derive(Clone, Copy, Debug)]
 pub struct MatchFacts<'a> {
@@ -157,13 +164,15 @@ pub struct NewNumbers {
     pub rack_cseq: Option<u32>,
 }
 
-/// A reply to a request within the dialog that is about to be relayed.
+/// A reply to a request within the dialog.
 #[derive(Clone, Copy, Debug)]
 pub struct ResponseFacts<'a> {
     /// Status code, 101–699.
     pub status: u16,
     /// Contact URI; empty without one.
     pub contact: &'a [u8],
+    /// Where it came from.
+    pub flow: Flow,
     /// Whether it is a provisional that wants to be acknowledged (RFC 3262).
     pub reliable: bool,
     /// The body that describes the media, if it has one.

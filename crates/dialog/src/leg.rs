@@ -100,8 +100,13 @@ impl Leg {
         self.texts.set([Some(tag), contact, routes, mangled.0, mangled.1])
     }
 
-    pub(crate) fn set_contact(&mut self, contact: &[u8]) -> Result<bool, TooLong> {
-        self.texts.set([None, Some(contact), None, None, None])
+    /// RFC 3261 §12.2: what it says of itself moves the remote target, and the way there with it.
+    pub(crate) fn refresh(&mut self, contact: &[u8], flow: Flow) -> Result<(), TooLong> {
+        if !contact.is_empty() {
+            self.texts.set([None, Some(contact), None, None, None])?;
+            self.flow = Some(flow);
+        }
+        Ok(())
     }
 
     pub(crate) fn memory(&self) -> usize {

@@ -163,6 +163,7 @@ mod negotiation;
 mod numbering;
 mod outside;
 mod own;
+mod own_offers;
 mod packed;
 mod pings;
 mod prack;

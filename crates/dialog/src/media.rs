@@ -18,11 +18,11 @@ const REINVITED: DialogFlags =
     DialogFlags::REINVITE_PING_CALLER.union(DialogFlags::REINVITE_PING_CALLEE);
 
 impl Record {
-    fn follows_media(&self, settings: &Settings) -> bool {
+    pub(crate) fn follows_media(&self, settings: &Settings) -> bool {
         settings.keep_sdp == KeepSdp::Always || self.flags.intersects(PINGED)
     }
 
-    fn keeps_bodies(&self, settings: &Settings) -> bool {
+    pub(crate) fn keeps_bodies(&self, settings: &Settings) -> bool {
         match settings.keep_sdp {
             KeepSdp::Auto => self.flags.intersects(REINVITED),
             KeepSdp::Always => true,
@@ -31,7 +31,7 @@ impl Record {
     }
 
     /// The media with a callee leg. What the INVITE offered to all of them is where each starts.
-    fn media_with(&mut self, callee_leg: u16) -> &mut Media {
+    pub(crate) fn media_with(&mut self, callee_leg: u16) -> &mut Media {
         let list = &mut self.extras().media;
         let at = list.iter().position(|media| media.callee_leg == callee_leg);
         let at = at.unwrap_or_else(|| {
@@ -117,9 +117,15 @@ impl Record {
         }
     }
 
-    /// Whether a request of ours would come in between an offer and its answer.
-    pub(crate) fn is_negotiating(&self, callee_leg: u16) -> bool {
+    /// Whether an offer of the two sides is open.
+    fn is_negotiating(&self, callee_leg: u16) -> bool {
         self.media(callee_leg).is_some_and(|media| media.state != Negotiation::Stable)
+    }
+
+    /// Whether a ping to this leg would come in between an offer and its answer.
+    pub(crate) fn is_busy(&self, leg: u16, callee_leg: u16) -> bool {
+        let awaits = self.media(callee_leg).is_some_and(|media| media.awaits(leg));
+        awaits || self.is_negotiating(callee_leg)
     }
 
     /// The transaction of a request is gone: what it offered will not be answered any more.
@@ -145,7 +151,8 @@ impl Record {
 impl Dialog {
     /// The body in force that came from a leg (`caller_sdp`, `callee_sdp`), if bodies are kept
     /// ([`Settings::keep_sdp`]). The caller may have agreed on different ones with several callees;
-    /// its own is that of the call with the answered leg.
+    /// its own is that of the call with the answered leg. What a module's own INVITE told the peer in
+    /// a leg's name counts as the leg's.
     ///
     /// # Errors
     /// [`Gone`].

@@ -7,6 +7,7 @@
 use Negotiated as On;
 use Negotiation::{Answered, Awaited, Countered, Offered, Stable};
 
+use crate::own_offers::OwnOffer;
 use crate::{Body, Direction};
 
 /// Where the negotiation of a pair of legs stands.
@@ -114,6 +115,8 @@ pub(crate) struct Media {
     offer: Option<(Direction, Body)>,
     /// In force, by the side that sent it: caller, callee.
     in_force: [Option<Body>; 2],
+    /// What we began with each side ourselves, by the direction it went: to the callee, the caller.
+    pub(crate) own: [Option<Box<OwnOffer>>; 2],
 }
 
 impl Media {
@@ -148,14 +151,19 @@ impl Media {
             (Bodies::Offer, body) => self.offer = body.map(|body| (direction, body)),
             (Bodies::Settle, answer) => {
                 if let Some((from, offer)) = self.offer.take() {
-                    self.in_force[from as usize] = Some(offer);
+                    self.settle(from, Some(offer));
                 }
-                if let Some(answer) = answer {
-                    self.in_force[direction as usize] = Some(answer);
+                if answer.is_some() {
+                    self.settle(direction, answer);
                 }
             }
             (Bodies::RollBack, _) => self.offer = None,
         }
+    }
+
+    /// From now on this body of a side is in force.
+    pub(crate) fn settle(&mut self, from: Direction, body: Option<Body>) {
+        self.in_force[from as usize] = body;
     }
 
     /// The last body in force that came from this side.
@@ -167,7 +175,7 @@ impl Media {
     pub(crate) fn memory(&self) -> usize {
         let offer = self.offer.as_ref().map(|(_, body)| body);
         let all = self.in_force.iter().flatten().chain(offer);
-        all.map(|body| body.memory() / body.holders()).sum()
+        all.map(|body| body.memory() / body.holders()).sum::<usize>() + self.own_memory()
     }
 }
 

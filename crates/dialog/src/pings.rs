@@ -138,7 +138,7 @@ impl Record {
         let kind = kind_of(self.flags, side)?;
         let callee_leg = self.callee_leg();
         let leg = if side == 0 { 0 } else { callee_leg };
-        let negotiating = self.is_negotiating(callee_leg);
+        let busy = self.is_busy(leg, callee_leg);
         let ending = self.ending;
         let pings = self.extras.as_mut()?.pings.as_mut()?;
         let interval = pings.interval(kind, settings);
@@ -155,11 +155,12 @@ impl Record {
             let lost = self.ping_settled((leg, callee_leg), kind, Outcome::TimedOut, settings);
             return lost.map(Pinged::Failed);
         }
-        if negotiating || ending {
+        if busy || ending {
             return None;
         }
         this.pending_since = Some(now);
         let own = self.ping_request(key, leg, callee_leg, kind)?;
+        self.own_offers(settings, &own);
         // an INVITE has to be acknowledged whatever becomes of the call meanwhile
         self.holds = self.holds.saturating_add(1);
         Some(Pinged::Send(Box::new(own)))

@@ -16,6 +16,8 @@ use duologue_sip::Moment;
 pub struct Forwarded {
     /// The callee leg that sent it, if it could be determined.
     pub leg: Option<u16>,
+    /// The number of the INVITE as the caller sent it; a branch may have another (§6.4).
+    pub cseq: u32,
     /// It is acknowledged on behalf of the caller (§6.5): to the caller it is no reliable one.
     pub pracked: bool,
 }
@@ -33,21 +35,23 @@ impl Dialogs {
         steps: &mut Steps,
     ) -> Result<Forwarded, Gone> {
         let settings = self.settings();
-        let (leg, prack, pracked) = self.with(key, |record| {
+        let (forwarded, prack) = self.with(key, |record| {
             let leg = learn(record, facts).unwrap_or_else(|note| {
                 steps.note(key, note);
                 None
             });
-            let Some(leg) = leg else { return (None, None, false) };
+            let cseq = record.invite_cseq;
+            let Some(leg) = leg else { return (Forwarded { leg, cseq, pracked: false }, None) };
             let kind = (DialogMethod::Invite, facts.status, facts.rseq.is_some());
-            let carrier = (Direction::Downstream, record.invite_cseq);
+            let carrier = (Direction::Downstream, cseq);
             record.reply_negotiates(settings, leg, kind, carrier, facts.body.as_ref());
             let prack = record.prack(key, leg, facts);
-            (Some(leg), prack, record.is_pracked(leg, facts))
+            let pracked = record.is_pracked(leg, facts);
+            (Forwarded { leg: Some(leg), cseq, pracked }, prack)
         })?;
-        steps.fire(key, Fire::ResponseForwarded(leg));
+        steps.fire(key, Fire::ResponseForwarded(forwarded.leg));
         steps.extend(prack.map(|prack| Step::Send(Box::new(prack))));
-        Ok(Forwarded { leg, pracked })
+        Ok(forwarded)
     }
 
     /// A reply to the INVITE is about to be sent to the caller (hook 3): relayed, or made by us.
@@ -157,6 +161,11 @@ fn learn(record: &mut Record, facts: &ReplyFacts<'_>) -> Result<Option<u16>, Not
     let hides = record.module_flags.contains(ModuleFlags::TOPOLOGY_HIDING);
     // RFC 3262 §4: what is acknowledged by a request has made a dialog, target and routes included
     let reliable = facts.rseq.is_some() && record.flags.contains(DialogFlags::AUTO_PRACK);
+    let side = &record.legs[leg as usize];
+    if side.state != LegState::Trying {
+        // the answer once more: what it said may have been refreshed since (RFC 3261 §12.2)
+        return Ok(Some(leg));
+    }
     let routes = (answers || hides || reliable)
         .then(|| route_set(facts.record_routes, skipped(record, facts, hides)));
     let routing = routes.as_deref().map(|routes| (facts.contact, routes));
@@ -170,11 +179,8 @@ fn learn(record: &mut Record, facts: &ReplyFacts<'_>) -> Result<Option<u16>, Not
         side.last_gen_cseq = side.last_gen_cseq.max(facts.cseq);
         record.note_number(Way::down(leg), record.invite_cseq, facts.cseq);
     }
-    let side = &mut record.legs[leg as usize];
     if answers {
-        if side.state == LegState::Trying {
-            side.state = LegState::Answered;
-        }
+        record.legs[leg as usize].state = LegState::Answered;
         if !record.state.is_ended() {
             record.answer(leg);
         }

@@ -52,12 +52,8 @@ impl Dialogs {
         steps: &mut Steps,
     ) -> Result<(), Gone> {
         let Within { matched, method, cseq } = *request;
-        let ResponseFacts { status, contact, .. } = *facts;
+        let ResponseFacts { status, contact, flow, .. } = *facts;
         let (key, settings) = (matched.key, self.settings());
-        let refreshes = matches!(
-            method,
-            DialogMethod::Invite | DialogMethod::Update | DialogMethod::TargetRefresh
-        );
         let stored = self.with(key, |record| {
             let (kind, carrier) = ((method, status, facts.reliable), (matched.direction, cseq));
             let body = facts.body.as_ref();
@@ -73,10 +69,10 @@ impl Dialogs {
             }
             // RFC 3261 §12.2.1.2: a 2xx to a target refresh carries the peer's new target
             match record.legs.get_mut(matched.dst_leg as usize) {
-                Some(leg) if refreshes && (200..300).contains(&status) && !contact.is_empty() => {
-                    leg.set_contact(contact)
+                Some(leg) if method.refreshes_target() && (200..300).contains(&status) => {
+                    leg.refresh(contact, flow)
                 }
-                _ => Ok(false),
+                _ => Ok(()),
             }
         })?;
         if stored.is_err() {

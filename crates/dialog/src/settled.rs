@@ -3,33 +3,11 @@
 use crate::engine::Cause;
 use crate::{
     DialogKey, Dialogs, EventMessage, Gone, Intent, MachineEvent, Note, Outcome, OwnLink,
-    OwnRequest, PanicReport, Purpose, Step, Steps, Wish,
+    PanicReport, Purpose, Step, Steps, Wish,
 };
 use duologue_sip::Moment;
 
 impl Dialogs {
-    /// An INVITE of ours got a 2xx, perhaps once more: its Contact is the leg's new target, and this
-    /// ACK is due each time (RFC 3261 §13.2.2.4). `cseq` is the INVITE's number.
-    ///
-    /// # Errors
-    /// [`Gone`]; then nobody is there whom an ACK could come from.
-    pub fn own_invite_answered(
-        &self,
-        link: OwnLink,
-        cseq: u32,
-        contact: &[u8],
-    ) -> Result<Option<OwnRequest>, Gone> {
-        self.with(link.key, |record| {
-            if let Some(leg) = record.legs.get_mut(link.leg as usize)
-                && !contact.is_empty()
-            {
-                // too long a target leaves the old one
-                let _ = leg.set_contact(contact);
-            }
-            record.own_ack(link.key, link.leg, link.callee_leg, cseq)
-        })
-    }
-
     /// A request of ours has its outcome, once for each but an ACK. `message` is the final reply.
     ///
     /// # Errors
@@ -49,6 +27,7 @@ impl Dialogs {
             Purpose::Ping(kind) => {
                 let settings = self.settings();
                 self.with(link.key, |record| {
+                    record.own_offer_over(link);
                     let reason =
                         record.ping_settled((link.leg, link.callee_leg), kind, outcome, settings);
                     if let Some(reason) = reason.filter(|_| record.state.is_answered()) {
@@ -71,6 +50,7 @@ impl Dialogs {
                 }
             }
             Purpose::Asked(ticket) => {
+                self.with(link.key, |record| record.own_offer_over(link))?;
                 panics = self.tell_asker(link.key, ticket, outcome, message);
                 self.release(now, link.key, steps)?;
             }

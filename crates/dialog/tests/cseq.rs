@@ -207,8 +207,11 @@ fn numbers_are_moved_on_and_enforced() {
     dialog.increase_cseq(None, 1).unwrap();
     assert_eq!(dialog.increase_cseq(Some(b"nobody"), 1), Err(CseqError::UnknownLeg));
     assert!(dialog.flags().unwrap().contains(DialogFlags::CSEQ_ENFORCE));
-    // the INVITE went out a second time, with credentials and number 13
-    world.reply_with(&dialog, &ReplyFacts { cseq: 13, ..support::reply(1, 200, "b") });
+    // the INVITE went out a second time, with credentials and number 13; the caller knows its 10
+    let answer = ReplyFacts { cseq: 13, ..support::reply(1, 200, "b") };
+    let forwarded = world.dialogs.reply_forwarded(dialog.key(), &answer, &mut Steps::new());
+    assert_eq!(forwarded.map(|forwarded| forwarded.cseq), Ok(10));
+    world.sent(&dialog, 200);
     assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 10), Some(13));
     assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 11), Some(14));
     dialog.increase_cseq(Some(b"b"), 5).unwrap();
@@ -222,8 +225,7 @@ fn a_challenge_skips_a_number() {
     let dialog = answered(&mut world, PINGED);
     ping(&mut world, &dialog);
     let (invite, _) = relayed(&mut world, &dialog, DialogMethod::Invite, 11, None, ("a", "b"));
-    let facts = ResponseFacts { status: 401, contact: b"", reliable: false, body: None };
-    world.dialogs.response_within(&invite, &facts, &mut Steps::new()).unwrap();
+    world.dialogs.response_within(&invite, &support::response(401), &mut Steps::new()).unwrap();
     assert_eq!(cseq(&mut world, &dialog, DialogMethod::Invite, 12), Some(14));
 }
 

@@ -87,6 +87,26 @@ fn requests_that_cannot_be_sent_are_refused() {
     assert_eq!(full.send_request(NewRequest::to_caller("INFO"), |_| ()), Err(AskError::Busy));
 }
 
+// a closure that nobody will call is dropped, also where the engine cannot be told
+#[test]
+fn what_the_full_queue_refuses_is_withdrawn() {
+    let mut world = World::new();
+    let dialogs: Vec<_> = (0..=INTENTS_MAX / ASKED_MAX)
+        .map(|number| world.answered(&format!("call {number}")))
+        .collect();
+    let (last, others) = dialogs.split_last().unwrap();
+    for dialog in others {
+        for _ in 0..ASKED_MAX {
+            dialog.send_request(NewRequest::to_caller("INFO"), |_| ()).unwrap();
+        }
+    }
+    let guard = Arc::new(());
+    let kept = Arc::clone(&guard);
+    let refused = last.send_request(NewRequest::to_caller("INFO"), move |_| drop(kept));
+    assert_eq!((refused, Arc::strong_count(&guard)), (Err(AskError::Busy), 1));
+    assert!(world.dialogs.take_asked(last.key()).unwrap().is_empty());
+}
+
 // Promise 5: a handler that panics is caught
 #[test]
 fn a_panicking_handler_is_caught() {

@@ -4,15 +4,11 @@
 mod support;
 
 use duologue_dialog::*;
-use support::{World, text};
+use support::{World, response, sdp, text};
 
 const BOTH: DialogFlags = DialogFlags::PING_CALLER.union(DialogFlags::PING_CALLEE);
 const REINVITES: DialogFlags =
     DialogFlags::REINVITE_PING_CALLER.union(DialogFlags::REINVITE_PING_CALLEE);
-
-fn sdp(bytes: &str) -> Option<BodyFacts<'_>> {
-    Some(BodyFacts { content_type: b"application/sdp", bytes: bytes.as_bytes() })
-}
 
 /// An answered call whose INVITE and 200 carried bodies.
 fn answered(world: &mut World, flags: DialogFlags) -> Dialog {
@@ -103,8 +99,10 @@ fn a_reinvite_tells_the_leg_what_it_knows() {
     }
     // §6.3: each 2xx is acknowledged under the number of its INVITE, at the new target
     let link = pings[1].link;
-    let ack = world.dialogs.own_invite_answered(link, pings[1].cseq, b"sip:bob@10.0.0.9").unwrap();
-    let ack = ack.unwrap();
+    let facts = ResponseFacts { contact: b"sip:bob@10.0.0.9", ..response(200) };
+    let ack =
+        world.dialogs.own_request_answered(link, (DialogMethod::Invite, pings[1].cseq), &facts);
+    let ack = ack.unwrap().unwrap();
     assert_eq!((text(&ack.method), ack.cseq), ("ACK", pings[1].cseq));
     assert_eq!(text(&ack.request_uri), "sip:bob@10.0.0.9");
     assert!(dialog.is_active());
@@ -208,7 +206,7 @@ fn no_ping_between_offer_and_answer() {
         within(&mut world, &dialog, |facts| RequestFacts { method, body: sdp("hold"), ..facts });
     world.pass(65);
     assert!(world.sent.is_empty());
-    let facts = ResponseFacts { status: 200, contact: b"", reliable: false, body: sdp("held") };
+    let facts = ResponseFacts { body: sdp("held"), ..response(200) };
     world.dialogs.response_within(&request, &facts, &mut Steps::new()).unwrap();
     world.pass(30);
     let own = one(&mut world);
@@ -239,8 +237,7 @@ fn a_ping_never_offers_what_was_refused() {
         body: sdp("hold"),
         ..facts
     });
-    let facts = ResponseFacts { status: 488, contact: b"", reliable: false, body: None };
-    world.dialogs.response_within(&request, &facts, &mut Steps::new()).unwrap();
+    world.dialogs.response_within(&request, &response(488), &mut Steps::new()).unwrap();
     world.pass(30);
     assert_eq!(text(one(&mut world).body.unwrap().bytes()), "offer");
     assert_eq!(text(dialog.body_from(0).unwrap().unwrap().bytes()), "offer");

@@ -131,7 +131,7 @@ fn bookkeeping_of_requests_within() {
     let mut steps = Steps::new();
     let contact = b"sip:answer@10.0.0.2";
     let request = Within { matched, method: DialogMethod::Update, cseq: 1 };
-    let facts = ResponseFacts { status: 200, contact, reliable: false, body: None };
+    let facts = ResponseFacts { contact, ..support::response(200) };
     world.dialogs.response_within(&request, &facts, &mut steps).unwrap();
     assert_eq!(&*dialog.snapshot().unwrap().legs[0].contact, contact);
     assert!(matches!(

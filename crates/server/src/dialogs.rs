@@ -16,7 +16,7 @@ use crate::own_routes;
 use crate::turn::Turn;
 
 pub use ending::{
-    deadline, end_requested, own_invite_answered, own_request_ended, own_request_lost, send_asked,
+    deadline, end_requested, own_request_answered, own_request_ended, own_request_lost, send_asked,
 };
 pub use initial::{
     Again, abandon_untold, branch_sent, cancelled, create, reply_about_to_be_sent, reply_forwarded,

@@ -90,7 +90,7 @@ fn forward(
             None => upstream::forward(turn, at, flow, message, edits, retransmission, &mut fx),
             // RFC 3261 §13.2.2.4: a provisional is no answer
             Some(own) if (200..300).contains(&facts.status) => {
-                dialogs::own_invite_answered(turn, own, message);
+                dialogs::own_request_answered(turn, own, message, flow);
             }
             Some(_) => {}
         }

@@ -114,7 +114,7 @@ pub fn forward(
             }
         }
         Some((_, DialogRole::Within(request))) => {
-            dialogs::response_within(turn, &request, reply, edits);
+            dialogs::response_within(turn, &request, reply, source, edits);
         }
         _ => {}
     }

@@ -86,6 +86,15 @@ pub fn reply<'a>(branch: u16, status: u16, to_tag: &'a str) -> ReplyFacts<'a> {
     }
 }
 
+/// A reply to a request within the dialog, from the callee's address.
+pub fn response<'a>(status: u16) -> ResponseFacts<'a> {
+    ResponseFacts { status, contact: b"", flow: flow(5062), reliable: false, body: None }
+}
+
+pub fn sdp(bytes: &str) -> Option<BodyFacts<'_>> {
+    Some(BodyFacts { content_type: b"application/sdp", bytes: bytes.as_bytes() })
+}
+
 impl World {
     pub fn new() -> Self {
         Self::with(Settings::default())

@@ -2,10 +2,10 @@
 //! (spec/dialog.md §5.1, §6, §7).
 
 use duologue_dialog::{DialogKey, EndPlan, EventMessage, Outcome, OwnLink, OwnRequest, Steps};
-use duologue_sip::{Message, Method};
+use duologue_sip::{Flow, Message};
 use duologue_transaction::{CancelReason, SEND_FAILED, TransactionId, Winner};
 
-use super::facts::contact;
+use super::facts::{dialog_method, response};
 use super::{Shown, log_panics, step};
 use crate::call::Ending;
 use crate::relay::with_transaction;
@@ -126,11 +126,10 @@ pub fn own_request_ended(
 }
 
 /// A request of our own got a 2xx: an INVITE is acknowledged, however often its 2xx comes.
-pub fn own_invite_answered(turn: &mut Turn<'_>, own: OwnLink, reply: &Message<'_>) {
-    let Some(cseq) = reply.cseq().ok().filter(|cseq| cseq.method == Method::Invite) else {
-        return;
-    };
-    let ack = turn.node.dialogs.own_invite_answered(own, cseq.number, contact(reply));
+pub fn own_request_answered(turn: &mut Turn<'_>, own: OwnLink, reply: &Message<'_>, flow: Flow) {
+    let (Ok(cseq), Some(facts)) = (reply.cseq(), response(reply, flow)) else { return };
+    let request = (dialog_method(Some(cseq.method)), cseq.number);
+    let ack = turn.node.dialogs.own_request_answered(own, request, &facts);
     if let Ok(Some(ack)) = ack {
         step(turn, None, |turn, steps| send(turn, &ack, b"", steps));
     }

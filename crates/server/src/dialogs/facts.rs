@@ -1,7 +1,7 @@
 //! The engine's questions, answered from a message.
 
-use duologue_dialog::{BodyFacts, DialogMethod};
-use duologue_sip::{HeaderName, Message, Method, Uri};
+use duologue_dialog::{BodyFacts, DialogMethod, ResponseFacts};
+use duologue_sip::{Flow, HeaderName, Message, Method, Uri};
 use smallvec::SmallVec;
 
 /// The kind of a method as the engine tells them apart.
@@ -44,6 +44,17 @@ pub(super) fn body<'m>(message: &Message<'m>) -> Option<BodyFacts<'m>> {
     }
     let content_type = message.content_type().unwrap_or_default();
     Some(BodyFacts { content_type, bytes }).filter(BodyFacts::describes_session)
+}
+
+/// A reply within a dialog.
+pub(super) fn response<'m>(message: &Message<'m>, flow: Flow) -> Option<ResponseFacts<'m>> {
+    Some(ResponseFacts {
+        status: message.status()?.code(),
+        contact: contact(message),
+        flow,
+        reliable: reliable(message).is_some(),
+        body: body(message),
+    })
 }
 
 /// Header values as they are written.

@@ -151,12 +151,15 @@ pub fn reply_forwarded(
         mangled_to_uri: None,
     };
     let mut shown = Shown::mutable(message, edits);
-    let mut pracked = false;
+    let mut forwarded = None;
     step(turn, Some(&mut shown), |turn, steps| {
-        let forwarded = turn.node.dialogs.reply_forwarded(key, &facts, steps);
-        pracked = forwarded.is_ok_and(|forwarded| forwarded.pracked);
+        forwarded = turn.node.dialogs.reply_forwarded(key, &facts, steps).ok();
     });
-    if pracked {
+    let Some(forwarded) = forwarded else { return };
+    if forwarded.cseq != facts.cseq {
+        edits.draft(message).set_cseq(forwarded.cseq);
+    }
+    if forwarded.pracked {
         make_unreliable(message, edits);
     }
 }

@@ -2,11 +2,11 @@
 //! §4.4, §6.4).
 
 use duologue_dialog::{
-    DialogKey, DialogMethod, MatchFacts, MatchMode, NewNumbers, RequestFacts, ResponseFacts, Within,
+    DialogKey, DialogMethod, MatchFacts, MatchMode, NewNumbers, RequestFacts, Within,
 };
-use duologue_sip::{Edits, Message};
+use duologue_sip::{Edits, Flow, Message};
 
-use super::facts::{body, contact, dialog_method, reliable};
+use super::facts::{body, contact, dialog_method, response};
 use super::{Shown, abandon_untold, step};
 use crate::context::{Context, CurrentDialog};
 use crate::tm::DialogRole;
@@ -105,20 +105,15 @@ pub fn response_within(
     turn: &mut Turn<'_>,
     request: &Within,
     message: &Message<'_>,
+    flow: Flow,
     edits: &mut Edits,
 ) {
-    let Some(status) = message.status() else { return };
+    let Some(facts) = response(message, flow) else { return };
     // It travels back to who sent the request, under the number that this one gave it.
     if message.cseq().is_ok_and(|cseq| cseq.number != request.cseq) {
         edits.draft(message).set_cseq(request.cseq);
     }
     let mut shown = Shown::mutable(message, edits);
-    let facts = ResponseFacts {
-        status: status.code(),
-        contact: contact(message),
-        reliable: reliable(message).is_some(),
-        body: body(message),
-    };
     step(turn, Some(&mut shown), |turn, steps| {
         let _ = turn.node.dialogs.response_within(request, &facts, steps);
     });
