@@ -134,6 +134,7 @@ fn parameter(param: &Param) -> String {
         ParamKind::Route(kind) => format!("name of a `{}`", kind.keyword()),
         ParamKind::Flag(FlagKind::Message) => "message flag".to_owned(),
         ParamKind::Flag(FlagKind::Branch) => "branch flag".to_owned(),
+        ParamKind::Flag(FlagKind::Dialog) => "dialog flag".to_owned(),
     };
     if param.optional { format!("[{kind}]") } else { kind }
 }

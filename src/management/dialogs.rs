@@ -79,7 +79,8 @@ fn end(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
     let extra_headers = params.optional_text("extra_hdrs")?.unwrap_or_default();
     let dialog =
         find(server, &id).ok_or_else(|| CommandError::new(404, "Requested Dialog not found"))?;
-    let ending = Ending { extra_headers: header_lines(&extra_headers)?.into() };
+    let ending =
+        Ending { extra_headers: header_lines(&extra_headers)?.into(), ..Ending::default() };
     if end_dialog(server.node(), &dialog, "MI Termination", ending) {
         Ok(Answer::ok())
     } else {

@@ -14,7 +14,7 @@ pub(super) fn dialog(node: &Node, dialog: &Snapshot) -> Value {
     put("ID", dialog.id.did().as_str().into());
     put("db_id", dialog.id.db_id().to_string().into());
     put("state", (dialog.state as u8).into());
-    put("user_flags", "".into());
+    put("user_flags", node.dialogs.user_flag_names(dialog.user_flags).into());
     put("timestart", dialog.start_ts.into());
     if dialog.start_ts != 0 {
         put("datestart", local_date(dialog.start_ts).into());

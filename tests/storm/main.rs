@@ -194,7 +194,10 @@ impl Storm {
                 if dialog.state() != Ok(State::Unconfirmed)
                     && (unending && call % 16 < 8 || call.is_multiple_of(13))
                 {
-                    let ending = Ending { extra_headers: (*b"X-Operator: yes\r\n").into() };
+                    let ending = Ending {
+                        extra_headers: (*b"X-Operator: yes\r\n").into(),
+                        ..Ending::default()
+                    };
                     end_dialog(&self.node, dialog, "an operator", ending);
                 }
             });

@@ -101,18 +101,28 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(true)
 }
 
-/// Sends `rate` calls a second for `seconds` through `proxy` and waits until all are over.
-fn load(proxy: &Running, rate: u32, seconds: u64, directory: &Path) -> Result<(Report, Report)> {
+/// How long a measurement waits for calls that are not over yet.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Sends `rate` calls a second for `seconds` through `proxy` and waits until all are over, but no
+/// longer than `patience`.
+fn load(
+    proxy: &Running,
+    (rate, seconds): (u32, u64),
+    patience: Duration,
+    directory: &Path,
+) -> Result<(Report, Report)> {
     let callee = sipp::callee(&plan("bench_callee", None, rate), proxy.callee(), directory)?;
     let calls = u64::from(rate) * seconds;
-    let caller = caller(proxy, &plan("bench_caller", Some(calls), rate), directory)?.finish()?;
+    let limit = Duration::from_secs(seconds) + patience;
+    let plan = Plan { limit, ..plan("bench_caller", Some(calls), rate) };
+    let caller = caller(proxy, &plan, directory)?.finish()?;
     Ok((caller, callee.stop()?))
 }
 
 fn plan(scenario: &str, calls: Option<u64>, rate: u32) -> Plan<'_> {
     // Other proxies let messages of a call overtake each other: that must not end the call.
-    let limit = Duration::from_secs(calls.unwrap_or(0) / u64::from(rate) + 600);
-    Plan { scenario, calls, rate, hold: Duration::ZERO, limit, patient: true }
+    Plan { scenario, calls, rate, hold: Duration::ZERO, limit: PATIENCE, patient: true }
 }
 
 fn caller(proxy: &Running, plan: &Plan<'_>, directory: &Path) -> Result<Agent> {

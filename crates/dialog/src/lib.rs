@@ -220,8 +220,8 @@ pub use outside::{ContextFull, ContextItems, ListedContext};
 pub use own::{Outcome, OwnLink, OwnRequest, Purpose};
 pub use pings::PingKind;
 pub use profiles::{
-    LinkOrigin, LinkRefused, Profile, ProfileCursor, ProfileError, ProfileKind, ProfileLink,
-    ProfileValue, Sharing,
+    LinkOrigin, LinkRefused, Profile, ProfileCursor, ProfileDefinition, ProfileError, ProfileKind,
+    ProfileLink, ProfileValue, Sharing,
 };
 pub use reason::EndReason;
 pub use reply::Forwarded;
@@ -238,7 +238,7 @@ pub use stats::Statistics;
 pub use steps::{Changed, Fire, Firing, Note, RouteHook, Step, Steps};
 pub use table::{DialogKey, Dialogs, Gone};
 pub use target::Target;
-pub use terminate::{ENDING_MAX, EndPlan, Heard, Intent, TerminateError, Wish};
+pub use terminate::{Byes, ENDING_MAX, EndPlan, Heard, Intent, TerminateError, Wish};
 pub use user_flags::{USER_FLAG_NAME_MAX, USER_FLAGS_MAX, UserFlag, UserFlagError};
 pub use validate::{Invalid, Routing};
 pub use values::{Value, Values, ValuesFull};

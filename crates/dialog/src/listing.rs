@@ -2,7 +2,7 @@
 
 use crate::record::Record;
 use crate::table::{Content, Shard};
-use crate::{Dialogs, Snapshot};
+use crate::{Dialog, Dialogs, Snapshot};
 
 /// Where a listing goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +34,42 @@ impl Dialogs {
             while cursor.slot < stop && into.len() < end {
                 if let Some(record) = shard.listed(cursor.slot) {
                     into.push(Snapshot::of(shard.key(cursor.slot as u32), record));
+                }
+                cursor.slot += 1;
+            }
+            if cursor.slot >= shard.slots.len() {
+                cursor = Cursor { shard: cursor.shard + 1, slot: 0 };
+            }
+            if into.len() >= end {
+                return (cursor.shard < self.inner.shards.len()).then_some(cursor);
+            }
+        }
+        None
+    }
+
+    /// Appends up to `limit` dialogs from the cursor on that have not ended and have this value: by
+    /// its text, whether it was stored as text or as a number. Returns where to go on, or `None` at
+    /// the end; a slice may be short without being the last. It looks at every dialog, a few
+    /// hundred under a lock.
+    #[doc(alias = "get_dialogs_by_val")]
+    pub fn with_value(
+        &self,
+        mut cursor: Cursor,
+        (name, value): (&[u8], &[u8]),
+        limit: usize,
+        into: &mut Vec<Dialog>,
+    ) -> Option<Cursor> {
+        let end = into.len() + limit;
+        let has = |record: &Record| {
+            let stored = record.values.as_deref().and_then(|values| values.get(name));
+            !record.state.is_ended() && stored.is_some_and(|stored| stored.reads_as(value))
+        };
+        while let Some(shard) = self.inner.shards.get(cursor.shard) {
+            let shard = shard.lock();
+            let stop = shard.slots.len().min(cursor.slot + SLOTS_PER_LOCK);
+            while cursor.slot < stop && into.len() < end {
+                if shard.listed(cursor.slot).is_some_and(has) {
+                    into.push(self.handle(shard.key(cursor.slot as u32)));
                 }
                 cursor.slot += 1;
             }

@@ -227,6 +227,29 @@ impl Dialog {
         })
     }
 
+    /// In how many seconds a side is pinged that way next; `None` where none is, or not yet.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn next_ping(&self, now: Moment, kind: PingKind) -> Result<Option<u32>, Gone> {
+        self.table().with(self.key(), |record| {
+            let pings = record.extras.as_ref()?.pings.as_ref()?;
+            let sides = (0..2).filter(|&side| kind_of(record.flags, side) == Some(kind));
+            let due = sides.map(|side| pings.sides[side].due).filter(|&due| due != NEVER).min()?;
+            let left = due.as_millis().saturating_sub(now.tick.as_millis());
+            u32::try_from(left.div_ceil(1000)).ok()
+        })
+    }
+
+    /// Whether a side is to be pinged that way once the call is up.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn is_pinged(&self, kind: PingKind) -> Result<bool, Gone> {
+        self.table()
+            .with(self.key(), |record| (0..2).any(|side| kind_of(record.flags, side) == Some(kind)))
+    }
+
     /// Gives the dialog an interval of its own, at least a second. A call that is up is pinged next
     /// after that time. Ignored while a CANCEL race is being ended (§2.4.4).
     ///

@@ -80,6 +80,31 @@ pub enum EndPlan {
     Ended,
 }
 
+/// Who gets a BYE when a dialog that was answered is ended. The dialog ends either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Byes {
+    /// Caller and callee.
+    #[default]
+    Both,
+    /// The caller alone.
+    Caller,
+    /// The callees alone.
+    Callees,
+    /// Nobody: the dialog is dropped in silence.
+    Nobody,
+}
+
+impl Byes {
+    fn include(self, leg: u16) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Caller => leg == 0,
+            Self::Callees => leg != 0,
+            Self::Nobody => false,
+        }
+    }
+}
+
 impl Dialog {
     /// Asks for the end of the dialog, from any thread, callbacks included. It is queued behind
     /// what the call is doing now; see [`Heard`].
@@ -191,11 +216,12 @@ impl Dialogs {
     }
 
     /// What has to be sent to end this dialog, built whole before anything changes. From now on it
-    /// ends within 40 s, whatever becomes of the BYEs.
+    /// ends within 40 s, whatever becomes of the BYEs. A plan without any is to be answered by
+    /// [`end_without_byes`](Self::end_without_byes).
     ///
     /// # Errors
     /// [`Gone`].
-    pub fn begin_end(&self, now: Moment, key: DialogKey) -> Result<EndPlan, Gone> {
+    pub fn begin_end(&self, now: Moment, key: DialogKey, who: Byes) -> Result<EndPlan, Gone> {
         let headers = &self.settings().extra_headers;
         self.with_timer(key, |record| {
             record.ending = true;
@@ -205,7 +231,7 @@ impl Dialogs {
                 State::ConfirmedNa | State::Confirmed => {
                     let again = std::mem::replace(&mut record.ending_begun, true);
                     record.ending_at = record.ending_at.min(now.tick + ENDING_MAX);
-                    match byes(record, key, headers) {
+                    match byes(record, key, who, headers) {
                         byes if again && byes.is_empty() => EndPlan::Ended,
                         byes => EndPlan::Byes(byes),
                     }
@@ -250,7 +276,7 @@ impl Dialogs {
 }
 
 /// A pair of BYEs per answered leg (decision D2), the caller's first.
-fn byes(record: &mut Record, key: DialogKey, headers: &[u8]) -> Vec<OwnRequest> {
+fn byes(record: &mut Record, key: DialogKey, who: Byes, headers: &[u8]) -> Vec<OwnRequest> {
     let mut requests = Vec::new();
     for callee in answered(record) {
         // it was asked for once more, since another leg answered
@@ -261,7 +287,7 @@ fn byes(record: &mut Record, key: DialogKey, headers: &[u8]) -> Vec<OwnRequest> 
         if record.state == State::ConfirmedNa {
             requests.extend(ack_of_invite(record, key, callee));
         }
-        for leg in [0, callee] {
+        for leg in [0, callee].into_iter().filter(|&leg| who.include(leg)) {
             requests.extend(bye(record, key, leg, callee, headers));
             record.bye_handed_out(leg, callee);
         }

@@ -53,6 +53,14 @@ impl Value {
         }
     }
 
+    /// Whether it reads as this text, a number in decimal.
+    pub(crate) fn reads_as(&self, text: &[u8]) -> bool {
+        match self {
+            Self::Bytes(bytes) => **bytes == *text,
+            Self::Int(number) => number.to_string().as_bytes() == text,
+        }
+    }
+
     fn len(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),

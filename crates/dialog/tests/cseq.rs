@@ -153,7 +153,8 @@ fn a_bye_before_the_answer_has_taken_its_number() {
     world.reply_with(&dialog, &support::reply(2, 200, "c"));
     world.request(&dialog, DialogMethod::Ack, 10, "a", "b");
     dialog.terminate(EndReason::new("test")).unwrap();
-    let EndPlan::Byes(byes) = world.dialogs.begin_end(world.now, dialog.key()).unwrap() else {
+    let EndPlan::Byes(byes) = world.dialogs.begin_end(world.now, dialog.key(), Byes::Both).unwrap()
+    else {
         panic!("it was answered");
     };
     let to_c: Vec<_> = byes.iter().filter(|bye| bye.link.leg == 2).map(|bye| bye.cseq).collect();

@@ -30,7 +30,7 @@ fn explore(world: fn()) {
 
 /// The BYEs of an ending, where this intent is the one that gets them.
 fn byes(table: &Dialogs, now: Moment, intent: Intent) -> Vec<OwnRequest> {
-    let mut sent = match table.begin_end(now, intent.key) {
+    let mut sent = match table.begin_end(now, intent.key, Byes::Both) {
         Ok(EndPlan::Byes(byes)) => byes,
         Ok(EndPlan::Cancel | EndPlan::Ended) | Err(Gone) => Vec::new(),
     };

@@ -154,7 +154,7 @@ fn the_early_timeout() {
     world.reply(&dialog, 180, "b");
     world.pass(30);
     assert_eq!(world.ends.len(), 1);
-    assert_eq!(world.dialogs.begin_end(world.now, dialog.key()), Ok(EndPlan::Cancel));
+    assert_eq!(world.dialogs.begin_end(world.now, dialog.key(), Byes::Both), Ok(EndPlan::Cancel));
     world.reply(&dialog, 487, "b");
     assert_eq!(dialog.end_reason(), Ok(Some(EndReason::EARLY_TIMEOUT)));
 }
@@ -168,9 +168,9 @@ fn terminate_is_queued() {
     assert_eq!(dialog.terminate(EndReason::MI_TERMINATION), Ok(Heard::AlreadyEnding));
     let intent = Some(Intent { key: dialog.key(), owner: 77, wish: Wish::End });
     assert_eq!((world.dialogs.take_intent(), world.dialogs.take_intent()), (intent, intent));
-    let plan = world.dialogs.begin_end(world.now, dialog.key()).unwrap();
+    let plan = world.dialogs.begin_end(world.now, dialog.key(), Byes::Both).unwrap();
     assert!(matches!(plan, EndPlan::Byes(_)));
-    assert_eq!(world.dialogs.begin_end(world.now, dialog.key()), Ok(EndPlan::Ended));
+    assert_eq!(world.dialogs.begin_end(world.now, dialog.key(), Byes::Both), Ok(EndPlan::Ended));
     assert_eq!(dialog.terminate(EndReason::MI_TERMINATION), Ok(Heard::AlreadyEnding));
     assert_eq!(world.dialogs.take_intent(), None);
     // §7: a BYE that arrives meanwhile wins the state change, not the reason
@@ -185,7 +185,7 @@ fn lost_byes_end_the_dialog_all_the_same() {
     let mut world = World::new();
     let dialog = world.answered("call");
     dialog.terminate(EndReason::MI_TERMINATION).unwrap();
-    world.dialogs.begin_end(world.now, dialog.key()).unwrap();
+    world.dialogs.begin_end(world.now, dialog.key(), Byes::Both).unwrap();
     world.pass(41);
     assert_eq!(world.seen(), ["4 -> 5", "TERMINATED MI Termination"]);
     world.pass(33);
@@ -198,11 +198,14 @@ fn an_answer_that_crosses_our_cancel() {
     let mut world = World::new();
     let dialog = world.call("call");
     dialog.terminate(EndReason::MI_TERMINATION).unwrap();
-    assert_eq!(world.dialogs.begin_end(world.now, dialog.key()), Ok(EndPlan::Cancel));
+    assert_eq!(world.dialogs.begin_end(world.now, dialog.key(), Byes::Both), Ok(EndPlan::Cancel));
     world.seen();
     world.reply_with(&dialog, &reply(1, 200, "b"));
     assert_eq!(world.seen()[1..], ["1 -> 3", "CONFIRMED", "end"]);
-    assert!(matches!(world.dialogs.begin_end(world.now, dialog.key()), Ok(EndPlan::Byes(_))));
+    assert!(matches!(
+        world.dialogs.begin_end(world.now, dialog.key(), Byes::Both),
+        Ok(EndPlan::Byes(_))
+    ));
 }
 
 // §2.4.7, D4: a dialog's own delete delay holds, the global one being zero or not

@@ -193,7 +193,7 @@ fn every_end_is_reported_once() {
         let report = move |report: &EndReport| sink.lock().unwrap().push(report.legs.len());
         assert!(dialog.terminate_and_report(EndReason::MI_TERMINATION, report).is_ok());
     }
-    assert_eq!(world.dialogs.begin_end(world.now, ringing.key()), Ok(EndPlan::Cancel));
+    assert_eq!(world.dialogs.begin_end(world.now, ringing.key(), Byes::Both), Ok(EndPlan::Cancel));
     world.reply(&ringing, 487, "b");
     assert_eq!(*heard.lock().unwrap(), [0]);
     world.byes(&lost);

@@ -39,7 +39,9 @@ fn happen(world: &mut World, dice: &mut Dice, dialog: &Dialog) {
         12 if dice.roll(4) == 0 => drop(dialog.terminate(EndReason::MI_TERMINATION)),
         13 => drop(dialog.set_timeout(world.now, 20 + cseq)),
         14 => {
-            let Ok(EndPlan::Byes(byes)) = world.dialogs.begin_end(world.now, dialog.key()) else {
+            let Ok(EndPlan::Byes(byes)) =
+                world.dialogs.begin_end(world.now, dialog.key(), Byes::Both)
+            else {
                 return;
             };
             let outcomes = [Outcome::Reply(200), Outcome::Reply(481), Outcome::TimedOut];

@@ -4,6 +4,7 @@
 //! its own statements come from one [`Catalog`], a list of declarations, and are resolved to
 //! numbers while the script loads. At run time only the numbers are used.
 
+use crate::script::Script;
 use crate::value::Setting;
 use bitflags::bitflags;
 
@@ -50,6 +51,23 @@ pub trait Catalog {
     /// The text to show to the user beside the argument.
     fn check_literal(&self, function: FunctionId, index: usize, text: &str) -> Result<(), String> {
         let _ = (function, index, text);
+        Ok(())
+    }
+
+    /// Validates a literal argument against the settings, once the whole script is read: what it
+    /// names may be defined by a `modparam` further down. Literals with variables are not asked
+    /// for.
+    ///
+    /// # Errors
+    /// The text to show to the user beside the argument.
+    fn check_reference(
+        &self,
+        function: FunctionId,
+        index: usize,
+        text: &str,
+        script: &Script,
+    ) -> Result<(), String> {
+        let _ = (function, index, text, script);
         Ok(())
     }
 
@@ -201,13 +219,15 @@ pub enum ParamKind {
     Flag(FlagKind),
 }
 
-/// The two name spaces of flags (spec §10).
+/// The name spaces of flags (spec §10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FlagKind {
     /// Flags of the message and its transaction.
     Message,
     /// Flags of a branch.
     Branch,
+    /// Flags of the message's dialog, kept by the host.
+    Dialog,
 }
 
 /// The kinds of route blocks (spec §3.1).

@@ -39,7 +39,7 @@ pub struct Program {
     pub(crate) substitutions: Vec<crate::transform::Substitution>,
     pub(crate) routes: Vec<Route>,
     pub(crate) vars: Vec<String>,
-    pub(crate) flags: [Vec<String>; 2],
+    pub(crate) flags: [Vec<String>; 3],
     pub(crate) functions: Vec<FunctionId>,
     pub(crate) settings: RunSettings,
     /// Whose names a format string made at run time may use.
@@ -125,6 +125,7 @@ pub(crate) fn flag_space(kind: FlagKind) -> usize {
     match kind {
         FlagKind::Message => 0,
         FlagKind::Branch => 1,
+        FlagKind::Dialog => 2,
     }
 }
 

@@ -11,7 +11,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use duologue_dialog::DialogKey;
+use duologue_dialog::{Byes, DialogKey};
 use duologue_sip::Flow;
 use duologue_transaction::{BranchIndex, TransactionId};
 
@@ -56,6 +56,8 @@ pub enum Job {
 pub struct Ending {
     /// Header lines for the BYEs, each with its CRLF.
     pub extra_headers: Box<[u8]>,
+    /// Who gets one.
+    pub byes: Byes,
 }
 
 /// Whose packet could not leave.

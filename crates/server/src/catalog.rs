@@ -2,11 +2,11 @@
 
 use duologue_script as script;
 use duologue_script::{
-    FunctionId, Global, ModuleId, RouteKinds, Setting, Standing, Transformation, VariableId,
+    FunctionId, Global, ModuleId, RouteKinds, Script, Setting, Standing, Transformation, VariableId,
 };
 
 use crate::core;
-use crate::module::{Function, Module, Variable};
+use crate::module::{Function, Module, Parameters, Variable};
 
 /// The catalog that the script's loader asks, and the way back from its numbers to our code.
 #[derive(Debug)]
@@ -169,6 +169,21 @@ impl script::Catalog for Catalog {
     fn check_literal(&self, function: FunctionId, index: usize, text: &str) -> Result<(), String> {
         match self.functions.get(usize::from(function.0)).and_then(|function| function.check) {
             Some(check) => check(index, text),
+            None => Ok(()),
+        }
+    }
+
+    fn check_reference(
+        &self,
+        function: FunctionId,
+        index: usize,
+        text: &str,
+        script: &Script,
+    ) -> Result<(), String> {
+        let declared = self.functions.get(usize::from(function.0));
+        let module = self.script_functions.get(usize::from(function.0)).and_then(|it| it.module);
+        match declared.and_then(|function| function.refers).zip(module) {
+            Some((check, module)) => check(&Parameters::of(script, module), index, text),
             None => Ok(()),
         }
     }

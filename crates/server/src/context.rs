@@ -35,8 +35,11 @@ pub struct Context<'r> {
     pub branch: Option<BranchIndex>,
     /// The winning reply, in failure routes.
     pub winner: Option<Winner>,
-    /// The current dialog (spec/dialog.md §4.5).
+    /// The message's dialog (spec/dialog.md §4.5).
     pub dialog: Option<CurrentDialog>,
+    /// Another dialog that the script reads in its place (`load_dialog_ctx()`), until the run ends
+    /// at the latest (decision D33).
+    pub loaded: Option<DialogKey>,
 }
 
 /// The dialog that a message belongs to, and how.
@@ -247,6 +250,7 @@ impl<'r> Context<'r> {
             branch: None,
             winner: None,
             dialog: None,
+            loaded: None,
         }
     }
 
@@ -259,15 +263,25 @@ impl<'r> Context<'r> {
         }
     }
 
-    /// The current dialog: the message's, else that of its transaction (spec/dialog.md §4.5).
+    /// The current dialog: one that was loaded, else the message's, else that of its transaction
+    /// (spec/dialog.md §4.5).
     #[doc(alias = "get_dlg")]
     pub fn dialog(&mut self) -> Option<Dialog> {
+        let key = match self.loaded {
+            Some(key) => key,
+            None => self.current_dialog()?.key,
+        };
+        Some(self.turn.node.dialogs.handle(key))
+    }
+
+    /// The message's dialog, else that of its transaction.
+    pub(crate) fn current_dialog(&mut self) -> Option<CurrentDialog> {
         if self.dialog.is_none() {
             let id = crate::modules::tm::current(self)?;
             let link = self.turn.body.transactions.get(id)?.dialog?;
             self.dialog = Some(link.current());
         }
-        Some(self.turn.node.dialogs.handle(self.dialog?.key))
+        self.dialog
     }
 
     /// Makes the dialog of an initial INVITE, as `create_dialog()` does in scripts; where there is
@@ -290,11 +304,13 @@ impl<'r> Context<'r> {
         self.dialog()
     }
 
-    /// Which way the message travels in its dialog.
+    /// Which way the message travels in the current dialog; none in one that was loaded.
     #[doc(alias = "get_direction")]
     pub fn direction(&mut self) -> Option<Direction> {
-        self.dialog()?;
-        self.dialog.map(|dialog| dialog.direction)
+        match self.loaded {
+            Some(_) => None,
+            None => self.current_dialog().map(|dialog| dialog.direction),
+        }
     }
 
     /// The Request-URI as it stands now; `None` on replies.

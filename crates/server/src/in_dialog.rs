@@ -52,8 +52,7 @@ pub fn fix_route(ctx: &mut Context<'_>) -> Result<(), NoTarget> {
 
 /// The request as it was matched within its dialog.
 fn within(ctx: &mut Context<'_>) -> Option<Within> {
-    ctx.dialog()?;
-    match ctx.dialog?.role {
+    match ctx.current_dialog()?.role {
         DialogRole::Within(within) => Some(within),
         DialogRole::Initial | DialogRole::Own(_) | DialogRole::Reader => None,
     }

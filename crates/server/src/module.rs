@@ -14,8 +14,8 @@ use std::any::Any;
 use std::error::Error;
 
 use duologue_script::{
-    Args, Assign, Called, Param, ParameterKind, Reading, RouteKinds, Setting, Subname, Text, Value,
-    VarAccess, WriteError,
+    Args, Assign, Called, ModuleId, Param, ParameterKind, Reading, RouteKinds, Script, Setting,
+    Subname, Text, Value, VarAccess, WriteError,
 };
 
 use crate::context::Context;
@@ -85,6 +85,10 @@ pub type Settings = Box<dyn Any + Send + Sync>;
 /// Checks a literal argument, given its position and text; the error is shown beside it.
 pub type CheckLiteral = fn(usize, &str) -> Result<(), String>;
 
+/// Checks a literal argument against the parameters of the function's module, once the whole script
+/// is read.
+pub type CheckReference = fn(&Parameters<'_>, usize, &str) -> Result<(), String>;
+
 /// Checks a constant text in parentheses, and may give it a number that getters find in
 /// [`VarAccess::key`].
 pub type ResolveName = fn(&str) -> Result<Option<u32>, String>;
@@ -102,6 +106,8 @@ pub struct Function {
     pub run: fn(&mut Context<'_>, &mut Args<'_>) -> Called,
     /// Checks a literal argument when the script loads: position and text.
     pub check: Option<CheckLiteral>,
+    /// Checks what a literal argument names: position and text.
+    pub refers: Option<CheckReference>,
 }
 
 impl Function {
@@ -112,7 +118,12 @@ impl Function {
         routes: RouteKinds,
         run: fn(&mut Context<'_>, &mut Args<'_>) -> Called,
     ) -> Self {
-        Self { name, params, routes, run, check: None }
+        Self { name, params, routes, run, check: None, refers: None }
+    }
+
+    /// The same, whose literal arguments name what parameters of the module define.
+    pub const fn refers_to(self, refers: CheckReference) -> Self {
+        Self { refers: Some(refers), ..self }
     }
 
     /// The same, with literal arguments checked at load.
@@ -206,6 +217,17 @@ pub struct Parameters<'a> {
 }
 
 impl<'a> Parameters<'a> {
+    /// What a script gives to a module.
+    pub(crate) fn of(script: &'a Script, module: ModuleId) -> Self {
+        let of_module = script.modparams.iter().filter(|param| param.module == module);
+        Self { given: of_module.map(|param| (param.name.as_str(), &param.value)).collect() }
+    }
+
+    /// All texts given to `name`, in order.
+    pub fn all<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'a str> + 's {
+        self.given.iter().filter(move |(given, _)| *given == name).filter_map(|(_, it)| it.str())
+    }
+
     /// The number last given to `name`.
     pub fn int(&self, name: &str) -> Option<i32> {
         self.given.iter().rev().find(|(given, _)| *given == name)?.1.int()

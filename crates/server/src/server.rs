@@ -183,7 +183,7 @@ impl Plan {
         let check_via = self.overrides.check_via || self.switch("check_via", false);
         let record_routing = self.has_module("rr");
         let xlog_level = self.int("xlog_level").unwrap_or(2);
-        let dialog = self.settings::<DialogSettings>().cloned().unwrap_or_default();
+        let dialog = self.settings::<DialogSettings>().cloned().unwrap_or_default().engine;
         let program: Arc<Program> = Arc::new(self.script.program);
         let node = Node {
             routes: Routes::of(&program),
@@ -277,13 +277,7 @@ impl Plan {
 fn configure(catalog: &Catalog, script: &Script) -> Result<Vec<Settings>, StartError> {
     let mut settings = Vec::new();
     for (id, module) in catalog.built() {
-        let given = script
-            .modparams
-            .iter()
-            .filter(|param| param.module == id)
-            .map(|param| (param.name.as_str(), &param.value))
-            .collect();
-        let made = (module.configure)(&Parameters { given });
+        let made = (module.configure)(&Parameters::of(script, id));
         settings.push(made.map_err(|reason| StartError::Module(module.name, reason))?);
     }
     Ok(settings)

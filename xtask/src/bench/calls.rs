@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Options, load, machine, save, scratch, table};
+use super::{Options, PATIENCE, load, machine, save, scratch, table};
 use crate::Result;
 use crate::accounting::CpuTime;
 use crate::sipp::Report;
@@ -30,6 +30,9 @@ const SEARCH_FROM: u32 = 2000;
 const SEARCH_STEP: f64 = 1.25;
 const SEARCH_TO: u32 = 20_000;
 const SEARCH_SECONDS: u64 = 3;
+
+/// What is not over by then stumbled: 64·T1 and some room.
+const SEARCH_PATIENCE: Duration = Duration::from_secs(40);
 
 /// A rate is taken if this share of it was reached …
 const REACHED: f64 = 0.97;
@@ -132,7 +135,8 @@ fn search(subject: Subject, directory: &Path) -> Result<u32> {
     let (mut rate, mut best) = (SEARCH_FROM, SEARCH_FROM);
     while rate <= SEARCH_TO {
         let scratch = scratch(directory, "search.calls")?;
-        let (caller, callee) = load(&proxy, rate, SEARCH_SECONDS, &scratch)?;
+        let load = load(&proxy, (rate, SEARCH_SECONDS), SEARCH_PATIENCE, &scratch);
+        let Ok((caller, callee)) = load else { break };
         let stumbles = caller.failed + caller.repeats_sent + callee.repeats_sent;
         if caller.rate < f64::from(rate) * REACHED
             || stumbles as f64 > caller.calls as f64 * STUMBLED
@@ -173,7 +177,7 @@ impl Turn {
     }
 
     fn load(&mut self, rate: u32, seconds: u64, scratch: &Path) -> Result<(Report, Report)> {
-        let reports = load(&self.proxy, rate, seconds, scratch)?;
+        let reports = load(&self.proxy, (rate, seconds), PATIENCE, scratch)?;
         self.calls += reports.0.calls;
         self.ended = Instant::now();
         Ok(reports)

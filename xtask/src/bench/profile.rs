@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Options, load, machine, save, scratch, table};
+use super::{Options, PATIENCE, load, machine, save, scratch, table};
 use crate::process::Daemon;
 use crate::subject::{Running, Subject};
 use crate::{Result, packages};
@@ -68,7 +68,7 @@ fn system_calls(proxy: &Running, directory: &Path) -> Result<Vec<(String, f64)>>
     }
     let mut strace = Daemon::start("strace", &mut strace, &directory.join("strace.log"))?;
     sleep(Duration::from_millis(500));
-    let (caller, _) = load(proxy, TRACED_RATE, TRACED_SECONDS, &directory)?;
+    let (caller, _) = load(proxy, (TRACED_RATE, TRACED_SECONDS), PATIENCE, &directory)?;
     strace.stop("INT")?;
     let mut calls: Vec<(String, f64)> = read_summary(&fs::read_to_string(&file)?)
         .into_iter()
@@ -105,7 +105,7 @@ fn functions(proxy: &Running, directory: &Path) -> Result<()> {
         println!("{}: no profile by function: perf may not sample here", proxy.subject());
         return Ok(());
     }
-    load(proxy, SAMPLED_RATE, SAMPLED_SECONDS, &directory)?;
+    load(proxy, (SAMPLED_RATE, SAMPLED_SECONDS), PATIENCE, &directory)?;
     perf.stop("INT")?;
     for (what, sort) in [("library", "dso"), ("function", "dso,symbol")] {
         println!("\n{}: time by {what} at {SAMPLED_RATE} calls/s", proxy.subject());

@@ -63,21 +63,30 @@ impl fmt::Display for ProfileError {
 
 impl std::error::Error for ProfileError {}
 
-/// One item of a definition text.
+/// One item of a definition text; printed as it is written, with its suffix.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Definition {
+pub struct ProfileDefinition {
     name: Box<str>,
     sharing: Sharing,
 }
 
-impl fmt::Display for Definition {
+impl fmt::Display for ProfileDefinition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.name, self.sharing.suffix())
     }
 }
 
-impl Definition {
-    pub(crate) fn parse(item: &str) -> Result<Self, ProfileError> {
+impl ProfileDefinition {
+    /// The items of a definition text: blanks trimmed, empty ones left out.
+    pub fn all(text: &str) -> impl Iterator<Item = Result<Self, ProfileError>> {
+        text.split(';').map(str::trim).filter(|item| !item.is_empty()).map(Self::parse)
+    }
+
+    /// One item: a name, perhaps with a suffix.
+    ///
+    /// # Errors
+    /// [`ProfileError::Name`], [`ProfileError::Suffix`].
+    pub fn parse(item: &str) -> Result<Self, ProfileError> {
         let (name, suffix) = item.split_once('/').map_or((item, None), |(n, s)| (n, Some(s)));
         let sharing = match suffix {
             None => Sharing::Local,
@@ -92,18 +101,25 @@ impl Definition {
         Ok(Self { name: name.into(), sharing })
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// The name, without suffix.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(crate) const fn sharing(&self) -> Sharing {
+    /// The place of the profile that is meant by this: that very one, else without a suffix the only
+    /// one of that name (decision D14).
+    pub fn choose<'a>(&self, all: impl Iterator<Item = &'a Self> + Clone) -> Option<usize> {
+        all.clone().position(|known| known == self).or_else(|| {
+            let mut named = all.enumerate().filter(|(_, known)| known.name == self.name);
+            let (only, _) = named.next()?;
+            (self.sharing == Sharing::Local && named.next().is_none()).then_some(only)
+        })
+    }
+
+    /// The suffix.
+    pub const fn sharing(&self) -> Sharing {
         self.sharing
     }
-}
-
-/// The items of a definition text: blanks trimmed, empty ones left out.
-pub(crate) fn parse(text: &str) -> impl Iterator<Item = Result<Definition, ProfileError>> {
-    text.split(';').map(str::trim).filter(|item| !item.is_empty()).map(Definition::parse)
 }
 
 #[cfg(test)]
@@ -111,7 +127,9 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Result<Vec<String>, ProfileError> {
-        parse(text).map(|item| item.map(|definition| definition.to_string())).collect()
+        ProfileDefinition::all(text)
+            .map(|item| item.map(|definition| definition.to_string()))
+            .collect()
     }
 
     // dialog.md §9.1: `;`-separated, blanks trimmed, empty items ignored

@@ -1,7 +1,7 @@
 //! Who is in a profile: a map from values to dialogs, in parts with a lock each. It holds what it
 //! counts, so it cannot drift and has nothing below zero (lessons 7).
 
-use super::definition::{Definition, ProfileKind, Sharing};
+use super::definition::{ProfileDefinition, ProfileKind, Sharing};
 use super::link::LinkOrigin;
 use crate::DialogId;
 use crate::sync::{Mutex, MutexGuard};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// A profile with its members.
 pub(crate) struct Members {
-    definition: Definition,
+    definition: ProfileDefinition,
     kind: ProfileKind,
     hash_keys: (u64, u64),
     /// A value picks its part. Leaf locks.
@@ -42,7 +42,7 @@ impl OfValue {
 
 impl Members {
     pub(crate) fn new(
-        definition: Definition,
+        definition: ProfileDefinition,
         kind: ProfileKind,
         parts: usize,
         hash_keys: (u64, u64),
@@ -65,7 +65,11 @@ impl Members {
         self.definition.sharing()
     }
 
-    pub(crate) fn is(&self, definition: &Definition) -> bool {
+    pub(crate) const fn definition(&self) -> &ProfileDefinition {
+        &self.definition
+    }
+
+    pub(crate) fn is(&self, definition: &ProfileDefinition) -> bool {
         self.definition == *definition
     }
 

@@ -11,7 +11,7 @@ mod link;
 mod listing;
 mod members;
 
-pub use definition::{ProfileError, ProfileKind, Sharing};
+pub use definition::{ProfileDefinition, ProfileError, ProfileKind, Sharing};
 pub(crate) use link::Links;
 pub use link::{LinkOrigin, LinkRefused, ProfileLink};
 pub use listing::{ProfileCursor, ProfileValue};
@@ -20,7 +20,6 @@ pub(crate) use members::Members;
 use crate::settings::PROFILES_MAX;
 use crate::sync::RwLock;
 use crate::{Dialogs, Gone};
-use definition::Definition;
 use std::fmt;
 use std::sync::Arc;
 
@@ -106,7 +105,7 @@ impl Dialogs {
     ) -> Result<Vec<Profile>, ProfileError> {
         let mut list = self.inner.profiles.list.write();
         let mut added: Vec<Arc<Members>> = Vec::new();
-        for definition in definition::parse(definitions) {
+        for definition in ProfileDefinition::all(definitions) {
             let definition = definition?;
             if list.iter().chain(&added).any(|known| known.is(&definition)) {
                 return Err(ProfileError::Duplicate(definition.to_string()));
@@ -125,15 +124,10 @@ impl Dialogs {
     /// The profile of this name. With a suffix exactly that one; without, the local one or else
     /// the only shared one of that name (decision D14).
     pub fn search_profile(&self, name: &str) -> Option<Profile> {
-        let wanted = Definition::parse(name).ok()?;
+        let wanted = ProfileDefinition::parse(name).ok()?;
         let list = self.inner.profiles.list.read();
-        let exact = list.iter().find(|known| known.is(&wanted));
-        let found = exact.or_else(|| {
-            let mut named = list.iter().filter(|known| known.name() == wanted.name());
-            let only = named.next()?;
-            (wanted.sharing() == Sharing::Local && named.next().is_none()).then_some(only)
-        });
-        found.cloned().map(|members| self.profile(members))
+        let at = wanted.choose(list.iter().map(|members| members.definition()))?;
+        Some(self.profile(Arc::clone(&list[at])))
     }
 
     /// All profiles, in the order of their definition.

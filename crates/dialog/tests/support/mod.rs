@@ -260,7 +260,7 @@ impl World {
 
     /// Ends an answered dialog: the BYEs it wants sent.
     pub fn byes(&mut self, dialog: &Dialog) -> Vec<OwnRequest> {
-        match self.dialogs.begin_end(self.now, dialog.key()) {
+        match self.dialogs.begin_end(self.now, dialog.key(), Byes::Both) {
             Ok(EndPlan::Byes(byes)) => byes,
             other => panic!("an answered call ends by BYEs, not by {other:?}"),
         }

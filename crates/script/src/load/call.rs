@@ -1,7 +1,7 @@
 //! Calls: functions of the catalog, and those that are statements of the language (spec §3.2,
 //! §6, §12, §13).
 
-use super::{Failed, Loader, Parsed, Patch};
+use super::{Failed, Loader, Parsed, Patch, Reference};
 use crate::catalog::{Function, ParamKind, RouteKind, Standing};
 use crate::diagnostic::did_you_mean;
 use crate::lexer::Token;
@@ -196,6 +196,11 @@ impl Loader<'_> {
             let shown = String::from_utf8_lossy(&text).into_owned();
             if let Err(reason) = self.catalog.check_literal(function.id, at, &shown) {
                 return Err(self.fail(span, format!("{bad}: {reason}")));
+            }
+            if !text.contains(&b'$') {
+                let (function, name) = (function.id, function.name);
+                let text = shown.clone();
+                self.references.push(Reference { function, name, index: at, text, span });
             }
             return match kind {
                 ParamKind::Str => self.format(&text, span),

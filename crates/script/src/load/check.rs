@@ -1,7 +1,7 @@
 //! What can be checked only when the whole file is known (spec §3.1): routes that are called
-//! exist, and no block reaches a function that it must not call.
+//! exist, no block reaches a function that it must not call, and literal arguments fit the settings.
 
-use super::{Loader, Patch};
+use super::{Loader, Patch, Reference};
 use crate::catalog::RouteKind;
 use crate::diagnostic::did_you_mean;
 use crate::program::{ArgSpec, Op};
@@ -10,6 +10,18 @@ impl Loader<'_> {
     pub(super) fn check(&mut self) {
         let calls = self.resolve_routes();
         self.check_kinds(&calls);
+        self.check_references();
+    }
+
+    fn check_references(&mut self) {
+        for Reference { function, name, index, text, span } in std::mem::take(&mut self.references)
+        {
+            let checked = self.catalog.check_reference(function, index, &text, &self.script);
+            if let Err(reason) = checked {
+                let message = format!("bad arguments for command <{name}>: {reason}");
+                self.report.error_help(span, message, None);
+            }
+        }
     }
 
     /// Patches all references; the result is the call graph: (caller, called).

@@ -35,6 +35,7 @@ impl Program {
             breaks: Vec::new(),
             route_uses: Vec::new(),
             function_uses: Vec::new(),
+            references: Vec::new(),
             defined: Vec::new(),
         };
         match loader.pieces(text, Span::default()) {

@@ -56,6 +56,7 @@ impl Script {
             breaks: Vec::new(),
             route_uses: Vec::new(),
             function_uses: Vec::new(),
+            references: Vec::new(),
             defined: Vec::new(),
         };
         // Instruction 0 ends a run: where a failed assert goes on.
@@ -99,6 +100,7 @@ pub(crate) struct Loader<'a> {
     breaks: Vec<Vec<usize>>,
     route_uses: Vec<RouteUse>,
     function_uses: Vec<FunctionUse>,
+    references: Vec<Reference>,
     /// The place of each block's definition.
     defined: Vec<Span>,
 }
@@ -115,6 +117,15 @@ struct RouteUse {
 enum Patch {
     Op(usize),
     Argument(usize),
+}
+
+/// A literal argument, which may name what is defined further down.
+struct Reference {
+    function: FunctionId,
+    name: &'static str,
+    index: usize,
+    text: String,
+    span: Span,
 }
 
 /// A function called in a block, for the check over the call graph.

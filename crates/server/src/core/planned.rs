@@ -183,23 +183,7 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
     "sip_to_json",
     "has_body_part",
     // dialog
-    "get_dialog_info",
-    "get_dialog_vals",
-    "get_dialogs_by_val",
-    "get_dialogs_by_profile",
-    "load_dialog_ctx",
-    "unload_dialog_ctx",
-    "set_dlg_profile",
-    "unset_dlg_profile",
-    "is_in_profile",
-    "get_profile_size",
-    "set_dlg_flag",
-    "reset_dlg_flag",
-    "test_and_set_dlg_flag",
-    "is_dlg_flag_set",
     "set_dlg_sharing_tag",
-    "dlg_send_sequential",
-    "dlg_inc_cseq",
 ];
 
 /// Variables.
@@ -245,10 +229,4 @@ pub const PLANNED_VARIABLES: &[&str] = &[
     "tm.branch.flags",
     "tm.branch.socket",
     "T_branch_last_reply_code",
-    "DLG_flags",
-    "DLG_del_delay",
-    "DLG_json",
-    "DLG_ctx_json",
-    "DLG_options_ping_interval",
-    "DLG_reinvite_ping_interval",
 ];

@@ -28,7 +28,7 @@ pub fn end_requested(turn: &mut Turn<'_>, key: DialogKey, ending: &Ending) {
 /// spec/dialog.md §7: a ringing call is cancelled, an answered one gets a BYE on each side, all
 /// built before the state changes.
 fn end(turn: &mut Turn<'_>, key: DialogKey, ending: &Ending, steps: &mut Steps) {
-    let Ok(plan) = turn.node.dialogs.begin_end(turn.now, key) else { return };
+    let Ok(plan) = turn.node.dialogs.begin_end(turn.now, key, ending.byes) else { return };
     match plan {
         EndPlan::Ended => {}
         EndPlan::Cancel => cancel(turn, key),

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use duologue_dialog::Dialogs;
-use duologue_script::LoadedModule;
+use duologue_script::{FlagKind, LoadedModule};
 
 use crate::node::Node;
 
@@ -41,6 +41,11 @@ impl<'a> Host<'a> {
     pub fn needs(&self, module: &'static str) -> Result<(), NotLoaded> {
         let loaded = self.loaded.iter().any(|loaded| loaded.name == module);
         if loaded { Ok(()) } else { Err(NotLoaded { module }) }
+    }
+
+    /// The names of the flags of a kind that the script uses; a name's place is its bit number.
+    pub fn flag_names(&self, kind: FlagKind) -> &'a [String] {
+        self.node.program.flag_names(kind)
     }
 
     /// The settings that a module's `configure` made, by their type.
