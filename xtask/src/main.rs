@@ -1,7 +1,8 @@
 //! What a developer or CI runs: `cargo xtask help` lists it.
 //!
 //! Each command is a file: [`test`] proves the house, [`e2e`] sends calls through the running
-//! program with SIPp and [`examples`] through those that embed it, [`bench`] measures it beside
+//! program with SIPp and [`examples`] through those that embed it, [`interop`] takes
+//! real telephones, [`bench`] measures it beside
 //! other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
 //! [`accounting`] what `/proc` says, [`process`] children that never outlive us.
@@ -11,6 +12,7 @@ mod bench;
 mod e2e;
 mod examples;
 mod fuzz;
+mod interop;
 mod management;
 mod packages;
 mod paths;
@@ -45,6 +47,8 @@ enum Command {
     Bench(bench::Options),
     /// Run a fuzz target (without a name: list them).
     Fuzz(fuzz::Options),
+    /// Let two real telephones register with the default script and call each other.
+    Interop,
     /// Play random calls in virtual time, seed after seed, and hold what must always hold.
     Sim(sim::Options),
 }
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Interop => interop::alone(),
         Command::Sim(options) => sim::run(&options),
     };
     match outcome {

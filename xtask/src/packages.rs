@@ -19,6 +19,8 @@ pub(crate) struct Tool {
 pub(crate) const SIPP: Tool = Tool { program: "sipp", package: "sip-tester" };
 /// The proxy we compare with.
 pub(crate) const KAMAILIO: Tool = Tool { program: "kamailio", package: "kamailio" };
+/// A telephone without a window.
+pub(crate) const BARESIP: Tool = Tool { program: "baresip", package: "baresip-core" };
 /// Counts system calls.
 pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
 

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
-use crate::{Result, e2e, examples, packages, paths, process};
+use crate::{Result, e2e, examples, interop, packages, paths, process};
 
 /// Formatting takes no longer than this.
 const FORMAT_LIMIT: Duration = Duration::from_secs(120);
@@ -48,6 +48,15 @@ enum Part {
     E2e,
     /// Calls through the programs of `examples/` with SIPp.
     Examples,
+    /// Calls between two baresip through the default script.
+    Interop,
+}
+
+impl Part {
+    /// Whether it sends calls through running programs.
+    fn sends_calls(self) -> bool {
+        matches!(self, Self::E2e | Self::Examples | Self::Interop)
+    }
 }
 
 /// Runs the chosen parts; false if anything failed.
@@ -84,6 +93,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
             examples::run(&mut tally)?;
         }
     }
+    if options.wants(Part::Interop) {
+        heading("Telephones");
+        interop::run(&mut tally)?;
+    }
     Ok(tally.conclude())
 }
 
@@ -92,7 +105,7 @@ impl Options {
         match self.only {
             Some(only) => only == part,
             None if !self.subject.is_ours() => part == Part::E2e,
-            None => !matches!(part, Part::E2e | Part::Examples) || !self.skip_e2e,
+            None => !part.sends_calls() || !self.skip_e2e,
         }
     }
 }
