@@ -9,6 +9,7 @@
 
 mod accounting;
 mod bench;
+mod docs;
 mod e2e;
 mod examples;
 mod fuzz;
@@ -49,6 +50,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Let two real telephones register with the default script and call each other.
     Interop,
+    /// Rewrite the pages that are made from the declarations.
+    Docs,
     /// Play random calls in virtual time, seed after seed, and hold what must always hold.
     Sim(sim::Options),
 }
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Interop => interop::alone(),
+        Command::Docs => docs::run(),
         Command::Sim(options) => sim::run(&options),
     };
     match outcome {

@@ -60,4 +60,5 @@ pub use pattern::{Pattern, PatternFlags};
 pub use program::{Program, Route, RouteId};
 pub use script::{Alias, GlobalSetting, LoadedModule, Location, ModuleSetting, Script, Socket};
 pub use source::Sources;
+pub use transform::own_transformations;
 pub use value::{Level, Reading, Setting, Text, Value};

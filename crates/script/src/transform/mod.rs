@@ -92,6 +92,11 @@ const TABLE: [(&str, BuiltIn, usize, usize); 36] = {
     ]
 };
 
+/// The transformations of the language's own, which need no host: `s.len`, ….
+pub fn own_transformations() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, ..)| *name)
+}
+
 impl BuiltIn {
     /// Whether the language knows this operation, though neither this crate nor the host has it.
     /// Digests, `uri.` and `nameaddr.` come from the host, which knows SIP.

@@ -1,16 +1,22 @@
-//! `docs/modules.md` is rendered from the declarations that scripts are checked against, so that
-//! the page cannot promise what is not there. `UPDATE_DOCS=1` rewrites it.
+//! `docs/compatibility.md` is rendered from the declarations that scripts are checked against, so that
+//! the page cannot promise what is not there. `cargo xtask docs` rewrites it.
 #![allow(clippy::unwrap_used)] // An error is a failed test.
+
+mod proofs;
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use duologue_script::{FlagKind, Param, ParamKind, ParameterKind, RouteKind, RouteKinds, Subname};
+use duologue_script::{
+    FlagKind, Param, ParamKind, ParameterKind, RouteKind, RouteKinds, Standing, Subname,
+    own_transformations,
+};
 use duologue_server::core::{
-    FUNCTIONS, PLANNED_FUNCTIONS, PLANNED_MODULES, PLANNED_VARIABLES, VARIABLES,
+    FUNCTIONS, PLANNED_FUNCTIONS, PLANNED_MODULES, PLANNED_VARIABLES, TRANSFORMATIONS, VARIABLES,
 };
 use duologue_server::module::{Function, Module, Parameter, Variable};
 use duologue_server::modules;
+use proofs::Proofs;
 
 /// The kinds of blocks, in the order of the page.
 const KINDS: [RouteKind; 9] = [
@@ -26,10 +32,10 @@ const KINDS: [RouteKind; 9] = [
 ];
 
 const INTRODUCTION: &str = "\
-# What scripts can use
+# Compatibility: what scripts can use
 
 This page is made from the declarations against which scripts are checked when they load; a test
-fails when the two differ. To renew it: `UPDATE_DOCS=1 cargo test --test modules_doc`.
+fails when the two differ. To renew it: `cargo xtask docs`.
 
 How to read it:
 
@@ -37,13 +43,14 @@ How to read it:
 - *Blocks* are those from which a function may be called, directly or through `route()`.
 - A name that is *planned* is known to Duologue and not built yet. A script that uses one does not
   load, and is told so. Other names are unknown: the error names the nearest one that exists.
+- *Test* names a test that uses it; where nothing stands there, none does.
 - What belongs to the language itself is not listed: statements, `route()`, `xlog()`, `$var`,
   `$param`, `$retcode`, `$return`, `$route`, `$cfg_line`, `$cfg_file`.
 ";
 
 #[test]
 fn the_page_says_what_the_declarations_say() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/modules.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md");
     let page = page();
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();
@@ -53,7 +60,7 @@ fn the_page_says_what_the_declarations_say() {
     let line = differs.unwrap_or(written.lines().count().min(page.lines().count())) + 1;
     assert!(
         written == page,
-        "docs/modules.md is out of date from line {line}: UPDATE_DOCS=1 rewrites it"
+        "docs/compatibility.md is out of date from line {line}: `cargo xtask docs` rewrites it"
     );
 }
 
@@ -76,6 +83,7 @@ fn what_is_built_is_not_planned() {
 }
 
 fn page() -> String {
+    let proofs = &Proofs::read(Path::new(env!("CARGO_MANIFEST_DIR")));
     let mut page = INTRODUCTION.to_owned();
     page.push_str("\n## Modules\n\n| Module | Functions | Variables | Parameters |\n");
     page.push_str("| --- | --- | --- | --- |\n");
@@ -89,14 +97,15 @@ fn page() -> String {
     names(&mut page, PLANNED_MODULES.iter().copied());
 
     page.push_str("\n## core\n\nNeeds no `loadmodule`.\n");
-    functions(&mut page, FUNCTIONS);
-    variables(&mut page, VARIABLES);
+    functions(&mut page, FUNCTIONS, proofs);
+    variables(&mut page, VARIABLES, proofs);
+    transformations(&mut page, proofs);
     for module in modules::ALL {
         let Module { name, functions: declared, .. } = module;
         write!(page, "\n## {name}\n\n`loadmodule \"{name}.so\"`\n").unwrap();
-        functions(&mut page, declared);
-        variables(&mut page, module.variables);
-        parameters(&mut page, module.parameters);
+        functions(&mut page, declared, proofs);
+        variables(&mut page, module.variables, proofs);
+        parameters(&mut page, module, proofs);
     }
 
     page.push_str("\n## Planned functions\n\nOf the core and of the modules above.\n\n");
@@ -111,15 +120,16 @@ fn row(page: &mut String, name: &str, functions: usize, variables: usize, parame
     writeln!(page, "| {name} | {functions} | {variables} | {parameters} |").unwrap();
 }
 
-fn functions(page: &mut String, functions: &[Function]) {
+fn functions(page: &mut String, functions: &[Function], proofs: &Proofs) {
     if functions.is_empty() {
         return;
     }
-    page.push_str("\n| Function | Parameters | Blocks |\n| --- | --- | --- |\n");
+    page.push_str("\n| Function | Parameters | Blocks | Test |\n| --- | --- | --- | --- |\n");
     for Function { name, params, routes, .. } in functions {
         let params: Vec<String> = params.iter().map(parameter).collect();
         let params = params.join(", ");
-        writeln!(page, "| `{name}()` | {params} | {} |", blocks(*routes)).unwrap();
+        let test = test(proofs.function(name));
+        writeln!(page, "| `{name}()` | {params} | {} | {test} |", blocks(*routes)).unwrap();
     }
 }
 
@@ -147,11 +157,31 @@ fn blocks(routes: RouteKinds) -> String {
     named.map(|kind| format!("`{}`", kind.keyword())).collect::<Vec<_>>().join(", ")
 }
 
-fn variables(page: &mut String, variables: &[Variable]) {
+/// A link to the test's file; nothing without one.
+fn test(file: Option<&str>) -> String {
+    file.map(|file| format!("[{}](../{file})", file.trim_start_matches("crates/")))
+        .unwrap_or_default()
+}
+
+/// Those of the language, then those of the host.
+fn transformations(page: &mut String, proofs: &Proofs) {
+    page.push_str("\n| Transformation | State | Test |\n| --- | --- | --- |\n");
+    let own = own_transformations().map(|name| (name.to_owned(), true));
+    let of_host = TRANSFORMATIONS
+        .iter()
+        .map(|it| (format!("{}.{}", it.class, it.op), it.standing == Standing::Built));
+    for (name, built) in own.chain(of_host) {
+        let state = if built { "built" } else { "planned" };
+        let test = test(proofs.transformation(&name));
+        writeln!(page, "| `{{{name}}}` | {state} | {test} |").unwrap();
+    }
+}
+
+fn variables(page: &mut String, variables: &[Variable], proofs: &Proofs) {
     if variables.is_empty() {
         return;
     }
-    page.push_str("\n| Variable | Also | Can be written |\n| --- | --- | --- |\n");
+    page.push_str("\n| Variable | Also | Can be written | Test |\n| --- | --- | --- | --- |\n");
     for Variable { names, subname, indexed, write, .. } in variables {
         let (first, others) = names.split_first().expect("a variable has a name");
         let inner = match subname {
@@ -169,13 +199,15 @@ fn variables(page: &mut String, variables: &[Variable]) {
         };
         let others: Vec<String> = others.iter().map(|name| format!("`${name}`")).collect();
         let written = if write.is_some() { "yes" } else { "" };
-        writeln!(page, "| `{shown}` | {} | {written} |", others.join(", ")).unwrap();
+        let test = test(proofs.variable(names));
+        writeln!(page, "| `{shown}` | {} | {written} | {test} |", others.join(", ")).unwrap();
     }
 }
 
-fn parameters(page: &mut String, parameters: &[Parameter]) {
+fn parameters(page: &mut String, module: &Module, proofs: &Proofs) {
+    let parameters = module.parameters;
     if parameters.iter().any(|each| each.built) {
-        page.push_str("\n| Parameter | Takes |\n| --- | --- |\n");
+        page.push_str("\n| Parameter | Takes | Test |\n| --- | --- | --- |\n");
     }
     for Parameter { name, kind, .. } in parameters.iter().filter(|each| each.built) {
         let kind = match kind {
@@ -183,7 +215,8 @@ fn parameters(page: &mut String, parameters: &[Parameter]) {
             ParameterKind::Str => "text",
             ParameterKind::Any => "number or text",
         };
-        writeln!(page, "| `{name}` | {kind} |").unwrap();
+        let test = test(proofs.parameter(module.name, name));
+        writeln!(page, "| `{name}` | {kind} | {test} |").unwrap();
     }
     let planned = || parameters.iter().filter(|each| !each.built).map(|each| each.name);
     if planned().next().is_some() {
