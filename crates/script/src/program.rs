@@ -65,26 +65,54 @@ pub struct Route {
     pub(crate) entry: u32,
 }
 
+impl Route {
+    /// The entry of a block that only an earlier script had: to run it ends the run.
+    pub(crate) const UNDEFINED: u32 = 0;
+
+    pub(crate) fn is_defined(&self) -> bool {
+        self.entry != Self::UNDEFINED
+    }
+
+    pub(crate) fn is(&self, kind: RouteKind, name: &str) -> bool {
+        self.kind == kind && self.name == name
+    }
+}
+
 impl Program {
     /// The block of this kind and name; `0` names a default block.
     pub fn route(&self, kind: RouteKind, name: &str) -> Option<RouteId> {
-        let at = self.routes.iter().position(|r| r.kind == kind && r.name == name)?;
-        Some(RouteId(at as u32))
+        self.routes().find(|(_, route)| route.is(kind, name)).map(|(id, _)| id)
     }
 
-    /// All blocks with their numbers, in the order of the file.
+    /// All blocks with their numbers, in the order of the file that first had them.
     pub fn routes(&self) -> impl Iterator<Item = (RouteId, &Route)> {
-        self.routes.iter().enumerate().map(|(at, route)| (RouteId(at as u32), route))
+        let all = self.routes.iter().enumerate();
+        all.map(|(at, route)| (RouteId(at as u32), route)).filter(|(_, route)| route.is_defined())
     }
 
     /// The block with this number.
     pub fn route_info(&self, route: RouteId) -> Option<&Route> {
-        self.routes.get(route.0 as usize)
+        self.routes.get(route.0 as usize).filter(|route| route.is_defined())
     }
 
-    /// The block with the number that [`RouteId::number`] gave, kept somewhere in between.
+    /// The block with the number that [`RouteId::number`] gave, kept somewhere in between; none if
+    /// a [reload](crate::Script::reload) took it away.
     pub fn route_numbered(&self, number: u32) -> Option<RouteId> {
-        ((number as usize) < self.routes.len()).then_some(RouteId(number))
+        self.route_info(RouteId(number)).map(|_| RouteId(number))
+    }
+
+    /// The names that numbers were given to, for a program that comes in place of this one.
+    pub(crate) fn names(&self) -> Self {
+        let undefined = |route: &Route| Route {
+            entry: Route::UNDEFINED,
+            interval_seconds: None,
+            ..route.clone()
+        };
+        Self {
+            routes: self.routes.iter().map(undefined).collect(),
+            flags: self.flags.clone(),
+            ..Self::default()
+        }
     }
 
     /// Whether any block calls this function (`forward()` switches stateless relaying on).

@@ -29,7 +29,7 @@ impl Loader<'_> {
         let mut calls = Vec::new();
         for used in std::mem::take(&mut self.route_uses) {
             let Some(route) = self.program.route(used.kind, &used.name) else {
-                let routes = self.program.routes.iter().filter(|r| r.kind == used.kind);
+                let routes = self.program.routes().map(|(_, r)| r).filter(|r| r.kind == used.kind);
                 let help = did_you_mean(&used.name, routes.map(|r| r.name.as_str()));
                 let message = format!(
                     "undefined route: there is no `{}[{}]`",

@@ -39,6 +39,30 @@ impl Script {
         sources: &S,
         catalog: &dyn Catalog,
     ) -> Result<(Self, Diagnostics), Diagnostics> {
+        Self::load_over(path, sources, catalog, Program::default())
+    }
+
+    /// The same, for a script that comes in place of one that runs: blocks and flags keep the
+    /// numbers that they had, by their names, so that who kept a number means the new block. A
+    /// block that is not there any more has no effect.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn reload<S: Sources + ?Sized>(
+        path: &str,
+        sources: &S,
+        catalog: &dyn Catalog,
+        running: &Program,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
+        Self::load_over(path, sources, catalog, running.names())
+    }
+
+    fn load_over<S: Sources + ?Sized>(
+        path: &str,
+        sources: &S,
+        catalog: &dyn Catalog,
+        names: Program,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
         let mut files = Files::default();
         let mut report = Report::default();
         let tokens = include::flatten(path, sources, &mut files, &mut report);
@@ -49,7 +73,8 @@ impl Script {
             tokens,
             at: 0,
             script: Self::default(),
-            program: Program::default(),
+            defined: vec![Span::default(); names.routes.len()],
+            program: names,
             kind: RouteKind::Request,
             route: 0,
             depth: 0,
@@ -57,7 +82,6 @@ impl Script {
             route_uses: Vec::new(),
             function_uses: Vec::new(),
             references: Vec::new(),
-            defined: Vec::new(),
         };
         // Instruction 0 ends a run: where a failed assert goes on.
         loader.emit(Op::Exit, Span::default());

@@ -405,7 +405,7 @@ impl Loader<'_> {
             (Request | Reply, None) | (_, Some(_)) | (Error | Local | Startup, None) => {}
         }
         let name = name.unwrap_or_else(|| "0".to_owned());
-        if self.program.routes.iter().any(|r| r.kind == kind && r.name == name) {
+        if self.program.route(kind, &name).is_some() {
             let message = if name == "0" {
                 format!("overwriting default {word} routing table")
             } else {
@@ -413,14 +413,24 @@ impl Loader<'_> {
             };
             self.report.error(name_span, message);
         }
-        if self.program.routes.iter().filter(|r| r.kind == kind).count() >= ROUTES_MAX {
+        let of_kind = self.program.routes().filter(|(_, route)| route.kind == kind);
+        if of_kind.count() >= ROUTES_MAX {
             self.report.error(name_span, format!("more than {ROUTES_MAX} blocks of `{word}`"));
         }
         self.kind = kind;
-        self.route = self.program.routes.len() as u32;
-        let entry = self.here();
-        self.program.routes.push(Route { kind, name, interval_seconds, entry });
-        self.defined.push(name_span);
+        let route = Route { kind, interval_seconds, entry: self.here(), name };
+        // One that an earlier script had keeps its number.
+        let earlier = |it: &Route| !it.is_defined() && it.is(kind, &route.name);
+        let at = self.program.routes.iter().position(earlier);
+        let at = at.unwrap_or(self.program.routes.len());
+        self.route = at as u32;
+        if at < self.program.routes.len() {
+            self.program.routes[at] = route;
+            self.defined[at] = name_span;
+        } else {
+            self.program.routes.push(route);
+            self.defined.push(name_span);
+        }
         self.expect(Token::BraceOpen, "`{`")?;
         let empty = self.peek() == Some(Token::BraceClose);
         self.statements();
