@@ -9,6 +9,7 @@
 
 mod accounting;
 mod bench;
+mod deployments;
 mod docs;
 mod e2e;
 mod examples;
@@ -48,6 +49,8 @@ enum Command {
     Bench(bench::Options),
     /// Run a fuzz target (without a name: list them).
     Fuzz(fuzz::Options),
+    /// Send calls through scripts of the size that operators run.
+    Deployments,
     /// Let two real telephones register with the default script and call each other.
     Interop,
     /// Rewrite the pages that are made from the declarations.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Deployments => deployments::alone(),
         Command::Interop => interop::alone(),
         Command::Docs => docs::run(),
         Command::Sim(options) => sim::run(&options),

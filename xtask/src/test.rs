@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
-use crate::{Result, e2e, examples, interop, packages, paths, process};
+use crate::{Result, deployments, e2e, examples, interop, packages, paths, process};
 
 /// Formatting takes no longer than this.
 const FORMAT_LIMIT: Duration = Duration::from_secs(120);
@@ -48,6 +48,8 @@ enum Part {
     E2e,
     /// Calls through the programs of `examples/` with SIPp.
     Examples,
+    /// Calls through scripts of the size that operators run.
+    Deployments,
     /// Calls between two baresip through the default script.
     Interop,
 }
@@ -55,7 +57,7 @@ enum Part {
 impl Part {
     /// Whether it sends calls through running programs.
     fn sends_calls(self) -> bool {
-        matches!(self, Self::E2e | Self::Examples | Self::Interop)
+        matches!(self, Self::E2e | Self::Examples | Self::Deployments | Self::Interop)
     }
 }
 
@@ -92,6 +94,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         if tally.check("SIPp is installed", || packages::require(&[packages::SIPP])) {
             examples::run(&mut tally)?;
         }
+    }
+    if options.wants(Part::Deployments) {
+        heading("Deployments");
+        deployments::run(&mut tally)?;
     }
     if options.wants(Part::Interop) {
         heading("Telephones");
