@@ -59,8 +59,9 @@ impl Numbers {
         self.0.push(number);
     }
 
-    fn forget(&mut self, way: Way, received: u32) {
-        self.0.retain(|it| it.way != way || it.received != received);
+    /// A CANCEL has the number of its INVITE, which is not over by it.
+    fn forget(&mut self, way: Way, received: u32, invite: bool) {
+        self.0.retain(|it| (it.way, it.received, it.invite) != (way, received, invite));
         if self.0.is_empty() {
             self.0 = Vec::new();
         }
@@ -120,7 +121,7 @@ impl Record {
     pub(crate) fn note_number(&mut self, way: Way, received: u32, sent: u32) {
         if self.number_of(way, received) != Some(sent) {
             let numbers = &mut self.extras().numbers;
-            numbers.forget(way, received);
+            numbers.forget(way, received, true);
             numbers.note(Number { way, received, sent, invite: true });
         }
     }
@@ -137,7 +138,7 @@ impl Dialogs {
         }
         let _ = self.with(matched.key, |record| {
             if let Some(extras) = &mut record.extras {
-                extras.numbers.forget(matched.way(), cseq);
+                extras.numbers.forget(matched.way(), cseq, method == DialogMethod::Invite);
             }
             if matches!(method, DialogMethod::Invite | DialogMethod::Update | DialogMethod::Prack) {
                 record.negotiation_over(matched.callee_leg, (matched.direction, cseq));

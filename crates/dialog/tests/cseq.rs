@@ -219,6 +219,20 @@ fn numbers_are_moved_on_and_enforced() {
     assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 12), Some(20));
 }
 
+// RFC 3261 §9.1: a CANCEL has the number of its INVITE and goes on under the same; it may come and
+// go while the INVITE still waits for its ACK
+#[test]
+fn a_cancel_takes_no_number_away() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    ping(&mut world, &dialog);
+    let (_, invite) = relayed(&mut world, &dialog, DialogMethod::Invite, 11, None, ("a", "b"));
+    let (cancel, sent) = relayed(&mut world, &dialog, DialogMethod::Other, 11, None, ("a", "b"));
+    assert_eq!((sent.cseq, invite.cseq), (Some(12), Some(12)));
+    world.dialogs.request_over(&cancel);
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 11), Some(12));
+}
+
 // §6.4: a challenge to a relayed INVITE or UPDATE on a renumbered leg takes one more
 #[test]
 fn a_challenge_skips_a_number() {
