@@ -120,6 +120,20 @@ impl Program {
         self.functions.contains(&function)
     }
 
+    /// The literal texts that the calls of a function have at a position (from 0), in the order of
+    /// the file: names that the host makes known when it starts.
+    pub fn literals(&self, function: FunctionId, position: usize) -> impl Iterator<Item = &[u8]> {
+        let calls = self.calls.iter().filter(move |call| call.function == function);
+        calls.filter_map(move |call| {
+            let (from, to) = call.args;
+            let args = self.arguments.get(from as usize..to as usize)?;
+            match *args.get(position)? {
+                ArgSpec::Literal(start, len) => Some(self.literal(start, len)),
+                _ => None,
+            }
+        })
+    }
+
     /// The names of the flags of a kind; a name's place is its bit number.
     pub fn flag_names(&self, kind: FlagKind) -> &[String] {
         &self.flags[flag_space(kind)]

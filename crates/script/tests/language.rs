@@ -409,6 +409,23 @@ fn section_12_async_and_parking() {
 }
 
 #[test]
+fn section_16_event_routes_have_names_with_colons_and_scripts_name_events() {
+    let script = load(
+        r#"event_route[dialog:start] { say("E_A"); say("E_$ru"); route(more); }
+           event_route["dialog:end"] { say($ru, 1, "E_B"); }
+           route[more] { say("E_C"); fetch("E_D", $avp(x)); }"#,
+    );
+    let program = &script.program;
+    for name in ["dialog:start", "dialog:end"] {
+        assert!(program.route(RouteKind::Event, name).is_some(), "{name}");
+    }
+    let names: Vec<&[u8]> = program.literals(SAY, 0).collect();
+    assert_eq!(names, [&b"E_A"[..], b"E_C"], "not what is only known at run time");
+    assert_eq!(program.literals(SAY, 2).collect::<Vec<_>>(), [&b"E_B"[..]]);
+    assert_eq!(program.literals(SAY, 3).count(), 0);
+}
+
+#[test]
 fn section_13_logging() {
     assert_eq!(
         run(

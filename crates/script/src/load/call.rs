@@ -241,8 +241,10 @@ impl Loader<'_> {
             };
         }
         if let Some(n) = self.signed_number() {
-            return match kind {
-                ParamKind::Int => Ok(ArgSpec::Number(n)),
+            let checked = self.catalog.check_literal(function.id, at, &n.to_string());
+            return match (kind, checked) {
+                (ParamKind::Int, Ok(())) => Ok(ArgSpec::Number(n)),
+                (ParamKind::Int, Err(reason)) => Err(self.fail(span, format!("{bad}: {reason}"))),
                 _ => Err(self.fail(span, format!("{bad}: a string or a variable is needed here"))),
             };
         }

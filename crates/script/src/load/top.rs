@@ -374,7 +374,13 @@ impl Loader<'_> {
         let mut name_span = head;
         if self.take(Token::BracketOpen) {
             name_span = self.span();
-            name = Some(self.route_name()?);
+            let mut whole = self.route_name()?;
+            // `event_route[dialog:start]`
+            while kind == RouteKind::Event && self.take(Token::Colon) {
+                whole.push(':');
+                whole.push_str(&self.route_name()?);
+            }
+            name = Some(whole);
             if self.take(Token::Comma) {
                 let span = self.span();
                 let seconds = self.signed_number().and_then(|n| u32::try_from(n).ok());
