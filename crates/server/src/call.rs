@@ -42,6 +42,8 @@ pub enum Job {
     EndDialog(DialogKey, Ending),
     /// A module asked for requests to be sent within a dialog.
     SendWithin(DialogKey),
+    /// An event waits for the event route of this number.
+    EventRoute(u32),
     /// A send failed after the fact: the branch that used it fails.
     SendFailed {
         /// Which transaction of the call.

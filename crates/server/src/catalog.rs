@@ -70,6 +70,12 @@ impl Catalog {
         self.functions[usize::from(id.0)]
     }
 
+    /// The number of a function of the core.
+    pub(crate) fn core_function(&self, name: &str) -> Option<FunctionId> {
+        let functions = self.script_functions.iter().filter(|it| it.module.is_none());
+        functions.into_iter().find(|it| it.name == name).map(|it| it.id)
+    }
+
     /// The code behind a variable's number.
     #[inline]
     pub(crate) fn variable(&self, id: VariableId) -> &'static Variable {

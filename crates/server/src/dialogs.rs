@@ -7,6 +7,7 @@ mod ending;
 mod facts;
 mod initial;
 mod shown;
+mod told;
 mod within;
 
 use duologue_dialog::{DialogKey, EventMessage, Note, PanicReport, Step, Steps};
@@ -23,6 +24,8 @@ pub use initial::{
     transaction_ended, transaction_made,
 };
 pub use shown::Shown;
+pub use told::EventIds;
+pub(crate) use told::{Published, Told};
 pub use within::{match_request, release, request_over, response_within, run_ended};
 
 use ending::{refuse, send};
@@ -38,10 +41,11 @@ pub fn carry_out(
     while let Some(step) = steps.get(at) {
         at += 1;
         match step {
-            Step::Changed(_) => {}
+            Step::Changed(changed) => told::changed(turn, &changed),
             Step::Fire(firing) => {
                 let shown = message.as_mut().map(|message| &mut **message as &mut dyn EventMessage);
                 log_panics(turn, turn.node.dialogs.fire(&firing, shown));
+                told::fired(turn, &firing);
             }
             Step::Route(key, _, number) => own_routes::run_of_dialog(turn, key, number),
             Step::DecideExpiry(key) => {
@@ -59,7 +63,10 @@ pub fn carry_out(
                     send(turn, &own, b"", steps);
                 }
             }
-            Step::Note(key, note) => log_note(turn, key, note),
+            Step::Note(key, note) => {
+                log_note(turn, key, note);
+                told::noted(turn, key, note);
+            }
         }
     }
     steps.clear();

@@ -9,6 +9,7 @@ use duologue_script::{
 
 use crate::context::{Context, Raised};
 use crate::core;
+use crate::events::EventParams;
 use crate::loglevel;
 use crate::statistics::{CAUGHT_PANICS, SCRIPT_ERRORS};
 
@@ -120,10 +121,25 @@ impl Context<'_> {
     /// Nothing in today's catalog parks, so a block that would wait is ended with an error instead:
     /// the blocks that may not wait at all (branch, reply, failure routes) come here too.
     pub fn run(&mut self, route: RouteId) -> Ended {
+        self.run_with(route, |_| {})
+    }
+
+    /// Runs a block whose `$param` are those of an event.
+    pub(crate) fn run_with_params(&mut self, route: RouteId, params: &EventParams) -> Ended {
+        let mut digits = String::new();
+        self.run_with(route, |machine| {
+            for (name, value) in params.iter() {
+                machine.push_param(name, value.for_script(&mut digits));
+            }
+        })
+    }
+
+    fn run_with(&mut self, route: RouteId, prepare: impl FnOnce(&mut Machine)) -> Ended {
         // Borrowed from the node: a counted reference would be written to by all workers at once.
         let program = &*self.turn.node.program;
         let mut machine = self.turn.worker.machines.take();
         machine.start(program, route);
+        prepare(&mut machine);
         let ended = loop {
             match machine.resume(program, self) {
                 Outcome::Done(finish) => {

@@ -12,6 +12,7 @@
 //! - [`context`], [`host`]: what a script's block runs on; [`core`], [`modules`]: what it can call;
 //! - [`relay`], [`incoming`], [`upstream`], [`effects`]: requests down, replies up;
 //! - [`dialogs`], [`own_requests`]: the bridge to the dialog engine; `own_routes`: startup and timers;
+//! - [`events`]: what happens, told to whoever subscribed;
 //! - [`server`]: all of it started, with threads; [`node`]: what they share.
 
 pub mod call;
@@ -21,6 +22,7 @@ pub mod context;
 pub mod core;
 pub mod dialogs;
 pub mod effects;
+pub mod events;
 pub mod host;
 pub mod in_dialog;
 pub mod incoming;
@@ -40,6 +42,7 @@ pub mod replies;
 pub mod road;
 pub mod runqueue;
 pub mod server;
+mod slow;
 pub mod sockets;
 pub mod statistics;
 mod sync;

@@ -14,9 +14,12 @@ use parking_lot::Mutex;
 
 use crate::call::Ending;
 use crate::catalog::Catalog;
+use crate::dialogs::Told;
+use crate::events::Events;
 use crate::index::CallIndex;
 use crate::module::Settings;
 use crate::runqueue::RunQueue;
+use crate::slow::SlowMessages;
 use crate::sockets::Sockets;
 use crate::statistics::Statistics;
 
@@ -38,6 +41,8 @@ pub struct Node {
     pub calls: CallIndex,
     /// All dialogs.
     pub dialogs: Dialogs,
+    /// Events and who is subscribed to them.
+    pub events: Events,
     /// The counters.
     pub statistics: Statistics,
     /// Calls that wait for an idle worker.
@@ -67,6 +72,10 @@ pub struct Node {
     pub(crate) draining: AtomicBool,
     pub(crate) overloaded: AtomicBool,
     pub(crate) stateless_acks_until: AtomicU64,
+    /// Messages that take longer are told; `None` if nobody wants to know.
+    pub(crate) slow_messages: Option<SlowMessages>,
+    /// What of the dialogs' lives is told to events and event routes.
+    pub(crate) told: Told,
     /// How dialogs are to be ended whose end was asked for and is about to be queued.
     pub(crate) endings: Mutex<HashMap<DialogKey, Ending>>,
 }

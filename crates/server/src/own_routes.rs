@@ -1,6 +1,7 @@
-//! Routes that run without anybody having sent us anything: `startup_route` and `timer_route`
-//! (spec/script.md §3.1), each in a call of its own, and the on-answer, on-timeout and on-hangup
-//! routes of a dialog (spec/dialog.md §14), in the dialog's. They run on a made-up request.
+//! Routes that run without anybody having sent us anything: `startup_route`, `timer_route`
+//! and `event_route` (spec/script.md §3.1), each in a call of its own, and the on-answer, on-timeout
+//! and on-hangup routes of a dialog (spec/dialog.md §14), in the dialog's, as the event routes of
+//! dialogs. They run on a made-up request.
 
 use duologue_dialog::DialogKey;
 use duologue_script::{RouteId, RouteKind};
@@ -9,6 +10,7 @@ use duologue_sip::{Flow, Message, Moment};
 use crate::call::Job;
 use crate::context::Context;
 use crate::effects;
+use crate::events::Wanted;
 use crate::index::Entered;
 use crate::node::Node;
 use crate::tm::{DialogLink, DialogRole};
@@ -27,12 +29,42 @@ const DUMMY: &[u8] = b"OPTIONS sip:you@duologue.invalid SIP/2.0\r\n\
 
 /// Runs a route of a dialog, with the dialog current and no AVPs (spec/dialog.md §14).
 pub(crate) fn run_of_dialog(turn: &mut Turn<'_>, key: DialogKey, number: u32) {
-    let Some(route) = turn.node.program.route_numbered(number) else { return };
+    if let Some(route) = turn.node.program.route_numbered(number) {
+        run_with_dialog(turn, key, route, RouteKind::Request);
+    }
+}
+
+/// Runs a route with a dialog current, as a block of this kind.
+pub(crate) fn run_with_dialog(
+    turn: &mut Turn<'_>,
+    key: DialogKey,
+    route: RouteId,
+    kind: RouteKind,
+) {
     let Ok(message) = Message::parse(DUMMY) else { return };
-    let mut ctx = Context::new(turn.reborrow(), &message, nowhere(), RouteKind::Request);
+    let mut ctx = Context::new(turn.reborrow(), &message, nowhere(), kind);
     ctx.dialog = Some(DialogLink { key, role: DialogRole::Reader }.current());
     ctx.run(route);
     effects::finish(ctx);
+}
+
+/// Runs an event route on the event that has waited longest for it. The next one gets a turn of its
+/// own behind this, so that a flood of events keeps no worker from the rest.
+pub(crate) fn run_of_event(turn: &mut Turn<'_>, number: u32) {
+    let Some(Wanted { raised, more }) = turn.node.events.next_of_route(number) else { return };
+    if more {
+        turn.call.queue(Job::EventRoute(number));
+    }
+    let Some(route) = turn.node.program.route_numbered(number) else { return };
+    let Ok(message) = Message::parse(DUMMY) else { return };
+    let mut ctx = Context::new(turn.reborrow(), &message, nowhere(), RouteKind::Event);
+    ctx.run_with_params(route, raised.params());
+    effects::finish(ctx);
+}
+
+/// The call in which an event route runs.
+pub(crate) fn call_id_of_event(number: u32) -> String {
+    format!("event_route-{number}@duologue.invalid")
 }
 
 /// Where a made-up request came from.

@@ -13,6 +13,7 @@ use crate::effects;
 use crate::incoming;
 use crate::index::Entered;
 use crate::node::Node;
+use crate::own_routes;
 use crate::replies::{self, Local};
 use crate::statistics::{
     BAD_MESSAGES, CAUGHT_PANICS, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,
@@ -136,6 +137,7 @@ impl Worker {
 
     /// Wakes the calls and dialogs whose time has come.
     pub fn wake(&mut self, node: &Node, now: Moment) {
+        node.events.tell_time(now);
         let mut calls = std::mem::take(&mut self.due_calls);
         node.calls.expire(now.tick, &mut calls);
         for call in calls.drain(..) {
@@ -392,6 +394,7 @@ fn run_job(turn: &mut Turn<'_>, job: Job) {
         Job::DialogDeadline(key) => dialogs::deadline(turn, key),
         Job::EndDialog(key, ending) => dialogs::end_requested(turn, key, &ending),
         Job::SendWithin(key) => dialogs::send_asked(turn, key),
+        Job::EventRoute(route) => own_routes::run_of_event(turn, route),
         Job::SendFailed { transaction, branch } => {
             crate::relay::with_transaction(turn, transaction, |it, now, fx| {
                 it.transport_failed(now, branch, fx);
@@ -401,6 +404,13 @@ fn run_job(turn: &mut Turn<'_>, job: Job) {
 }
 
 fn handle(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
+    match &turn.node.slow_messages {
+        None => request_or_reply(turn, message, flow),
+        Some(slow) => slow.watch(turn, |turn| request_or_reply(turn, message, flow)),
+    }
+}
+
+fn request_or_reply(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
     if message.is_request() {
         request(turn, message, flow);
     } else {

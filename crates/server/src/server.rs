@@ -16,14 +16,17 @@ use parking_lot::Mutex;
 
 use crate::call::{Ending, Job};
 use crate::catalog::Catalog;
+use crate::dialogs::{Published, Told};
+use crate::events::{self, Events};
 use crate::index::{CallIndex, Entered};
 use crate::module::{Host, Module, Parameters, Refusal, Settings};
 use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::{Node, Routes};
-use crate::own_routes::TimerRoutes;
+use crate::own_routes::{self, TimerRoutes};
 use crate::road::Load;
 use crate::runqueue::RunQueue;
+use crate::slow::{SlowMessages, THRESHOLD};
 use crate::sockets::{Advertised, AliasSpec, Proto, SocketSpec, Sockets};
 use crate::statistics::{KERNEL_DROPS, Statistics};
 use crate::worker::Worker;
@@ -94,6 +97,8 @@ impl Plan {
         let (script, warnings) =
             Script::load(path, sources, &catalog).map_err(StartError::Script)?;
         let settings = configure(&catalog, &script)?;
+        let has_dialogs = script.modules.iter().any(|it| it.name == modules::dialog::MODULE.name);
+        events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
         Ok(Self { catalog, script, warnings, settings, overrides, on_start: Vec::new() })
     }
 
@@ -183,15 +188,27 @@ impl Plan {
         let check_via = self.overrides.check_via || self.switch("check_via", false);
         let record_routing = self.has_module("rr");
         let xlog_level = self.int("xlog_level").unwrap_or(2);
-        let dialog = self.settings::<DialogSettings>().cloned().unwrap_or_default().engine;
+        let dialog = self.settings::<DialogSettings>().cloned().unwrap_or_default();
+        let events = Events::default();
+        let with_dialogs = self.has_module(modules::dialog::MODULE.name);
+        let dialog_events = with_dialogs.then(|| Published::on(&events));
+        let micros = self.int("exec_msg_threshold").or(self.int("execmsgthreshold"));
+        let micros = micros.and_then(|micros| u64::try_from(micros).ok()).filter(|it| *it > 0);
+        let slow_messages = micros.map(|micros| SlowMessages {
+            limit: Duration::from_micros(micros),
+            event: events.publish_own(THRESHOLD),
+        });
         let program: Arc<Program> = Arc::new(self.script.program);
         let node = Node {
             routes: Routes::of(&program),
+            slow_messages,
+            told: Told::of(&program, dialog_events, dialog.event_ids),
+            events,
             catalog: self.catalog,
             program,
             sockets,
             calls: CallIndex::new((numbers.next(), numbers.next()), CALLS_MAX),
-            dialogs: Dialogs::new(dialog, numbers.next()),
+            dialogs: Dialogs::new(dialog.engine, numbers.next()),
             statistics: Statistics::new(workers),
             queue: RunQueue::default(),
             branch_key: BranchKey::new(numbers.next(), numbers.next()),
@@ -211,6 +228,7 @@ impl Plan {
             endings: Mutex::default(),
         };
         start_modules(&Host::new(&node, &self.script.modules), self.on_start)?;
+        events::join_script(&node).map_err(StartError::Events)?;
         Ok(node)
     }
 
@@ -301,6 +319,8 @@ pub enum StartError {
     Script(Diagnostics),
     /// A module refused its parameters, or to start.
     Module(&'static str, String),
+    /// An event route that could never run, or an event that could never be told.
+    Events(String),
     /// What was given to [`Plan::on_start`] refused.
     Refused(Refusal),
     /// The script names no socket.
@@ -334,7 +354,7 @@ impl fmt::Display for StartError {
             Self::Transport(name) => {
                 write!(f, "a {name} socket needs loadmodule \"proto_{name}.so\"")
             }
-            Self::Socket(reason) => f.write_str(reason),
+            Self::Socket(reason) | Self::Events(reason) => f.write_str(reason),
             Self::Bind(address, error) => write!(f, "cannot listen on udp:{address}: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
         }
@@ -436,6 +456,7 @@ impl Server {
             let _ = thread.join();
         }
         self.node.dialogs.shutdown();
+        self.node.events.shutdown();
     }
 
     fn start_threads(
@@ -518,7 +539,8 @@ pub fn end_dialog(
     heard.is_ok()
 }
 
-/// What callbacks ask of a call is queued behind what the call is doing, for a worker to run.
+/// What callbacks ask of a call is queued behind what the call is doing, for a worker to run; so are
+/// events for the event routes of the script.
 ///
 /// [`Server::start`] does this; who builds a [`Node`] by itself, to drive it in virtual time, does
 /// it once and runs the queue with [`Worker::run_waiting`].
@@ -535,12 +557,25 @@ pub fn connect_intents(node: &Arc<Node>) {
             }
         }
     });
+    let weak = Arc::downgrade(node);
+    node.events.set_runner(move |route| {
+        if let Some(node) = weak.upgrade() {
+            let call_id = own_routes::call_id_of_event(route);
+            post_to(&node, call_id.as_bytes(), || Job::EventRoute(route));
+        }
+    });
 }
 
 /// Queues a job on the call of a dialog and sees to it that a worker runs it.
 fn post(node: &Node, key: duologue_dialog::DialogKey, job: impl Fn() -> Job) {
-    let Ok(call_id) = node.dialogs.handle(key).call_id() else { return };
-    match node.calls.enter_own(&call_id, &job) {
+    if let Ok(call_id) = node.dialogs.handle(key).call_id() {
+        post_to(node, &call_id, job);
+    }
+}
+
+/// Queues a job on the call of a Call-ID and sees to it that a worker runs it.
+fn post_to(node: &Node, call_id: &[u8], job: impl Fn() -> Job) {
+    match node.calls.enter_own(call_id, &job) {
         Entered::Run(call) => {
             call.queue(job());
             node.queue.push(call);

@@ -48,6 +48,8 @@ counters! {
         OVERFLOWED_JOBS = "overflowed_jobs",
         /// New calls refused because the table of calls was full.
         REFUSED_CALLS = "refused_calls",
+        /// Messages that took longer than `exec_msg_threshold`.
+        SLOW_MESSAGES = "slow_messages",
         /// Panics of module code that were caught.
         CAUGHT_PANICS = "caught_panics",
         /// Script runs stopped by an error of their own.

@@ -1,7 +1,7 @@
 //! What every script may use without loading a module: global settings, core functions, core
 //! variables and transformations (spec/script.md §2, §8, §9, §11).
 
-mod functions;
+pub(crate) mod functions;
 mod globals;
 mod planned;
 mod transformations;

@@ -6,6 +6,7 @@ use std::fmt;
 use duologue_dialog::Dialogs;
 use duologue_script::{FlagKind, LoadedModule};
 
+use crate::events::Events;
 use crate::node::Node;
 
 /// The proxy as modules meet it when it starts, once: the script is loaded, no socket is open.
@@ -32,6 +33,13 @@ impl<'a> Host<'a> {
     pub fn dialogs(&self) -> Result<Dialogs, NotLoaded> {
         self.needs(crate::modules::dialog::MODULE.name)?;
         Ok(self.node.dialogs.clone())
+    }
+
+    /// The event bus, to keep and to share: the place to publish events, to subscribe to them and to
+    /// add transports. [`crate::events`] has an example of each.
+    #[doc(alias = "evi_publish_event")]
+    pub fn events(&self) -> Events {
+        self.node.events.clone()
     }
 
     /// Insists on another module.

@@ -1,6 +1,7 @@
 //! The modules that come with Duologue: a file each, whose declaration tells all it exports.
 
 pub mod dialog;
+pub mod event_route;
 pub mod maxfwd;
 pub mod mi;
 pub mod rr;
@@ -22,6 +23,7 @@ pub const ALL: &[&Module] = &[
     &maxfwd::MODULE,
     &sipmsgops::MODULE,
     &dialog::MODULE,
+    &event_route::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
 ];

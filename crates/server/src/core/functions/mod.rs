@@ -2,6 +2,7 @@
 //! [`planned`](super::planned).
 
 mod branches;
+pub(crate) mod events;
 mod flags;
 mod sockets;
 pub(in crate::core) mod uri;
@@ -17,6 +18,7 @@ pub(in crate::core) use flags::branch_flags;
 const STR: Param = Param::new(ParamKind::Str);
 const INT: Param = Param::new(ParamKind::Int);
 const OPTIONAL_STR: Param = Param::optional(ParamKind::Str);
+const OPTIONAL_VAR: Param = Param::optional(ParamKind::Var);
 const OPTIONAL_INT: Param = Param::optional(ParamKind::Int);
 const MESSAGE_FLAG: Param = Param::new(ParamKind::Flag(FlagKind::Message));
 const BRANCH_FLAG: Param = Param::new(ParamKind::Flag(FlagKind::Branch));
@@ -65,6 +67,10 @@ pub static FUNCTIONS: &[Function] = &[
     Function::new("force_send_socket", &[STR], ANY, sockets::force_send_socket)
         .checked(sockets::check_socket),
     Function::new("is_myself", &[STR, OPTIONAL_INT], ANY, sockets::is_myself),
+    Function::new("raise_event", &[STR, OPTIONAL_VAR, OPTIONAL_VAR], ANY, events::raise)
+        .checked(events::check_name),
+    Function::new("subscribe_event", &[STR, STR, OPTIONAL_INT], ANY, events::subscribe)
+        .checked(events::check_subscription),
     Function::new("pv_printf", &[Param::new(ParamKind::Var), STR], ANY, pv_printf),
 ];
 

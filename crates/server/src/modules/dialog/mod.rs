@@ -135,7 +135,7 @@ pub static MODULE: Module = Module {
         Parameter::int("auto_prack_fr_timeout"),
         Parameter::str("profiles_with_value"),
         Parameter::str("profiles_no_value"),
-        Parameter::planned("event_id_format"),
+        Parameter::int("event_id_format"),
         Parameter::planned("cluster_auto_sync"),
         Parameter::planned("db_url"),
         Parameter::planned("db_mode"),

@@ -7,6 +7,7 @@ use duologue_dialog::{
 };
 use duologue_script::FlagKind;
 
+use crate::dialogs::EventIds;
 use crate::module::{Host, Parameters, Refusal, Settings};
 
 /// What the parameters say.
@@ -16,6 +17,8 @@ pub struct DialogSettings {
     pub engine: Engine,
     /// `profiles_with_value` and `profiles_no_value`.
     pub profiles: Vec<(ProfileDefinition, ProfileKind)>,
+    /// How `E_DLG_STATE_CHANGED` names its dialog.
+    pub event_ids: EventIds,
 }
 
 /// The longest name of the did parameter (spec/dialog.md §4.3).
@@ -69,7 +72,15 @@ pub(super) fn configure(parameters: &Parameters<'_>) -> Result<Settings, String>
         log_profile_hash_size: parameters.at_least("log_profile_hash_size", 4, 0)?,
         ..default
     };
-    Ok(Box::new(DialogSettings { engine, profiles: profiles(parameters)? }))
+    let (profiles, event_ids) = (profiles(parameters)?, event_ids(parameters)?);
+    Ok(Box::new(DialogSettings { engine, profiles, event_ids }))
+}
+
+/// spec/dialog.md §14.2.
+fn event_ids(parameters: &Parameters<'_>) -> Result<EventIds, String> {
+    let Some(number) = parameters.int("event_id_format") else { return Ok(EventIds::default()) };
+    EventIds::from_number(number)
+        .ok_or_else(|| format!("event_id_format must be 0, 1 or 2, not {number}"))
 }
 
 /// spec/dialog.md §9.1: the profiles that the script defines; a name comes once.
