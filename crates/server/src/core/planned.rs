@@ -32,7 +32,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "domain",
     "drouting",
     "enum",
-    "event_datagram",
     "event_routing",
     "event_stream",
     "event_virtual",

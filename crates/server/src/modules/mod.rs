@@ -1,6 +1,7 @@
 //! The modules that come with Duologue: a file each, whose declaration tells all it exports.
 
 pub mod dialog;
+pub mod event_datagram;
 pub mod event_route;
 pub mod maxfwd;
 pub mod mi;
@@ -24,6 +25,7 @@ pub const ALL: &[&Module] = &[
     &sipmsgops::MODULE,
     &dialog::MODULE,
     &event_route::MODULE,
+    &event_datagram::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
 ];
