@@ -87,6 +87,7 @@ impl ServerInfo for Info {
         tell("core", "timestamp", uptime, computed);
         tell("core", "calls", node.calls.len() as u64, computed);
         tell("core", "waiting_calls", node.queue.len() as u64, computed);
+        tell("core", "events_dropped", node.events.dropped(), computed);
         let dialogs = node.dialogs.statistics();
         let counted = StatisticKind::Incremental;
         tell("dialog", "active_dialogs", dialogs.active_dialogs, computed);

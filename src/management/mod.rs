@@ -1,6 +1,7 @@
 //! Management: what operators ask of a running server over JSON-RPC.
 
 mod dialogs;
+mod events;
 mod info;
 mod listing;
 
@@ -25,6 +26,7 @@ pub fn commands(
     let mut registry = Registry::new();
     rpc::core::register(&mut registry, Arc::new(Info::new(Arc::clone(server), terminate)))?;
     dialogs::register(&mut registry, server)?;
+    events::register(&mut registry, server)?;
     Ok(registry)
 }
 
