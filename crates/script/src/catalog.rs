@@ -98,6 +98,19 @@ pub trait Catalog {
         let _ = (name, value);
         Ok(())
     }
+
+    /// What the user should know of a setting that is accepted: that it changes nothing here, and
+    /// why, or that its name is an old one. Shown once for each name, as a warning.
+    fn note_global(&self, name: &str, value: &Setting) -> Option<String> {
+        let _ = (name, value);
+        None
+    }
+
+    /// The same for a function that is called.
+    fn note_function(&self, function: FunctionId) -> Option<&'static str> {
+        let _ = function;
+        None
+    }
 }
 
 /// Whether a name can be used today.
@@ -386,7 +399,7 @@ pub enum Subname {
 /// A global setting `name = value`.
 #[derive(Clone, Copy, Debug)]
 pub struct Global {
-    /// The name.
+    /// The name. One that ends in `*` stands for all that begin so.
     pub name: &'static str,
     /// What it takes.
     pub kind: GlobalKind,
@@ -400,6 +413,14 @@ impl Global {
     /// A setting.
     pub const fn new(name: &'static str, kind: GlobalKind) -> Self {
         Self { name, kind, obsolete: None, standing: Standing::Built }
+    }
+
+    /// Whether a script means this one.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => self.name == name,
+        }
     }
 
     /// A name of the past and what to write instead.

@@ -91,9 +91,15 @@ pub trait Host {
         false
     }
 
-    /// Told before each statement while [`Host::traces`].
-    fn trace(&mut self, place: Place<'_>) {
-        let _ = place;
+    /// The format string that is to be expanded for each statement while [`Host::traces`].
+    fn trace_format(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Told before each statement while [`Host::traces`]: where it stands, and what became of
+    /// [`Host::trace_format`].
+    fn trace(&mut self, place: Place<'_>, text: &[u8]) {
+        let _ = (place, text);
     }
 }
 

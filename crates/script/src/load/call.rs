@@ -48,6 +48,10 @@ impl Loader<'_> {
         if !named && !declared.routes.contains(self.kind.set()) {
             self.report.error(span, format!("Command <{word}> cannot be used in the block"));
         }
+        let first = !self.function_uses.iter().any(|known| known.function == function);
+        if let Some(note) = self.catalog.note_function(declared.id).filter(|_| first) {
+            self.report.warning(span, note);
+        }
         self.note_function(function, declared.id, span);
         self.expect(Token::Open, "`(`")?;
         let mut args = Vec::new();

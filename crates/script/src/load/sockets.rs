@@ -19,6 +19,10 @@ const OPTIONS: [&str; 7] = [
     "send_proxy_protocol",
 ];
 
+/// Those among them that mean something for connections only.
+const OF_STREAMS: [&str; 4] =
+    ["reuse_port", "proxy_protocol", "allow_proxy_protocol", "send_proxy_protocol"];
+
 /// The transports of the language, longest first where one begins another.
 const TRANSPORTS: [&str; 13] = [
     "udp", "tcp", "tls", "ws", "wss", "sctp", "bin", "bins", "hep_udp", "hep_tcp", "smpp", "msrp",
@@ -38,6 +42,11 @@ impl Loader<'_> {
             let help = Some("write `socket = udp:10.0.0.1:5060`".to_owned());
             return Err(self.fail_help(span, format!("`{text}` names no transport"), help));
         };
+        if proto == "bond" {
+            self.skip_braces();
+            let message = "bonds of sockets are known, but not built yet in this version";
+            return Err(self.fail(span, message));
+        }
         if !TRANSPORTS.contains(&proto) {
             let help = crate::diagnostic::did_you_mean(proto, TRANSPORTS);
             return Err(self.fail_help(span, format!("unknown transport `{proto}`"), help));
@@ -64,6 +73,10 @@ impl Loader<'_> {
             }
             if OPTIONS.contains(&word.as_str()) {
                 self.at += 1;
+                if proto == "udp" && OF_STREAMS.contains(&word.as_str()) {
+                    let message = format!("`{word}` is for connections: a udp socket has none");
+                    self.report.warning(span, message);
+                }
                 socket.options.push(word);
                 continue;
             }
@@ -87,6 +100,12 @@ impl Loader<'_> {
                     let Some(number) = number else {
                         return Err(self.fail(span, format!("number expected behind `{word}`")));
                     };
+                    if word == "tos" && number > 255 {
+                        return Err(self.fail(span, "tos must be between 0 and 255"));
+                    }
+                    if word == "use_workers" && number == 0 {
+                        return Err(self.fail(span, "a socket needs at least one worker"));
+                    }
                     let field = if word == "tos" { &mut socket.tos } else { &mut socket.workers };
                     *field = Some(number);
                 }
@@ -95,6 +114,9 @@ impl Loader<'_> {
                     let Some((name, _)) = self.raw_word() else {
                         return Err(self.fail(span, format!("a name is missing behind `{word}`")));
                     };
+                    if word != "tag" {
+                        self.report.warning(span, "auto-scaling profiles have no effect");
+                    }
                     let field = if word == "tag" {
                         &mut socket.tag
                     } else {
@@ -118,6 +140,16 @@ impl Loader<'_> {
         }
         self.script.sockets.push(socket);
         Ok(())
+    }
+
+    /// Goes behind a block in braces, if there is one.
+    fn skip_braces(&mut self) {
+        if self.peek() == Some(Token::BraceOpen) {
+            while self.peek().is_some_and(|token| token != Token::BraceClose) {
+                self.at += 1;
+            }
+            self.at += 1;
+        }
     }
 
     /// alias = [proto:]host[:port] [accept_subdomain] …

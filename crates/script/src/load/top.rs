@@ -50,8 +50,14 @@ impl Loader<'_> {
             let message = format!("expected a setting or a route, found {}", self.found());
             return Err(self.fail(span, message));
         }
-        let word = self.next_text().to_owned();
+        let mut word = self.next_text().to_owned();
         self.at += 1;
+        // `mem-group`, the one setting with a dash in its name.
+        let dashed = self.peek_at(1) == Some(Token::Word) && self.peek_at(2) == Some(Token::Assign);
+        if dashed && self.take(Token::Minus) {
+            word = format!("{word}-{}", self.next_text());
+            self.at += 1;
+        }
         match word.as_str() {
             "loadmodule" => self.loadmodule(),
             "modparam" => self.modparam(),
@@ -114,7 +120,10 @@ impl Loader<'_> {
                     Token::Text | Token::Raw | Token::Open | Token::BraceOpen | Token::BracketOpen
                 )
             );
-        keyword || self.peek_at(1) == Some(Token::Assign)
+        let dashed = self.peek_at(1) == Some(Token::Minus)
+            && self.peek_at(2) == Some(Token::Word)
+            && self.peek_at(3) == Some(Token::Assign);
+        keyword || dashed || self.peek_at(1) == Some(Token::Assign)
     }
 
     /// name = value
@@ -143,7 +152,7 @@ impl Loader<'_> {
             _ => {}
         }
         let catalog = self.catalog;
-        let Some(global) = catalog.globals().iter().find(|g| g.name == name) else {
+        let Some(global) = catalog.globals().iter().find(|g| g.is_named(name)) else {
             let help = did_you_mean(name, catalog.globals().iter().map(|g| g.name));
             self.report.error_help(span, format!("unknown config variable `{name}`"), help);
             self.skip_value();
@@ -215,6 +224,10 @@ impl Loader<'_> {
         };
         if let Err(reason) = catalog.check_global(name, &value) {
             self.report.error(value_span, format!("wrong value for `{name}`: {reason}"));
+        } else if self.script.global(name).is_none()
+            && let Some(note) = catalog.note_global(name, &value)
+        {
+            self.report.warning(span, note);
         }
         if let Setting::Int(n) = value {
             self.apply(name, n);

@@ -2,7 +2,7 @@
 
 use super::{Flow, Machine};
 use crate::host::{Args, Assign, Host, Launch, LogLine, LogSource};
-use crate::program::{AssignOp, Label, Program, RouteId, Slot, XlogLevel};
+use crate::program::{AssignOp, Fragment, Label, Program, RouteId, Slot, XlogLevel};
 use crate::value::Level;
 
 impl Machine {
@@ -56,6 +56,27 @@ impl Machine {
         let place = self.place(program);
         host.log(LogLine { level, source: LogSource::Xlog, text, place });
         1
+    }
+
+    /// Tells the host of the statement that begins (`script_trace()`).
+    #[cold]
+    pub(super) fn trace<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H) {
+        let before = self.scratch.len();
+        let wanted = host.trace_format().unwrap_or_default();
+        let mut traced = self.traced.take().filter(|(text, _)| text == wanted);
+        if traced.is_none()
+            && let Some(catalog) = host.catalog()
+        {
+            traced =
+                program.fragment(catalog, wanted).ok().map(|compiled| (wanted.to_vec(), compiled));
+        }
+        let slot = traced.as_ref().and_then(|(_, Fragment { program, pieces: (from, to) })| {
+            self.format(program, host, *from, *to)
+        });
+        self.traced = traced;
+        let text = slot.and_then(|slot| slot.bytes(program, self.scratch.as_bytes()));
+        host.trace(self.place(program), text.unwrap_or_default());
+        self.scratch.truncate(before);
     }
 
     pub(super) fn launch<H: Host + ?Sized>(

@@ -9,7 +9,7 @@ mod values;
 use crate::catalog::RouteKind;
 use crate::host::{Args, Assign, Called, Host, LogLine, LogSource, Place};
 use crate::limits::{ROUTE_LEVELS_MAX, SCRATCH_BYTES_MAX, STEPS_MAX};
-use crate::program::{Argument, Op, Program, ReturnCode, RouteId, Slot};
+use crate::program::{Argument, Fragment, Op, Program, ReturnCode, RouteId, Slot};
 use crate::value::{Level, Text, Value};
 use cells::{Cells, Frame, Interrupted};
 
@@ -44,6 +44,8 @@ pub struct Machine {
     in_error_route: bool,
     /// How many `{s.eval}` are being expanded inside each other.
     evals: u8,
+    /// What `script_trace()` wants beside each statement: the text and what it was compiled to.
+    traced: Option<(Vec<u8>, Fragment)>,
     state: State,
 }
 
@@ -102,6 +104,7 @@ impl Machine {
             kind: RouteKind::Request,
             in_error_route: false,
             evals: 0,
+            traced: None,
             state: State::Ended(Finish { code: 1, dropped: false, exited: false }),
         }
     }
@@ -114,6 +117,7 @@ impl Machine {
         self.args.clear();
         self.loops.clear();
         self.evals = 0;
+        self.traced = None;
         self.steps = 0;
         self.code = 1;
         self.cond = 0;
@@ -379,7 +383,7 @@ impl Machine {
             }
             Op::Begin => {
                 if host.traces() {
-                    host.trace(self.place(program));
+                    self.trace(program, host);
                 }
             }
             Op::Done => {
