@@ -64,16 +64,18 @@ impl Catalog {
         self.modules.iter().zip(0u16..).map(|(module, number)| (ModuleId(number), *module))
     }
 
+    /// The number of a core function.
+    pub(crate) fn core_function(&self, name: &str) -> Option<FunctionId> {
+        let known = &self.script_functions;
+        let found =
+            known.iter().find(|function| function.module.is_none() && function.name == name);
+        found.map(|function| function.id)
+    }
+
     /// The code behind a function's number.
     #[inline]
     pub(crate) fn function(&self, id: FunctionId) -> &'static Function {
         self.functions[usize::from(id.0)]
-    }
-
-    /// The number of a function of the core.
-    pub(crate) fn core_function(&self, name: &str) -> Option<FunctionId> {
-        let functions = self.script_functions.iter().filter(|it| it.module.is_none());
-        functions.into_iter().find(|it| it.name == name).map(|it| it.id)
     }
 
     /// The code behind a variable's number.
@@ -199,6 +201,14 @@ impl script::Catalog for Catalog {
             Some(resolve) => resolve(name),
             None => Ok(None),
         }
+    }
+
+    fn note_global(&self, name: &str, value: &Setting) -> Option<String> {
+        core::note_global(name, value)
+    }
+
+    fn note_function(&self, function: FunctionId) -> Option<&'static str> {
+        self.functions.get(usize::from(function.0)).and_then(|function| function.note)
     }
 
     fn check_global(&self, name: &str, value: &Setting) -> Result<(), String> {

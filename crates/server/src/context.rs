@@ -8,10 +8,12 @@ use duologue_sip::{Edits, Flow, Message, StatusCode};
 use duologue_transaction::{BranchIndex, TransactionId, Winner};
 
 use crate::dialogs::{self, Again};
+use crate::manners::Manners;
 use crate::record_route::RecordRoute;
 use crate::target::Target;
 use crate::tm::{Armed, BranchAttached, DialogLink, DialogRole};
 use crate::turn::Turn;
+use crate::upstream;
 
 /// How many destinations a request may have, the Request-URI's included (spec/script.md §17.4).
 pub const BRANCHES_MAX: usize = 12;
@@ -136,6 +138,23 @@ pub struct Draft {
     pub created: Option<Steps>,
     /// Whether this run holds its dialog and has to release it.
     pub holds_dialog: bool,
+    /// How the message is to travel.
+    pub manners: Manners,
+    /// Whose credentials a module has verified, `user@realm` (`$Au`).
+    pub verified_user: Option<Box<[u8]>>,
+    /// What `script_trace()` asked for.
+    pub trace: Option<Box<Trace>>,
+}
+
+/// What is written before each statement while a script is traced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// The level of the lines.
+    pub level: i32,
+    /// The format string beside each statement.
+    pub format: Box<[u8]>,
+    /// A mark to tell these lines by.
+    pub info: Box<str>,
 }
 
 impl Draft {
@@ -165,6 +184,9 @@ impl Draft {
             kept_branches,
             created,
             holds_dialog,
+            manners,
+            verified_user,
+            trace,
         } = self;
         edits.clear();
         branch_edits.clear();
@@ -188,6 +210,9 @@ impl Draft {
         kept_branches.clear();
         *created = None;
         *holds_dialog = false;
+        manners.clear();
+        *verified_user = None;
+        *trace = None;
     }
 }
 
@@ -228,6 +253,7 @@ impl Draft {
             || self.armed != Armed::default()
             || !self.avps.is_empty()
             || !self.reply_headers.is_empty()
+            || !self.manners.is_plain()
     }
 
     /// Whether branches are to be remembered one by one.
@@ -310,6 +336,14 @@ impl<'r> Context<'r> {
         match self.loaded {
             Some(_) => None,
             None => self.current_dialog().map(|dialog| dialog.direction),
+        }
+    }
+
+    /// Where replies to the message go: as its Via asks, or as the script wants it.
+    pub fn reply_flow(&self) -> Option<Flow> {
+        match self.draft.manners.reply_to_via {
+            true => upstream::flow_of_via(self.message, self.flow),
+            false => upstream::reply_flow(self.message, self.flow, self.draft.forced_rport),
         }
     }
 

@@ -1,13 +1,14 @@
 //! The script's other side: a [`Context`] answers what a running block asks.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use duologue_script::{
-    Args, Assign, Called, FunctionId, Host, Level, LogLine, LogSource, Machine, Outcome, Reading,
-    RouteId, RouteKind, Text, TransformCall, Value, VarAccess, WriteError,
+    Args, Assign, Called, FunctionId, Host, Level, LogLine, LogSource, Machine, Outcome, Place,
+    Reading, RouteId, RouteKind, Text, TransformCall, Value, VarAccess, WriteError,
 };
 
-use crate::context::{Context, Raised};
+use crate::context::{Context, Raised, Trace};
 use crate::core;
 use crate::events::EventParams;
 use crate::loglevel;
@@ -71,32 +72,67 @@ impl Host for Context<'_> {
         let (file, at) = (line.place.file, line.place.line);
         match (line.source, line.level) {
             (LogSource::Machine, Level::Alert | Level::Critical | Level::Error) => {
-                tracing::error!(target: "script", %call_id, "{text} ({file}:{at})");
+                let severity = line.level.number();
+                tracing::error!(target: "script", severity, %call_id, "{text} ({file}:{at})");
             }
             (LogSource::Machine, _) => {
                 tracing::warn!(target: "script", %call_id, "{text} ({file}:{at})");
             }
-            // These passed thresholds of their own; the logger prints them at any log_level.
-            (_, Level::Alert | Level::Critical | Level::Error) => {
-                tracing::error!(target: "xlog", "{text}");
-            }
-            (_, Level::Warning) => tracing::warn!(target: "xlog", "{text}"),
-            (_, Level::Notice) => tracing::info!(target: "xlog", "{text}"),
-            (_, Level::Info) => tracing::debug!(target: "xlog", "{text}"),
-            (_, Level::Debug) => tracing::trace!(target: "xlog", "{text}"),
+            (_, level) => write_line(level, format_args!("{text}")),
         }
     }
 
     fn assert_failed(&mut self, text: &[u8]) {
+        if self.turn.node.abort_on_assert {
+            let text = String::from_utf8_lossy(text);
+            // The log's own thread may not come to it any more.
+            eprintln!("assertion failed: {text}; the script wants an abort (abort_on_assert)");
+            std::process::abort();
+        }
         self.draft.raised = Some(Raised::assertion(text));
     }
 
+    fn traces(&self) -> bool {
+        self.draft.trace.is_some()
+    }
+
+    fn trace_format(&self) -> Option<&[u8]> {
+        Some(&self.draft.trace.as_ref()?.format)
+    }
+
+    fn trace(&mut self, place: Place<'_>, text: &[u8]) {
+        let Some(Trace { level, info, .. }) = self.draft.trace.as_deref() else { return };
+        let level = Level::from_number(*level);
+        let (file, line, kind) = (place.file, place.line, place.kind.keyword());
+        let route = match place.route {
+            "0" => String::new(),
+            name => format!("[{name}]"),
+        };
+        let text = String::from_utf8_lossy(text);
+        write_line(level, format_args!("script_trace: {info} {file}:{line} {kind}{route} {text}"));
+    }
+
     fn xlog_level(&self) -> i32 {
-        self.turn.node.xlog_level
+        self.turn.node.xlog_level.get()
     }
 
     fn log_level(&self) -> i32 {
         i32::from(loglevel::current())
+    }
+}
+
+/// Writes a line of the script's own. It passed a threshold of its own; the logger prints it at any
+/// `log_level`. `severity` is the level as OpenSIPS numbers it, which knows more of them.
+fn write_line(level: Level, text: fmt::Arguments<'_>) {
+    let severity = level.number();
+    match level {
+        Level::Alert | Level::Critical | Level::Error => {
+            tracing::error!(target: "xlog", severity, "{text}");
+        }
+        Level::Warning => tracing::warn!(target: "xlog", severity, "{text}"),
+        Level::Notice => tracing::info!(target: "xlog", severity, "{text}"),
+        Level::Info => tracing::debug!(target: "xlog", severity, "{text}"),
+        Level::Debug => tracing::trace!(target: "xlog", severity, "{text}"),
     }
 }
 

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::dialogs;
 use crate::effects;
 use crate::modules::tm::TmSettings;
+use crate::stateless;
 use crate::statistics::{DROP_REPLIES, TM_RECEIVED_REPLIES};
 use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
@@ -24,7 +25,9 @@ pub fn reply(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
         return;
     }
     let Some((id, branch, facts)) = find(turn, message) else {
-        turn.count(DROP_REPLIES);
+        if !stateless::forward_reply(turn, message, flow, &edits) {
+            turn.count(DROP_REPLIES);
+        }
         return;
     };
     turn.count(TM_RECEIVED_REPLIES);

@@ -15,6 +15,7 @@
 //! - [`events`]: what happens, told to whoever subscribed;
 //! - [`server`]: all of it started, with threads; [`node`]: what they share.
 
+pub mod blacklist;
 pub mod call;
 pub mod catalog;
 mod challenges;
@@ -30,6 +31,8 @@ pub mod index;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 pub mod loglevel;
+pub mod logs;
+pub mod manners;
 pub mod module;
 pub mod modules;
 pub mod net;
@@ -39,11 +42,14 @@ mod own_routes;
 pub mod record_route;
 pub mod relay;
 pub mod replies;
+mod resolve;
 pub mod road;
 pub mod runqueue;
+pub mod serial;
 pub mod server;
 mod slow;
 pub mod sockets;
+pub mod stateless;
 pub mod statistics;
 mod sync;
 pub mod target;

@@ -108,6 +108,8 @@ pub struct Function {
     pub check: Option<CheckLiteral>,
     /// Checks what a literal argument names: position and text.
     pub refers: Option<CheckReference>,
+    /// What the author of a script that calls it should know: a warning when the script loads.
+    pub note: Option<&'static str>,
 }
 
 impl Function {
@@ -118,7 +120,7 @@ impl Function {
         routes: RouteKinds,
         run: fn(&mut Context<'_>, &mut Args<'_>) -> Called,
     ) -> Self {
-        Self { name, params, routes, run, check: None, refers: None }
+        Self { name, params, routes, run, check: None, refers: None, note: None }
     }
 
     /// The same, whose literal arguments name what parameters of the module define.
@@ -129,6 +131,11 @@ impl Function {
     /// The same, with literal arguments checked at load.
     pub const fn checked(self, check: CheckLiteral) -> Self {
         Self { check: Some(check), ..self }
+    }
+
+    /// The same, with a word to the author of a script that calls it.
+    pub const fn noted(self, note: &'static str) -> Self {
+        Self { note: Some(note), ..self }
     }
 }
 

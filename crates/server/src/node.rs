@@ -12,11 +12,13 @@ use duologue_sip::Moment;
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
 
+use crate::blacklist::Blacklists;
 use crate::call::Ending;
 use crate::catalog::Catalog;
 use crate::dialogs::Told;
 use crate::events::Events;
 use crate::index::CallIndex;
+use crate::loglevel::Threshold;
 use crate::module::Settings;
 use crate::runqueue::RunQueue;
 use crate::slow::SlowMessages;
@@ -62,7 +64,17 @@ pub struct Node {
     /// Whether the script loaded `rr`: Route headers mean something.
     pub record_routing: bool,
     /// The threshold of `xlog()`.
-    pub xlog_level: i32,
+    pub xlog_level: Threshold,
+    /// Whether `$C(..)` is a colour and not nothing.
+    pub colors: bool,
+    /// Whether our replies carry a Warning that tells what they were made from.
+    pub sip_warning: bool,
+    /// Whether a failed `assert()` ends the program.
+    pub abort_on_assert: bool,
+    /// Whether the script calls `forward()`: replies without a transaction are relayed, too.
+    pub forwards_statelessly: bool,
+    /// The destinations to which nothing is sent.
+    pub blacklists: Blacklists,
     /// `-o name=value`.
     pub argv: Vec<(String, String)>,
     /// When the proxy started.

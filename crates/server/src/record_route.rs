@@ -3,6 +3,7 @@
 
 use duologue_sip::Draft;
 
+use crate::manners::Shown;
 use crate::sockets::Sockets;
 
 /// What `record_route()` and friends collected for one message.
@@ -51,6 +52,7 @@ impl RecordRoute {
         sockets: &Sockets,
         inbound: u16,
         outbound: u16,
+        shown: &Shown,
         draft: &mut Draft<'_, '_, '_>,
     ) {
         match &self.wanted {
@@ -61,12 +63,12 @@ impl RecordRoute {
                 let r2: &[u8] = if double { b";r2=on" } else { b"" };
                 for number in [Some(outbound), double.then_some(inbound)].into_iter().flatten() {
                     let Some(socket) = sockets.get(number) else { continue };
-                    let host = socket.record_route_host().as_bytes();
+                    let host = shown.record_route(socket);
                     draft.push_record_route(&[
                         b"<sip:",
                         user,
                         at,
-                        host,
+                        host.as_bytes(),
                         r2,
                         b";lr",
                         &self.params,

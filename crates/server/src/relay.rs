@@ -10,8 +10,9 @@ use duologue_transaction::{
     Transaction, TransactionId, Winner,
 };
 
+use crate::blacklist::Destination;
 use crate::call::SendTag;
-use crate::context::Context;
+use crate::context::{Context, Draft};
 use crate::dialogs;
 use crate::effects;
 use crate::modules::tm::TmSettings;
@@ -19,7 +20,7 @@ use crate::node::Node;
 use crate::replies;
 use crate::sockets::{ListeningSocket, Proto};
 use crate::statistics::{FWD_REQUESTS, SL_ACKS, TM_UAS_TRANSACTIONS};
-use crate::target::{NoDestination, Target, destination};
+use crate::target::{NoDestination, destination};
 use crate::tm::{Attached, BranchAttached, DialogLink};
 use crate::turn::Turn;
 use crate::upstream;
@@ -65,6 +66,7 @@ const NO_DESTINATION: i32 = -3;
 const BAD_MESSAGE: i32 = -2;
 const INTERNAL: i32 = -1;
 const UNRESOLVABLE: i32 = -4;
+const BLACKLISTED: i32 = -5;
 const SEND_FAILED: i32 = -6;
 
 /// `[proto:]host[:port]` as a URI.
@@ -145,9 +147,7 @@ pub fn new_transaction(ctx: &mut Context<'_>) -> i32 {
         return 0;
     }
     let Some(method) = ctx.message.method() else { return BAD_MESSAGE };
-    let Some(flow) = upstream::reply_flow(ctx.message, ctx.flow, ctx.draft.forced_rport) else {
-        return BAD_MESSAGE;
-    };
+    let Some(flow) = ctx.reply_flow() else { return BAD_MESSAGE };
     let Some(id) = ctx.turn.body.transactions.next_id() else { return INTERNAL };
     let new =
         NewTransaction { id, key, flow, reliable: false, request: ctx.message.as_bytes().into() };
@@ -276,7 +276,7 @@ fn relay_ack(ctx: &mut Context<'_>, outbound: Option<&[u8]>) -> i32 {
     branch.clear();
     node.branch_key.stateless(&[via.as_bytes(), message.uri_bytes()], branch);
     wire.clear();
-    edit_request(wire, message, ctx.flow, &draft.target, socket, branch);
+    edit_request(wire, message, ctx.flow, draft, socket, branch);
     outbox.push(hop, None, |out| render(message.framed(), &[&draft.edits, &*wire], out));
     ctx.turn.count(FWD_REQUESTS);
     1
@@ -392,9 +392,8 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
     node.branch_key.encode(call_id, BranchId { transaction: id, branch }, scratch);
     let wire = &mut ctx.turn.worker.wire_edits;
     wire.clear();
-    edit_request(wire, message, inbound, &draft.target, socket, scratch);
-    let record_routes = &draft.record_route;
-    record_routes.push(&node.sockets, inbound.socket, hop.socket, &mut wire.draft(message));
+    edit_request(wire, message, inbound, draft, socket, scratch);
+    push_record_routes(wire, message, inbound, draft, node, hop);
     let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return false };
     let tag = SendTag { call: ctx.turn.call.clone(), transaction: id, branch };
     let now = ctx.turn.now.tick;
@@ -428,31 +427,49 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
 
 /// The changes that every hop makes: our Via on top, what RFC 3261 §18.2.1 and RFC 3581 want noted
 /// in the one beneath, and the target.
-fn edit_request(
+pub(crate) fn edit_request(
     edits: &mut Edits,
     message: &Message<'_>,
     inbound: Flow,
-    target: &Target,
+    decided: &Draft,
     socket: &ListeningSocket,
     branch: &[u8],
 ) {
+    let (target, manners) = (&decided.target, &decided.manners);
     let mut draft = edits.draft(message);
     if let Some(uri) = &target.uri {
         draft.set_uri(uri);
+    }
+    if let Some(path) = &target.path {
+        draft.push_route(&[path]);
     }
     draft.push_via(&[
         b"SIP/2.0/",
         via_name(socket),
         b" ",
-        socket.via_sent_by().as_bytes(),
+        manners.shown.via(socket).as_bytes(),
         b";branch=",
         branch,
+        if manners.local_rport { b";rport" } else { b"" },
     ]);
     let Ok(via) = message.top_via() else { return };
     if via.host_ip() != Some(inbound.peer.ip()) || via.rport() != Rport::Absent {
         // A Via that cannot be read was refused at the door.
         let _ = draft.note_source(inbound.peer);
     }
+}
+
+/// The Record-Route that the script asked for.
+pub(crate) fn push_record_routes(
+    edits: &mut Edits,
+    message: &Message<'_>,
+    inbound: Flow,
+    decided: &Draft,
+    node: &Node,
+    hop: Flow,
+) {
+    let (asked, shown) = (&decided.record_route, &decided.manners.shown);
+    asked.push(&node.sockets, inbound.socket, hop.socket, shown, &mut edits.draft(message));
 }
 
 /// The address and socket that the draft's target leads to.
@@ -464,10 +481,23 @@ fn next_hop(ctx: &Context<'_>, outbound: Option<&[u8]>) -> Result<Flow, NoDestin
         (None, None, Some(uri)) => uri,
         (None, None, None) => ctx.message.uri_bytes(),
     };
+    way_to(ctx, uri)
+}
+
+/// The address and socket that a URI leads to, unless the message has them on a blacklist.
+pub(crate) fn way_to(ctx: &Context<'_>, uri: &[u8]) -> Result<Flow, NoDestination> {
     let (proto, address) = destination(uri)?;
-    let sockets = &ctx.turn.node.sockets;
-    let preferred = target.socket.or(Some(ctx.flow.socket));
-    let socket = sockets.for_destination(proto, address.ip(), preferred);
+    let node = ctx.turn.node;
+    let to = Destination { proto, address, message: ctx.message.as_bytes() };
+    let selected = ctx.draft.manners.blacklists;
+    if let Some(list) = node.blacklists.forbids(selected, ctx.turn.now.unix, &to) {
+        tracing::debug!(call_id = %ctx.turn.call_id(), %address, list, "on a blacklist");
+        return Err(NoDestination::Blacklisted);
+    }
+    let forced = ctx.draft.target.socket;
+    let preferred = forced.or_else(|| node.sockets.by_route(proto, address));
+    let preferred = preferred.or(Some(ctx.flow.socket));
+    let socket = node.sockets.for_destination(proto, address.ip(), preferred);
     let socket = socket.ok_or(NoDestination::BadProtocol)?;
     Ok(Flow::datagram(socket, address))
 }
@@ -479,6 +509,7 @@ fn refuse(ctx: &mut Context<'_>, error: NoDestination) -> i32 {
         NoDestination::BadUri => BAD_MESSAGE,
         NoDestination::BadProtocol => SEND_FAILED,
         NoDestination::Unresolvable => UNRESOLVABLE,
+        NoDestination::Blacklisted => BLACKLISTED,
     }
 }
 
@@ -511,6 +542,7 @@ fn store(ctx: &mut Context<'_>, id: TransactionId) {
     }
     kept.reply_headers.clone_from(&draft.reply_headers);
     kept.avps = draft.avps.clone();
+    kept.manners.clone_from(&draft.manners);
 }
 
 /// Runs a failure route on the transaction's request; true if it branched again or replied.
@@ -555,6 +587,7 @@ fn restore(ctx: &mut Context<'_>, kept: Attached, winner: BranchIndex) {
     draft.edits = kept.edits;
     draft.record_route = kept.record_route;
     draft.reply_headers = kept.reply_headers;
+    draft.manners = kept.manners;
     draft.kept_branches = kept.branches;
     // A branch that nothing was kept of has the request's own target.
     let of_winner = draft.kept_branches.get(usize::from(winner.0));

@@ -37,6 +37,9 @@ pub fn lines(
         }
         lines.extend_from_slice(&draft.reply_headers);
     }
+    if node.sip_warning {
+        write_warning(request, draft, &mut lines);
+    }
     if let Some(server) = &node.server_header {
         lines.extend_from_slice(server.as_bytes());
     }
@@ -81,6 +84,26 @@ fn write_contacts(request: &Message<'_>, draft: &Draft, headers: &mut Vec<u8>) {
     if separator == b", " {
         headers.extend_from_slice(b"\r\n");
     }
+}
+
+/// spec/script.md §2.3, `sip_warning`: what the reply was made from, for those who debug (RFC 3261
+/// §20.43; 392 is none of the codes that it assigns).
+fn write_warning(request: &Message<'_>, draft: Option<&Draft>, lines: &mut Vec<u8>) {
+    let received = request.uri_bytes();
+    let sent = draft.and_then(|draft| draft.target.uri.as_deref()).unwrap_or(received);
+    let pid = std::process::id().to_string();
+    lines.extend_from_slice(b"Warning: 392 duologue \"pid=");
+    lines.extend_from_slice(pid.as_bytes());
+    for (name, uri) in [(&b" in_uri="[..], received), (b" out_uri=", sent)] {
+        lines.extend_from_slice(name);
+        for &byte in uri {
+            if matches!(byte, b'"' | b'\\') {
+                lines.push(b'\\');
+            }
+            lines.push(byte);
+        }
+    }
+    lines.extend_from_slice(b"\"\r\n");
 }
 
 /// The To-tag of our own replies: the same for each retransmission of a request, unguessable, and

@@ -82,7 +82,7 @@ impl Worker {
         if message.is_request() && self.refused(node, now, &message, flow) {
             return;
         }
-        let make = message.is_request();
+        let make = message.is_request() || node.forwards_statelessly;
         let entered =
             node.calls.enter(call_id, make, || Job::Datagram { bytes: bytes.into(), flow });
         match entered {
@@ -411,6 +411,7 @@ fn handle(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
 }
 
 fn request_or_reply(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
+    turn.worker.messages = turn.worker.messages.wrapping_add(1);
     if message.is_request() {
         request(turn, message, flow);
     } else {

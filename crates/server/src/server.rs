@@ -14,11 +14,15 @@ use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
 
+use crate::blacklist::{self, Blacklists};
 use crate::call::{Ending, Job};
 use crate::catalog::Catalog;
+use crate::core::type_of_service;
 use crate::dialogs::{Published, Told};
 use crate::events::{self, Events};
 use crate::index::{CallIndex, Entered};
+use crate::loglevel::Threshold;
+use crate::logs::LogSettings;
 use crate::module::{Host, Module, Parameters, Refusal, Settings};
 use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
@@ -66,6 +70,8 @@ pub struct Plan {
     script: Script,
     warnings: Diagnostics,
     settings: Vec<Settings>,
+    blacklists: Blacklists,
+    forwards_statelessly: bool,
     overrides: Overrides,
     on_start: Vec<OnStart>,
 }
@@ -99,7 +105,19 @@ impl Plan {
         let settings = configure(&catalog, &script)?;
         let has_dialogs = script.modules.iter().any(|it| it.name == modules::dialog::MODULE.name);
         events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
-        Ok(Self { catalog, script, warnings, settings, overrides, on_start: Vec::new() })
+        let blacklists = blacklists(&script).map_err(StartError::Setting)?;
+        let forwards_statelessly = forwards_statelessly(&catalog, &script)?;
+        let on_start = Vec::new();
+        Ok(Self {
+            catalog,
+            script,
+            warnings,
+            settings,
+            blacklists,
+            forwards_statelessly,
+            overrides,
+            on_start,
+        })
     }
 
     /// What a program that embeds the server does while the proxy is built, as
@@ -146,6 +164,21 @@ impl Plan {
         i8::try_from(asked.clamp(-3, 4)).unwrap_or(crate::loglevel::DEFAULT)
     }
 
+    /// Where log lines are to go, and in which form.
+    pub fn logs(&self) -> LogSettings {
+        LogSettings::of(&self.script, self.debug_mode())
+    }
+
+    /// The directory that the script wants as its root (`chroot`).
+    pub fn root(&self) -> Option<&str> {
+        self.text("chroot")
+    }
+
+    /// The working directory that the script wants (`wdir`), inside of its root.
+    pub fn directory(&self) -> Option<&str> {
+        self.text("wdir").or_else(|| self.text("workdir"))
+    }
+
     fn debug_mode(&self) -> bool {
         self.overrides.debug_mode || self.switch("debug_mode", false)
     }
@@ -156,6 +189,12 @@ impl Plan {
 
     fn switch(&self, name: &str, default: bool) -> bool {
         self.int(name).map_or(default, |value| value != 0)
+    }
+
+    /// A number of microseconds above 0, under the name with or without underscores.
+    fn threshold(&self, names: [&str; 2]) -> Option<u64> {
+        let set = names.into_iter().find_map(|name| self.int(name));
+        set.and_then(|micros| u64::try_from(micros).ok()).filter(|&micros| micros > 0)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -187,14 +226,18 @@ impl Plan {
         let disable_503_translation = self.switch("disable_503_translation", false);
         let check_via = self.overrides.check_via || self.switch("check_via", false);
         let record_routing = self.has_module("rr");
-        let xlog_level = self.int("xlog_level").unwrap_or(2);
+        let xlog_level = Threshold::new(self.int("xlog_level").unwrap_or(2));
+        let colors = self.switch("xlog_force_color", false);
+        let sip_warning = self.switch("sip_warning", false);
+        let abort_on_assert = self.switch("abort_on_assert", false);
+        let slow_name = self.threshold(["exec_dns_threshold", "execdnsthreshold"]);
+        crate::resolve::warn_above(slow_name.unwrap_or(0));
         let dialog = self.settings::<DialogSettings>().cloned().unwrap_or_default();
         let events = Events::default();
         let with_dialogs = self.has_module(modules::dialog::MODULE.name);
         let dialog_events = with_dialogs.then(|| Published::on(&events));
-        let micros = self.int("exec_msg_threshold").or(self.int("execmsgthreshold"));
-        let micros = micros.and_then(|micros| u64::try_from(micros).ok()).filter(|it| *it > 0);
-        let slow_messages = micros.map(|micros| SlowMessages {
+        let slow_message = self.threshold(["exec_msg_threshold", "execmsgthreshold"]);
+        let slow_messages = slow_message.map(|micros| SlowMessages {
             limit: Duration::from_micros(micros),
             event: events.publish_own(THRESHOLD),
         });
@@ -219,6 +262,11 @@ impl Plan {
             check_via,
             record_routing,
             xlog_level,
+            colors,
+            sip_warning,
+            abort_on_assert,
+            forwards_statelessly: self.forwards_statelessly,
+            blacklists: self.blacklists,
             argv: self.overrides.argv,
             started: now,
             settings: self.settings.into_iter().map(|it| ((*it).type_id(), it)).collect(),
@@ -250,8 +298,14 @@ impl Plan {
             let ports = if socket.ports.is_empty() { &[port][..] } else { &socket.ports[..] };
             for &port in ports {
                 let mut spec = SocketSpec::new(proto, socket.host.clone(), Some(port));
+                let has = |option: &str| socket.options.iter().any(|given| given == option);
                 spec.advertised = socket.advertised.clone();
                 spec.tag = socket.tag.clone();
+                spec.workers = socket.workers.and_then(|count| u16::try_from(count).ok());
+                spec.tos = socket.tos.and_then(|tos| u8::try_from(tos).ok());
+                spec.anycast = has("anycast");
+                spec.fragments = has("frag");
+                spec.accept_subdomain = has("accept_subdomain");
                 specs.push(spec);
             }
         }
@@ -276,19 +330,55 @@ impl Plan {
         let advertised_port = self.int("advertised_port").and_then(|port| u16::try_from(port).ok());
         let advertised = Advertised { host: address.map(str::to_owned), port: advertised_port };
         let aliases: Vec<AliasSpec> = aliases.collect();
+        let by_route = self.switch("mhomed", false);
         Sockets::build(specs, aliases, advertised)
+            .map(|table| table.choosing_by_route(by_route))
             .map_err(|error| StartError::Socket(error.to_string()))
+    }
+
+    /// How a socket is set up: what it says itself, else what holds for all.
+    fn udp_options(&self, socket: &SocketSpec) -> UdpOptions {
+        let tos = self.script.global("tos").and_then(|value| type_of_service(value).ok());
+        let default = UdpOptions::default();
+        let receive_buffer = self.int("maxbuffer").and_then(|bytes| usize::try_from(bytes).ok());
+        UdpOptions {
+            receive_buffer: receive_buffer.unwrap_or(default.receive_buffer),
+            tos: socket.tos.or(tos).unwrap_or(default.tos),
+            fragments: socket.fragments,
+            multicast_loopback: self.int("mcast_loopback").map(|value| value != 0),
+            multicast_ttl: self.int("mcast_ttl").and_then(|hops| u8::try_from(hops).ok()),
+        }
     }
 
     /// How many receivers each UDP socket gets: as many as asked for, but no more than there are
     /// cores, since a receiver never waits for anything but its socket.
-    fn receivers(&self) -> usize {
-        let asked = match self.overrides.udp_workers {
-            Some(count) => i32::from(count),
-            None if self.debug_mode() => 2,
-            None => self.int("udp_workers").unwrap_or(8),
+    fn receivers(&self, socket: &SocketSpec) -> usize {
+        let asked = match (socket.workers, self.overrides.udp_workers) {
+            (_, Some(count)) => i32::from(count),
+            (_, None) if self.debug_mode() => 2,
+            (Some(count), None) => i32::from(count),
+            (None, None) => self.int("udp_workers").unwrap_or(8),
         };
         usize::try_from(asked).unwrap_or(1).clamp(1, cores())
+    }
+}
+
+fn blacklists(script: &Script) -> Result<Blacklists, String> {
+    let defined = script.globals.iter().filter(|global| global.name == "dst_blacklist");
+    let parsed = defined.map(|global| blacklist::parse(global.value.str().unwrap_or_default()));
+    Blacklists::new(parsed.collect::<Result<_, _>>()?)
+}
+
+/// Whether replies are relayed without state: if the script calls `forward()`, unless that is
+/// forbidden (spec/script.md §2.3, `disable_stateless_fwd`).
+fn forwards_statelessly(catalog: &Catalog, script: &Script) -> Result<bool, StartError> {
+    let calls = catalog.core_function("forward").is_some_and(|id| script.program.needs(id));
+    let disabled = script.global("disable_stateless_fwd").and_then(Setting::int) == Some(1);
+    match calls && disabled {
+        true => Err(StartError::Setting(
+            "the script calls forward(), and disable_stateless_fwd forbids it".to_owned(),
+        )),
+        false => Ok(calls),
     }
 }
 
@@ -323,6 +413,8 @@ pub enum StartError {
     Events(String),
     /// What was given to [`Plan::on_start`] refused.
     Refused(Refusal),
+    /// Settings that do not go together.
+    Setting(String),
     /// The script names no socket.
     NoSocket,
     /// A socket's transport has no loaded module.
@@ -354,7 +446,9 @@ impl fmt::Display for StartError {
             Self::Transport(name) => {
                 write!(f, "a {name} socket needs loadmodule \"proto_{name}.so\"")
             }
-            Self::Socket(reason) | Self::Events(reason) => f.write_str(reason),
+            Self::Setting(reason) | Self::Socket(reason) | Self::Events(reason) => {
+                f.write_str(reason)
+            }
             Self::Bind(address, error) => write!(f, "cannot listen on udp:{address}: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
         }
@@ -379,18 +473,17 @@ impl Server {
     /// # Errors
     /// See [`StartError`].
     pub fn start(plan: Plan) -> Result<Self, StartError> {
-        crate::loglevel::set(plan.log_level());
+        crate::loglevel::configure(plan.log_level());
         let mut table = plan.sockets()?;
-        let receivers = plan.receivers();
-        let options = UdpOptions {
-            receive_buffer: usize::try_from(plan.int("maxbuffer").unwrap_or(262_144))
-                .unwrap_or(262_144),
-            ..UdpOptions::default()
-        };
         let mut groups = Vec::new();
-        let addresses: Vec<(u16, SocketAddr)> =
-            table.iter().map(|(number, socket)| (number, socket.address())).collect();
-        for (number, address) in addresses {
+        let wanted: Vec<_> = table
+            .iter()
+            .map(|(number, socket)| {
+                let spec = socket.spec();
+                (number, socket.address(), plan.receivers(spec), plan.udp_options(spec))
+            })
+            .collect();
+        for (number, address, receivers, options) in wanted {
             let group = UdpSocket::bind_group(address, receivers, &options)
                 .map_err(|error| StartError::Bind(address, error))?;
             if let Some(first) = group.first() {
@@ -401,7 +494,8 @@ impl Server {
             groups.push((number, group));
         }
         let helpers = cores();
-        let workers = receivers * groups.len() + helpers + 1;
+        let receivers: usize = groups.iter().map(|(_, group)| group.len()).sum();
+        let workers = receivers + helpers + 1;
         let clock = Clock::start();
         let node = Arc::new(plan.build(table, workers, clock.now(), entropy())?);
         let server = Self {
@@ -416,7 +510,7 @@ impl Server {
         worker.run_startup(&server.node, server.clock.now());
         worker.transports = Some(transports(&groups, 0));
         worker.flush(&server.node);
-        server.start_threads(&groups, receivers, helpers)?;
+        server.start_threads(&groups, helpers)?;
         Ok(server)
     }
 
@@ -462,13 +556,13 @@ impl Server {
     fn start_threads(
         &self,
         groups: &[(u16, Vec<Arc<UdpSocket>>)],
-        receivers: usize,
         helpers: usize,
     ) -> Result<(), StartError> {
         let mut index = 0;
-        for receiver in 0..receivers {
+        let most = groups.iter().map(|(_, group)| group.len()).max().unwrap_or(0);
+        for receiver in 0..most {
             for (number, group) in groups {
-                let socket = Arc::clone(&group[receiver]);
+                let Some(socket) = group.get(receiver).map(Arc::clone) else { continue };
                 let transports = transports(groups, receiver);
                 let receiver = Receiver::new(socket, *number);
                 self.spawn(format!("udp-{number}-{index}"), index, move |node, clock, worker| {
@@ -479,7 +573,7 @@ impl Server {
             }
         }
         for helper in 0..helpers {
-            let transports = transports(groups, helper % receivers);
+            let transports = transports(groups, helper);
             self.spawn(format!("helper-{helper}"), index, move |node, clock, worker| {
                 worker.transports = Some(transports);
                 worker.help(node, || clock.now());
@@ -622,7 +716,8 @@ impl Worker {
 }
 
 fn transports(groups: &[(u16, Vec<Arc<UdpSocket>>)], receiver: usize) -> Transports {
-    Transports::new(groups.iter().map(|(_, group)| Arc::clone(&group[receiver])).collect())
+    let one = |group: &[Arc<UdpSocket>]| Arc::clone(&group[receiver % group.len()]);
+    Transports::new(groups.iter().map(|(_, group)| one(group)).collect())
 }
 
 fn cores() -> usize {
@@ -630,21 +725,34 @@ fn cores() -> usize {
 }
 
 /// The only clock of the proxy: monotonic since its start, and the wall clock for people.
+///
+/// A tick's milliseconds within its second are the wall clock's, so that the two together tell the
+/// time finer than seconds (`$Tsm`).
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     origin: Instant,
+    /// How far into its second the wall clock was at the origin.
+    phase: Duration,
 }
 
 impl Clock {
     fn start() -> Self {
-        Self { origin: Instant::now() }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { origin: Instant::now(), phase: Duration::from_micros(wall.subsec_micros().into()) }
     }
 
     fn now(&self) -> Moment {
-        let millis = u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Moment { tick: Tick::from_millis(millis), unix }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        moment(millis(self.origin.elapsed() + self.phase), millis(wall))
     }
+}
+
+/// The moment of a tick and a wall clock: in the second that brings the tick's milliseconds nearest
+/// to the wall clock, for the two never show the same instant exactly.
+fn moment(tick_millis: u64, wall_millis: u64) -> Moment {
+    let unix = (wall_millis + 500).saturating_sub(tick_millis % 1000) / 1000;
+    Moment { tick: Tick::from_millis(tick_millis), unix }
 }
 
 /// Numbers nobody outside can guess: the standard library's hasher keys come from the system.
@@ -663,5 +771,68 @@ impl Seeds {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Text(String);
+
+    impl Sources for Text {
+        fn read(&self, _: &str, _: Option<&str>) -> Result<String, String> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn plan(settings: &str) -> Plan {
+        let script = format!("{settings}\nloadmodule \"proto_udp.so\"\nroute {{ exit; }}\n");
+        match Plan::load("test.cfg", &Text(script), &[], Overrides::default()) {
+            Ok(plan) => plan,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// spec/script.md §2.2, §2.3: a socket's own words win over those for all.
+    #[test]
+    fn sockets_are_set_up_as_they_say() {
+        let plan = plan(
+            "udp_workers = 1\ntos = 0x20\nmcast_ttl = 3\nmcast_loopback = no\nmaxbuffer = 1000\n\
+             socket = udp:127.0.0.1:5060\n\
+             socket = udp:localhost:5070 use_workers 7 tos 8 frag anycast accept_subdomain",
+        );
+        let sockets = plan.sockets().unwrap();
+        let spec = |number| sockets.get(number).unwrap().spec();
+        let (first, second) = (plan.udp_options(spec(0)), plan.udp_options(spec(1)));
+        assert_eq!((first.tos, first.fragments, first.receive_buffer), (0x20, false, 1000));
+        assert_eq!((first.multicast_ttl, first.multicast_loopback), (Some(3), Some(false)));
+        assert_eq!((second.tos, second.fragments), (8, true));
+        assert_eq!(plan.receivers(spec(0)), 1);
+        assert_eq!(plan.receivers(spec(1)), 7.min(cores()));
+        assert!(spec(1).anycast && !spec(0).anycast);
+        assert!(sockets.is_me(b"a.localhost", Some(5070), None));
+        assert!(!sockets.is_me(b"a.localhost", Some(5060), None));
+    }
+
+    /// spec/script.md §2.3.
+    #[test]
+    fn directories_are_the_script_s_to_choose() {
+        let plan = plan("socket = udp:127.0.0.1:5060\nchroot = \"/srv\"\nworkdir = /var/spool");
+        assert_eq!((plan.root(), plan.directory()), (Some("/srv"), Some("/var/spool")));
+    }
+
+    /// spec/script.md §8, `$Ts` and `$Tsm`: together they never go back, whichever of the two
+    /// clocks turns its second first.
+    #[test]
+    fn seconds_and_milliseconds_belong_together() {
+        let shown = |tick, wall| {
+            let moment = moment(tick, wall);
+            (moment.unix, moment.tick.as_millis() % 1000)
+        };
+        assert_eq!(shown(4_250, 1_700_000_000_250), (1_700_000_000, 250));
+        assert_eq!(shown(4_999, 1_700_000_001_000), (1_700_000_000, 999));
+        assert_eq!(shown(5_000, 1_700_000_000_999), (1_700_000_001, 0));
+        assert_eq!(shown(0, 0), (0, 0));
     }
 }

@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use crate::net::interfaces;
+use crate::net::{interfaces, route};
 
 mod spec;
 
@@ -23,6 +23,7 @@ pub struct Sockets {
     identities: Vec<Identity>,
     advertised: Advertised,
     aliases: Vec<AliasSpec>,
+    by_route: bool,
 }
 
 /// One socket with its texts.
@@ -76,9 +77,16 @@ impl Sockets {
         if sockets.is_empty() {
             return Err(SocketError::None);
         }
-        let mut table = Self { sockets, identities: Vec::new(), advertised, aliases };
+        let mut table =
+            Self { sockets, identities: Vec::new(), advertised, aliases, by_route: false };
         table.collect_identities(&local);
         Ok(table)
+    }
+
+    /// The same table; the kernel's routes choose between sockets (`mhomed`).
+    #[must_use]
+    pub fn choosing_by_route(self, by_route: bool) -> Self {
+        Self { by_route, ..self }
     }
 
     /// Tells the table where a socket ended up, when the kernel chose its port.
@@ -183,6 +191,16 @@ impl Sockets {
         of_family().find(same_reach).or_else(|| of_family().next()).map(|(socket, _)| socket)
     }
 
+    /// With `mhomed`, the socket on the address from which the kernel would send to `peer`.
+    pub fn by_route(&self, proto: Proto, peer: SocketAddr) -> Option<u16> {
+        if !self.by_route {
+            return None;
+        }
+        let source = route::source_towards(peer)?;
+        let fits = |socket: &ListeningSocket| socket.proto() == proto && socket.receives_on(source);
+        self.iter().find(|(_, socket)| fits(socket)).map(|(number, _)| number)
+    }
+
     fn collect_identities(&mut self, local: &[(String, IpAddr)]) {
         self.identities.clear();
         let mut add = |host: &str, port: u16, proto: Option<Proto>, accept_subdomain: bool| {
@@ -236,7 +254,7 @@ impl ListeningSocket {
             ),
         };
         let with_port = format!("{advertised_host}:{advertised_port}");
-        let default = matches!(spec.proto, Proto::Udp | Proto::Tcp) && advertised_port == 5060;
+        let default = is_default_port(spec.proto, advertised_port);
         let record_route_host = if default { advertised_host.clone() } else { with_port.clone() };
         Self {
             text: socket_text(spec.proto, address).into(),
@@ -307,6 +325,11 @@ impl ListeningSocket {
         &self.record_route_host
     }
 
+    /// Whether our Record-Route and Contact URIs leave this port out.
+    pub fn is_default_port(&self, port: u16) -> bool {
+        is_default_port(self.proto(), port)
+    }
+
     /// The name among cluster nodes, if it has one.
     pub fn tag(&self) -> Option<&str> {
         self.spec.tag.as_deref()
@@ -350,6 +373,19 @@ impl Identity {
 }
 
 // === texts and addresses ===
+
+/// Whether a SIP URI without a port means this one.
+fn is_default_port(proto: Proto, port: u16) -> bool {
+    matches!(proto, Proto::Udp | Proto::Tcp) && port == 5060
+}
+
+/// A host as a URI writes it; none if it is neither an address nor a name.
+pub fn uri_host(text: &str) -> Option<String> {
+    let host = bracketed(text.trim());
+    let letters = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let is_name = !host.is_empty() && host.bytes().all(letters);
+    (is_name || host.starts_with('[') && host.ends_with(']')).then_some(host)
+}
 
 fn expand(host: &str, local: &[(String, IpAddr)]) -> Result<Vec<IpAddr>, SocketError> {
     if let Some(ip) = parse_ip(without_brackets(host.as_bytes())) {
@@ -542,6 +578,26 @@ mod tests {
         assert_eq!(sockets.get(0).unwrap().text(), "udp:127.0.0.1:40123");
         assert!(sockets.is_me(b"127.0.0.1", Some(40123), None));
         assert!(!sockets.is_me(b"127.0.0.1", Some(5060), None));
+    }
+
+    /// spec/script.md §2.3, `mhomed`: the kernel's route decides, if it is asked.
+    #[test]
+    fn the_kernel_chooses_among_several_homes() {
+        let sockets = table(&["udp:127.0.0.2:5060", "udp:127.0.0.1:5060"], &[]);
+        let peer = "127.0.0.1:5070".parse().unwrap();
+        assert_eq!(sockets.by_route(Proto::Udp, peer), None);
+        let sockets = sockets.choosing_by_route(true);
+        assert_eq!(sockets.by_route(Proto::Udp, peer), Some(1));
+        assert_eq!(sockets.by_route(Proto::Tcp, peer), None);
+    }
+
+    #[test]
+    fn hosts_are_written_as_in_uris() {
+        assert_eq!(uri_host("sip.example.com").as_deref(), Some("sip.example.com"));
+        assert_eq!(uri_host("2001:db8::1").as_deref(), Some("[2001:db8::1]"));
+        for bad in ["", "a b", "a:5060", "<a>"] {
+            assert_eq!(uri_host(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use duologue_script::AvpList;
 use duologue_sip::{Uri, host_ip};
 
 use crate::sockets::Proto;
@@ -24,6 +25,10 @@ pub struct Target {
     pub flags: u32,
     /// The branch's q value × 1000; −1 unset.
     pub q: i32,
+    /// The path vector: Route values for the request on this branch (RFC 3327 §5.5).
+    pub path: Option<Vec<u8>>,
+    /// What the script hung on the branch, by name (`$msg.branch.attr`).
+    pub attrs: AvpList,
 }
 
 impl Target {
@@ -47,6 +52,8 @@ pub enum NoDestination {
     BadProtocol,
     /// A host name that does not resolve.
     Unresolvable,
+    /// An address on a selected blacklist.
+    Blacklisted,
 }
 
 impl NoDestination {
@@ -56,6 +63,7 @@ impl NoDestination {
             Self::BadUri => -475,
             Self::BadProtocol => -474,
             Self::Unresolvable => -476,
+            Self::Blacklisted => -473,
         }
     }
 }

@@ -9,6 +9,8 @@ use duologue_sip::{Edits, Flow, Tick};
 use duologue_transaction::{BranchIndex, Match, ServerKey, Transaction, TransactionId};
 use smallvec::SmallVec;
 
+use crate::manners::Manners;
+
 /// How many transactions one call may have at a time. Above it new ones are refused with 500. A call
 /// that comes back to us again and again runs out of its 70 hops first (RFC 3261 §8.1.1.6).
 pub const TRANSACTIONS_MAX: usize = 160;
@@ -85,6 +87,8 @@ pub struct Attached {
     pub branches: Vec<BranchAttached>,
     /// Where the request came from.
     pub received_on: Option<Flow>,
+    /// How the request is to travel.
+    pub manners: Manners,
 }
 
 /// What the script left on one branch.

@@ -26,6 +26,14 @@ pub fn reply_flow(request: &Message<'_>, flow: Flow, forced_rport: bool) -> Opti
     Some(Flow { peer: SocketAddr::new(ip, via.port_or_default()), ..flow })
 }
 
+/// Where the topmost Via says that its sender is, whoever the request came from
+/// (`set_via_handling("reply-to-via")`); the source address if it gives only a name.
+pub fn flow_of_via(request: &Message<'_>, flow: Flow) -> Option<Flow> {
+    let via = request.top_via().ok()?;
+    let ip = via.host_ip().unwrap_or_else(|| flow.peer.ip());
+    Some(Flow { peer: SocketAddr::new(ip, via.port_or_default()), ..flow })
+}
+
 /// Replies to the context's request through its transaction; false once a final reply went out.
 pub fn reply_locally(ctx: &mut Context<'_>, id: TransactionId, status: u16, reason: &[u8]) -> bool {
     let mut fx = ctx.turn.worker.take_effects();

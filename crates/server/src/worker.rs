@@ -28,6 +28,8 @@ pub struct Worker {
     pub wire_edits: Edits,
     /// The text of a Via branch.
     pub branch_text: Vec<u8>,
+    /// How many messages it has handled (`$mi`).
+    pub messages: u32,
     pub(crate) due_calls: Vec<Arc<Call>>,
     pub(crate) due_dialogs: Vec<Due>,
     pub(crate) next_dialogs: Option<Tick>,
@@ -46,6 +48,7 @@ impl Worker {
             drafts: Drafts::default(),
             wire_edits: Edits::new(),
             branch_text: Vec::new(),
+            messages: 0,
             due_calls: Vec::new(),
             due_dialogs: Vec::new(),
             next_dialogs: None,

@@ -9,7 +9,7 @@ mod transformations;
 mod variables;
 
 pub use functions::FUNCTIONS;
-pub use globals::{check_global, globals};
+pub use globals::{check_global, globals, note_global, type_of_service};
 pub use planned::{PLANNED_FUNCTIONS, PLANNED_MODULES, PLANNED_VARIABLES};
 pub use transformations::{TRANSFORMATIONS, transform};
 pub use variables::VARIABLES;

@@ -1,14 +1,17 @@
-//! Transformations that know SIP: `{uri.*}`, `{nameaddr.*}`, `{via.*}`, `{ip.*}`
+//! Transformations that know SIP: `{uri.*}`, `{nameaddr.*}`, `{via.*}`, `{ip.*}`, `{sdp.*}`
 //! (spec/script.md §9.2), and the digests of `{s.*}` (§9.1). Those of plain text belong to the
 //! language itself.
 
 mod digests;
+mod sdp;
 
 use std::net::IpAddr;
 
 use self::digests::{HmacSha1, HmacSha224, HmacSha256, HmacSha384, HmacSha512, digest, hmac};
-use duologue_script::{Reading, Standing, Text, TransformCall, TransformId, Transformation, Value};
+use duologue_script::{Reading, Text, TransformCall, TransformId, Transformation, Value};
 use duologue_sip::{NameAddr, Param, Uri, Via, host_ip};
+
+use crate::resolve::{self, Family};
 
 /// Applies one operation to a value that is not NULL, and not empty unless the class is `s`.
 type Apply = fn(&TransformCall<'_>, &mut Text) -> Reading;
@@ -61,6 +64,7 @@ const TABLE: &[(&str, &str, u8, Apply)] = &[
     ("via", "received", 0, |call, out| via(call, out, |via| via.params().get(b"received"))),
     ("via", "rport", 0, |call, out| via(call, out, |via| via.params().get(b"rport"))),
     ("via", "param", 1, via_param),
+    ("via", "comment", 0, via_comment),
     ("ip", "pton", 0, ip_pton),
     ("ip", "ntop", 0, ip_ntop),
     ("ip", "family", 0, ip_family),
@@ -69,28 +73,30 @@ const TABLE: &[(&str, &str, u8, Apply)] = &[
     ("ip", "isip6", 0, |call, _| truth(host_ip(call.input).is_some_and(|ip| ip.is_ipv6()))),
     ("ip", "isprivate", 0, |call, _| truth(host_ip(call.input).is_some_and(is_private))),
     ("ip", "matches", 1, ip_matches),
+    ("ip", "resolve", 0, |call, out| ip_resolve(call, out, Family::Any)),
+    ("ip", "resolve4", 0, |call, out| ip_resolve(call, out, Family::V4)),
+    ("ip", "resolve6", 0, |call, out| ip_resolve(call, out, Family::V6)),
+    ("sdp", "line", 1, sdp::line),
+    ("sdp", "stream", 1, sdp::stream),
+    ("sdp", "stream-delete", 1, sdp::without_stream),
 ];
-
-/// Known operations that are not built yet.
-const PLANNED: &[(&str, &str, u8)] =
-    &[("via", "comment", 0), ("ip", "resolve", 0), ("ip", "resolve4", 0), ("ip", "resolve6", 0)];
 
 /// All operations as the loader wants them; an operation's number is its place in the table.
 pub const TRANSFORMATIONS: &[Transformation] = &declarations();
 
-const fn declarations() -> [Transformation; TABLE.len() + PLANNED.len()] {
-    let mut list = [Transformation::new(TransformId(0), "", "", 0); TABLE.len() + PLANNED.len()];
+const fn declarations() -> [Transformation; TABLE.len()] {
+    let mut list = [Transformation::new(TransformId(0), "", "", 0); TABLE.len()];
     let mut i = 0;
     while i < TABLE.len() {
         let (class, op, args, _) = TABLE[i];
         let declared = Transformation::new(TransformId(i as u16), class, op, args);
-        list[i] = Transformation { indexed: matches!(class.as_bytes(), b"nameaddr"), ..declared };
-        i += 1;
-    }
-    while i < list.len() {
-        let (class, op, args) = PLANNED[i - TABLE.len()];
-        let declared = Transformation::new(TransformId(i as u16), class, op, args);
-        list[i] = Transformation { standing: Standing::Planned, ..declared };
+        // The number of the line.
+        let one_more = matches!(class.as_bytes(), b"sdp") && matches!(op.as_bytes(), b"line");
+        list[i] = Transformation {
+            indexed: matches!(class.as_bytes(), b"nameaddr"),
+            args_max: args + one_more as u8,
+            ..declared
+        };
         i += 1;
     }
     list
@@ -202,7 +208,29 @@ fn via(
     out: &mut Text,
     part: impl for<'b> FnOnce(&Via<'b>) -> Option<&'b [u8]>,
 ) -> Reading {
-    filled(out, Via::parse(call.input.trim_ascii()).and_then(|via| part(&via)))
+    filled(out, parse_via(call).and_then(|via| part(&via)))
+}
+
+/// A Via without the comment that RFC 2543 allowed behind it.
+fn parse_via<'b>(call: &TransformCall<'b>) -> Option<Via<'b>> {
+    Via::parse(split_comment(call.input).0.trim_ascii())
+}
+
+/// A Via value and the comment behind it, if there is one.
+fn split_comment(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut quoted = false;
+    let open = value.iter().position(|&byte| {
+        quoted ^= byte == b'"';
+        byte == b'(' && !quoted
+    });
+    let Some(open) = open else { return (value, None) };
+    let inside = value[open + 1..].trim_ascii_end();
+    (&value[..open], Some(inside.strip_suffix(b")").unwrap_or(inside)))
+}
+
+fn via_comment(call: &TransformCall<'_>, out: &mut Text) -> Reading {
+    let comment = split_comment(call.input).1.filter(|_| parse_via(call).is_some());
+    filled(out, comment)
 }
 
 /// Part 0 or 1 of `SIP/2.0/UDP`.
@@ -213,12 +241,12 @@ fn via_version(call: &TransformCall<'_>, out: &mut Text, part: usize) -> Reading
 }
 
 fn via_port(call: &TransformCall<'_>, _: &mut Text) -> Reading {
-    let port = Via::parse(call.input.trim_ascii()).and_then(|via| via.port());
+    let port = parse_via(call).and_then(|via| via.port());
     port.map_or(Reading::Null, |port| Reading::Int(port.into()))
 }
 
 fn via_param(call: &TransformCall<'_>, out: &mut Text) -> Reading {
-    let via = Via::parse(call.input.trim_ascii());
+    let via = parse_via(call);
     present(out, via.and_then(|via| via.params().param(argument(call)?)))
 }
 
@@ -259,6 +287,12 @@ fn ip_matches(call: &TransformCall<'_>, _: &mut Text) -> Reading {
         }
         _ => Reading::Null,
     }
+}
+
+fn ip_resolve(call: &TransformCall<'_>, out: &mut Text, family: Family) -> Reading {
+    let Some(ip) = resolve::host(call.input, family) else { return Reading::Null };
+    out.push(ip.to_string().as_bytes());
+    Reading::Str
 }
 
 fn network(text: &[u8]) -> Option<(IpAddr, u32)> {

@@ -7,7 +7,6 @@ use crate::context::Context;
 use crate::module::{Function, Module, Parameter, Parameters, Settings};
 use crate::replies;
 use crate::statistics::{SL_1XX, SL_SENT, SL_SENT_ERRORS};
-use crate::upstream;
 
 const QE: RouteKinds = RouteKinds::REQUEST.union(RouteKinds::ERROR);
 
@@ -56,9 +55,7 @@ pub fn reply(ctx: &mut Context<'_>, status: u16, reason: &[u8]) -> bool {
         return true;
     }
     let (message, source) = (ctx.message, ctx.flow);
-    let Some(flow) = upstream::reply_flow(message, source, ctx.draft.forced_rport) else {
-        return false;
-    };
+    let Some(flow) = ctx.reply_flow() else { return false };
     let local = replies::Local { status, reason, body: None };
     let node = ctx.turn.node;
     let tag = replies::local_tag(node, message);

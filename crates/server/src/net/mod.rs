@@ -35,6 +35,7 @@ mod address;
 mod batch;
 mod interfaces;
 mod outbox;
+pub(crate) mod route;
 mod send;
 mod udp;
 

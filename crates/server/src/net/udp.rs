@@ -25,12 +25,22 @@ pub struct UdpOptions {
     pub tos: u8,
     /// `frag`: let routers fragment what is too long for the path, instead of failing.
     pub fragments: bool,
+    /// `mcast_loopback`: whether multicasts come back to this machine; `None` leaves it as it is.
+    pub multicast_loopback: Option<bool>,
+    /// `mcast_ttl`: how many hops multicasts take; `None` leaves it as it is.
+    pub multicast_ttl: Option<u8>,
 }
 
 impl Default for UdpOptions {
     /// 256 KiB and low delay (0x10), as scripts expect.
     fn default() -> Self {
-        Self { receive_buffer: 262_144, tos: 0x10, fragments: false }
+        Self {
+            receive_buffer: 262_144,
+            tos: 0x10,
+            fragments: false,
+            multicast_loopback: None,
+            multicast_ttl: None,
+        }
     }
 }
 
@@ -93,6 +103,16 @@ impl UdpSocket {
                 }
             };
             set_option(&socket, level, name, value)?;
+        }
+        match (address, options.multicast_loopback) {
+            (_, None) => {}
+            (SocketAddr::V4(_), Some(back)) => socket.set_multicast_loop_v4(back)?,
+            (SocketAddr::V6(_), Some(back)) => socket.set_multicast_loop_v6(back)?,
+        }
+        match (address, options.multicast_ttl.map(u32::from)) {
+            (_, None) => {}
+            (SocketAddr::V4(_), Some(hops)) => socket.set_multicast_ttl_v4(hops)?,
+            (SocketAddr::V6(_), Some(hops)) => socket.set_multicast_hops_v6(hops)?,
         }
         set_option(&socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
         socket.set_read_timeout(Some(IDLE))?;

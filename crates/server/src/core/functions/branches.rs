@@ -29,8 +29,12 @@ pub(super) fn append_branch(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Calle
     if uri.is_none() {
         return Called::Value(-1);
     }
-    let inherited = ctx.draft.target.clone();
+    let mut inherited = ctx.draft.target.clone();
     let q = q.unwrap_or(inherited.q);
+    if given.is_some() {
+        // What the script hung on the one says nothing of the other.
+        inherited.attrs.clear();
+    }
     let appended = append(ctx, Target { uri, q, ..inherited });
     if appended && given.is_none() {
         let target = &mut ctx.draft.target;
@@ -49,7 +53,8 @@ pub(super) fn append_msg_branch(ctx: &mut Context<'_>, args: &mut Args<'_>) -> C
         Some(flags) if is_inherit(flags) => true,
         Some(_) => return Called::Value(-1),
     };
-    let base = if inherits { ctx.draft.target.clone() } else { Target::received() };
+    let mut base = if inherits { ctx.draft.target.clone() } else { Target::received() };
+    base.attrs.clear();
     let q = q.unwrap_or(base.q);
     yes_or_no(append(ctx, Target { uri: Some(uri), q, ..base }))
 }

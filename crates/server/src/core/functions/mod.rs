@@ -1,25 +1,32 @@
 //! The core's functions (spec/script.md §11). What is not built yet stands in
 //! [`planned`](super::planned).
 
+mod blacklists;
 mod branches;
+mod debug;
 pub(crate) mod events;
 mod flags;
+mod serial;
 mod sockets;
+mod stateless;
 pub(in crate::core) mod uri;
+mod values;
+mod via;
 
-use duologue_script::{Args, Called, FlagKind, Param, ParamKind, RouteKinds, Value};
+use duologue_script::{Called, FlagKind, Param, ParamKind, RouteKinds};
 
-use crate::context::Context;
 use crate::module::Function;
 
 pub(in crate::core) use branches::{append, thousandths};
 pub(in crate::core) use flags::branch_flags;
+pub(in crate::core) use values::micros_of_second;
 
 const STR: Param = Param::new(ParamKind::Str);
 const INT: Param = Param::new(ParamKind::Int);
 const OPTIONAL_STR: Param = Param::optional(ParamKind::Str);
 const OPTIONAL_VAR: Param = Param::optional(ParamKind::Var);
 const OPTIONAL_INT: Param = Param::optional(ParamKind::Int);
+const VAR: Param = Param::new(ParamKind::Var);
 const MESSAGE_FLAG: Param = Param::new(ParamKind::Flag(FlagKind::Message));
 const BRANCH_FLAG: Param = Param::new(ParamKind::Flag(FlagKind::Branch));
 /// Core functions are allowed in every block.
@@ -63,7 +70,35 @@ pub static FUNCTIONS: &[Function] = &[
     .checked(branches::check_flags),
     Function::new("remove_branch", &[INT], ANY, branches::remove),
     Function::new("remove_msg_branch", &[INT], ANY, branches::remove),
-    Function::new("force_rport", &[], ANY, sockets::force_rport),
+    Function::new(
+        "move_branch",
+        &[OPTIONAL_INT, OPTIONAL_INT, OPTIONAL_STR],
+        ANY,
+        serial::move_branch,
+    )
+    .checked(serial::check_keep),
+    Function::new(
+        "move_msg_branch",
+        &[OPTIONAL_INT, OPTIONAL_INT, OPTIONAL_STR],
+        ANY,
+        serial::move_branch,
+    )
+    .checked(serial::check_keep),
+    Function::new("swap_branches", &[OPTIONAL_INT, OPTIONAL_INT], ANY, serial::swap),
+    Function::new("swap_msg_branches", &[OPTIONAL_INT, OPTIONAL_INT], ANY, serial::swap),
+    Function::new("serialize_branches", &[INT, OPTIONAL_INT], ANY, serial::serialize),
+    Function::new("next_branches", &[], ANY, serial::next),
+    Function::new("forward", &[OPTIONAL_STR], ANY, stateless::forward).checked(stateless::check),
+    Function::new("send", &[STR, OPTIONAL_STR], ANY, stateless::send).checked(stateless::check),
+    Function::new("force_rport", &[], ANY, via::force_rport),
+    Function::new("add_local_rport", &[], ANY, via::add_local_rport),
+    Function::new("force_tcp_alias", &[OPTIONAL_INT], ANY, via::force_tcp_alias)
+        .noted(via::ABOUT_ALIASES),
+    Function::new("set_via_handling", &[STR], ANY, via::set_handling).checked(via::check_handling),
+    Function::new("set_advertised_address", &[STR], ANY, via::set_advertised_address)
+        .checked(via::check_address),
+    Function::new("set_advertised_port", &[STR], ANY, via::set_advertised_port)
+        .checked(via::check_port),
     Function::new("force_send_socket", &[STR], ANY, sockets::force_send_socket)
         .checked(sockets::check_socket),
     Function::new("is_myself", &[STR, OPTIONAL_INT], ANY, sockets::is_myself),
@@ -71,7 +106,44 @@ pub static FUNCTIONS: &[Function] = &[
         .checked(events::check_name),
     Function::new("subscribe_event", &[STR, STR, OPTIONAL_INT], ANY, events::subscribe)
         .checked(events::check_subscription),
-    Function::new("pv_printf", &[Param::new(ParamKind::Var), STR], ANY, pv_printf),
+    Function::new("use_blacklist", &[STR], ANY, blacklists::use_list),
+    Function::new("unuse_blacklist", &[STR], ANY, blacklists::unuse_list),
+    Function::new(
+        "check_blacklist_rule",
+        &[STR, STR, OPTIONAL_INT, OPTIONAL_STR, OPTIONAL_STR],
+        ANY,
+        blacklists::check_rule,
+    )
+    .checked(blacklists::check),
+    Function::new(
+        "add_blacklist_rule",
+        &[STR, STR, OPTIONAL_INT, OPTIONAL_STR, OPTIONAL_STR, OPTIONAL_INT],
+        ANY,
+        blacklists::add_rule,
+    )
+    .checked(blacklists::check),
+    Function::new(
+        "del_blacklist_rule",
+        &[STR, STR, OPTIONAL_INT, OPTIONAL_STR, OPTIONAL_STR],
+        ANY,
+        blacklists::delete_rule,
+    )
+    .checked(blacklists::check),
+    Function::new("pv_printf", &[VAR, STR], ANY, values::pv_printf),
+    Function::new(
+        "construct_uri",
+        &[STR, OPTIONAL_STR, STR, OPTIONAL_STR, OPTIONAL_STR, VAR],
+        ANY,
+        values::construct_uri,
+    ),
+    Function::new("get_timestamp", &[VAR, VAR], ANY, values::get_timestamp),
+    Function::new(
+        "script_trace",
+        &[OPTIONAL_INT, Param::optional(ParamKind::Verbatim), OPTIONAL_STR],
+        ANY,
+        debug::script_trace,
+    ),
+    Function::new("avp_print", &[], ANY, debug::avp_print),
 ];
 
 /// What a function that cannot answer anything but yes or no returns.
@@ -79,8 +151,5 @@ const fn yes_or_no(yes: bool) -> Called {
     Called::Value(if yes { 1 } else { -1 })
 }
 
-/// Assigns an expanded text to a variable.
-fn pv_printf(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let Some(text) = args.str(1) else { return Called::Value(-1) };
-    yes_or_no(args.store(ctx, 0, Value::Str(text)).is_ok())
-}
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,6 @@ use super::yes_or_no;
 use crate::context::Context;
 use crate::sockets::SocketSpec;
 
-/// Replies go where the request came from, as if its Via had asked (RFC 3581 §4).
-pub(super) fn force_rport(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
-    ctx.draft.forced_rport = true;
-    Called::Value(1)
-}
-
 pub(super) fn force_send_socket(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let socket = args.str(0).and_then(|text| ctx.turn.node.sockets.find_text(text));
     if socket.is_some() {

@@ -4,6 +4,7 @@ use duologue_script::{Assign, FlagKind, Index, Reading, Text, Value, VarAccess, 
 
 use crate::context::Context;
 use crate::core::functions::branch_flags;
+use crate::node::Node;
 
 /// `$mf`: the names of the message flags that are set.
 pub(super) fn message_names(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {
@@ -53,6 +54,25 @@ pub(super) fn write_branch(
     put(branch_flags(ctx, branch).ok_or(WriteError::Missing)?, mask, value)
 }
 
+/// The bit of a branch flag.
+pub(super) fn branch_mask(ctx: &Context<'_>, var: &VarAccess<'_>) -> Option<u32> {
+    mask(ctx, var, FlagKind::Branch)
+}
+
+/// All flags of a branch at once: their names with blanks between, or their bits.
+pub(super) fn bits(node: &Node, value: Value<'_>) -> Result<u32, WriteError> {
+    if let Some(bits) = value.int() {
+        return Ok(bits.cast_unsigned());
+    }
+    let text = value.text().and_then(|text| std::str::from_utf8(text).ok());
+    let mut bits = 0;
+    for name in text.ok_or(WriteError::BadValue)?.split_ascii_whitespace() {
+        let bit = node.program.flag(FlagKind::Branch, name).ok_or(WriteError::BadValue)?;
+        bits |= 1u32.checked_shl(bit.into()).unwrap_or_default();
+    }
+    Ok(bits)
+}
+
 /// The flag's bit: numbered when the script was loaded, or looked up by a name from a variable.
 fn mask(ctx: &Context<'_>, var: &VarAccess<'_>, kind: FlagKind) -> Option<u32> {
     let bit = match var.key {
@@ -73,7 +93,7 @@ fn branch(index: Index) -> Option<usize> {
     }
 }
 
-fn put(flags: &mut u32, mask: u32, value: Value<'_>) -> Result<(), WriteError> {
+pub(super) fn put(flags: &mut u32, mask: u32, value: Value<'_>) -> Result<(), WriteError> {
     match value {
         Value::Null => *flags &= !mask,
         value => match value.int().ok_or(WriteError::BadValue)? {
@@ -84,7 +104,8 @@ fn put(flags: &mut u32, mask: u32, value: Value<'_>) -> Result<(), WriteError> {
     Ok(())
 }
 
-fn names(names: &[String], flags: u32, out: &mut Text) -> Reading {
+/// The names of the bits that are set, with blanks between.
+pub(super) fn names(names: &[String], flags: u32, out: &mut Text) -> Reading {
     let mut any = false;
     for (bit, name) in (0u32..32).zip(names) {
         if flags & (1 << bit) != 0 {

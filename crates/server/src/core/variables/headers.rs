@@ -1,10 +1,10 @@
 //! Headers: From and To, Contact, credentials, and any by its name.
 
 use duologue_script::{Index, Reading, Text, VarAccess};
-use duologue_sip::{Auth, HeaderName, HeaderRef, NameAddr};
+use duologue_sip::{Auth, HeaderName, HeaderRef, NameAddr, Uri};
 
 use super::uri;
-use super::view::{indexed, number, on_message, part, some};
+use super::view::{indexed, is_current, number, on_message, part, some};
 use crate::context::Context;
 
 // --- From and To ------------------------------------------------------------------------------
@@ -167,6 +167,30 @@ credentials! {
     auth_algorithm = b"algorithm", all_of_it;
     auth_qop = b"qop", all_of_it;
     auth_count = b"nc", all_of_it;
+}
+
+/// `$Au`: who pays. The user whose credentials were verified; without one, user and domain of From.
+/// Credentials that nobody verified say nothing.
+pub(super) fn accounting_user(
+    ctx: &mut Context<'_>,
+    var: &VarAccess<'_>,
+    out: &mut Text,
+) -> Reading {
+    if let Some(user) = &ctx.draft.verified_user
+        && is_current(ctx, var)
+    {
+        return some(out, Some(user));
+    }
+    on_message(ctx, var, |message| {
+        let Ok(from) = message.from() else { return Reading::Null };
+        let Ok(uri) = Uri::parse(from.uri_bytes()) else { return Reading::Null };
+        if let Some(user) = uri.user() {
+            out.push(user);
+            out.push_byte(b'@');
+        }
+        out.push(uri.host());
+        Reading::Str
+    })
 }
 
 /// A part of a parameter of the credentials: Proxy-Authorization's if there are any, else

@@ -1,12 +1,16 @@
 //! The core's variables (spec/script.md §8). What is not built yet stands in
 //! [`planned`](super::planned).
 
+mod branch_fields;
 mod branches;
+mod challenge;
+mod color;
 mod contact;
 mod errors;
 mod flags;
 mod headers;
 mod message;
+mod msg_branches;
 mod process;
 mod sockets;
 mod uri;
@@ -45,6 +49,33 @@ pub static VARIABLES: &[Variable] = &[
         .named(Subname::Optional)
         .indexed()
         .resolved(branches::resolve),
+    Variable::new(&["path"], uri::read_path),
+    Variable::new(&["msg.branch"], msg_branches::last).writable(msg_branches::add).indexed(),
+    Variable::new(&["msg.branch.uri"], msg_branches::uri)
+        .writable(msg_branches::write_uri)
+        .indexed(),
+    Variable::new(&["msg.branch.duri"], msg_branches::next_hop)
+        .writable(msg_branches::write_next_hop)
+        .indexed(),
+    Variable::new(&["msg.branch.path"], msg_branches::path)
+        .writable(msg_branches::write_path)
+        .indexed(),
+    Variable::new(&["msg.branch.q"], msg_branches::q).writable(msg_branches::write_q).indexed(),
+    Variable::new(&["msg.branch.flags"], msg_branches::flag_names)
+        .writable(msg_branches::write_flags)
+        .indexed(),
+    Variable::new(&["msg.branch.socket"], msg_branches::socket)
+        .writable(msg_branches::write_socket)
+        .indexed(),
+    Variable::new(&["msg.branch.flag"], msg_branches::flag)
+        .writable(msg_branches::write_flag)
+        .named(BRANCH_FLAG)
+        .indexed(),
+    Variable::new(&["msg.branch.attr"], msg_branches::attr)
+        .writable(msg_branches::write_attr)
+        .named(Subname::Required)
+        .indexed(),
+    Variable::new(&["msg.branch.last_idx"], msg_branches::last_index),
     // From and To.
     Variable::new(&["fu", "from"], headers::from),
     Variable::new(&["fU", "from.user"], headers::from_user),
@@ -100,6 +131,14 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["auth.alg"], headers::auth_algorithm),
     Variable::new(&["auth.qop"], headers::auth_qop),
     Variable::new(&["auth.nc"], headers::auth_count),
+    Variable::new(&["Au"], headers::accounting_user),
+    Variable::new(&["challenge.algorithm"], challenge::algorithm),
+    Variable::new(&["challenge.realm"], challenge::realm),
+    Variable::new(&["challenge.nonce"], challenge::nonce),
+    Variable::new(&["challenge.opaque"], challenge::opaque),
+    Variable::new(&["challenge.qop"], challenge::qop),
+    Variable::new(&["challenge.ck"], challenge::cipher_key),
+    Variable::new(&["challenge.ik"], challenge::integrity_key),
     // The message as a whole.
     Variable::new(&["rm"], message::method),
     Variable::new(&["rs"], message::status),
@@ -107,6 +146,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["rb"], message::body),
     Variable::new(&["mb"], message::bytes),
     Variable::new(&["ml"], message::length),
+    Variable::new(&["mi"], process::message_number),
     Variable::new(&["msg.is_request"], message::is_request),
     Variable::new(&["msg.type"], message::kind),
     // Flags.
@@ -139,14 +179,16 @@ pub static VARIABLES: &[Variable] = &[
         .named(Subname::Required)
         .indexed(),
     Variable::new(&["Ts"], process::unix_time),
+    Variable::new(&["Tsm"], process::micros),
     Variable::new(&["TS"], process::started),
     Variable::new(&["Tf"], process::time_text),
     Variable::new(&["time"], process::time).named(Subname::Required).resolved(process::check_time),
     Variable::new(&["pp"], process::process_id),
     Variable::new(&["argv"], process::argument).named(Subname::Required),
     Variable::new(&["log_level"], process::log_level).writable(process::write_log_level),
-    Variable::new(&["xlog_level"], process::xlog_level),
+    Variable::new(&["xlog_level"], process::xlog_level).writable(process::write_xlog_level),
+    Variable::new(&["C"], color::escape).named(Subname::Required).resolved(color::resolve),
 ];
 
 #[cfg(test)]
-mod tests;
+pub(in crate::core) mod tests;

@@ -7,6 +7,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 use crate::context::Context;
+use crate::core::functions::micros_of_second;
 use crate::loglevel;
 
 /// The longest text that `$time(format)` gives, in bytes (spec/script.md §8).
@@ -34,6 +35,11 @@ pub(super) fn write_avp(
 /// `$Ts`: seconds since 1970.
 pub(super) fn unix_time(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
     seconds(ctx.turn.now)
+}
+
+/// `$Tsm`: the microseconds within the second that `$Ts` tells.
+pub(super) fn micros(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
+    Reading::Int(micros_of_second(ctx.turn.now))
 }
 
 /// `$TS`: when the program started.
@@ -89,6 +95,11 @@ pub(super) fn process_id(_: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -
     i32::try_from(std::process::id()).map_or(Reading::Null, Reading::Int)
 }
 
+/// `$mi`: the number of the message among those that this worker has handled.
+pub(super) fn message_number(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
+    Reading::Int(ctx.turn.worker.messages.cast_signed() & i32::MAX)
+}
+
 /// `$argv(name)`: the value of `-o name=value`; the last one given holds.
 pub(super) fn argument(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
     let Some(name) = var.name else { return Reading::Null };
@@ -106,7 +117,7 @@ pub(super) fn log_level(_: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) ->
     Reading::Int(loglevel::current().into())
 }
 
-/// Sets the level of the program; NULL brings the default back.
+/// Sets the level of the program; NULL brings the configured one back.
 pub(super) fn write_log_level(
     _: &mut Context<'_>,
     _: &VarAccess<'_>,
@@ -114,7 +125,7 @@ pub(super) fn write_log_level(
     value: Value<'_>,
 ) -> Result<(), WriteError> {
     match value {
-        Value::Null => loglevel::set(loglevel::DEFAULT),
+        Value::Null => loglevel::reset(),
         value => {
             let level = value.int().ok_or(WriteError::BadValue)?.clamp(-3, 4);
             loglevel::set(i8::try_from(level).map_err(|_| WriteError::BadValue)?);
@@ -124,7 +135,21 @@ pub(super) fn write_log_level(
 }
 
 pub(super) fn xlog_level(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
-    Reading::Int(ctx.turn.node.xlog_level)
+    Reading::Int(ctx.turn.node.xlog_level.get())
+}
+
+/// Sets the threshold of `xlog()`; NULL brings the configured one back.
+pub(super) fn write_xlog_level(
+    ctx: &mut Context<'_>,
+    _: &VarAccess<'_>,
+    _: Assign,
+    value: Value<'_>,
+) -> Result<(), WriteError> {
+    match value {
+        Value::Null => ctx.turn.node.xlog_level.reset(),
+        value => ctx.turn.node.xlog_level.set(value.int().ok_or(WriteError::BadValue)?),
+    }
+    Ok(())
 }
 
 #[cfg(test)]

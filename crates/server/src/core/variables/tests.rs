@@ -27,7 +27,7 @@ fn names_are_declared_once() {
     }
 }
 
-const INVITE: &str = "INVITE sip:0431@example.com;x=y SIP/2.0\r\n\
+pub(in crate::core) const INVITE: &str = "INVITE sip:0431@example.com;x=y SIP/2.0\r\n\
     Via: SIP/2.0/UDP 192.0.2.7:5066;branch=z9hG4bK776;rport\r\n\
     Max-Forwards: 70\r\n\
     From: \"Alice A\" <sip:alice@atlanta.com>;tag=1928\r\n\
@@ -43,13 +43,13 @@ const INVITE: &str = "INVITE sip:0431@example.com;x=y SIP/2.0\r\n\
     Content-Type: text/plain\r\n\
     Content-Length: 4\r\n\r\nhigh";
 
-const HEAD: &str = "socket=udp:127.0.0.1:5060\n\
+pub(in crate::core) const HEAD: &str = "socket=udp:127.0.0.1:5060\n\
     loadmodule \"proto_udp.so\"\n\
     loadmodule \"sl.so\"\n\
     loadmodule \"sipmsgops.so\"\n";
 
 /// Runs `statements` on the INVITE and gives the `X:` headers of the reply.
-fn run(statements: &str) -> Vec<String> {
+pub(in crate::core) fn run(statements: &str) -> Vec<String> {
     let script = format!("{HEAD}route {{\n{statements}\nsl_send_reply(404, \"Not Here\");\n}}\n");
     let (node, mut worker) = start(script);
     worker.receive(&node, NOW, INVITE.as_bytes(), flow(PEER), Load::Calm);
@@ -57,10 +57,11 @@ fn run(statements: &str) -> Vec<String> {
     marks(&reply)
 }
 
-const NOW: Moment = Moment { tick: Tick::from_millis(5000), unix: 1_704_103_200 };
-const PEER: &str = "192.0.2.7:5066";
+pub(in crate::core) const NOW: Moment =
+    Moment { tick: Tick::from_millis(5000), unix: 1_704_103_200 };
+pub(in crate::core) const PEER: &str = "192.0.2.7:5066";
 
-fn start(script: String) -> (Node, Worker) {
+pub(in crate::core) fn start(script: String) -> (Node, Worker) {
     let plan = match Plan::load("test.cfg", &Script(script), &[], Overrides::default()) {
         Ok(plan) => plan,
         Err(error) => panic!("{error:?}"),
@@ -70,11 +71,11 @@ fn start(script: String) -> (Node, Worker) {
     (plan.build(sockets, 1, NOW, 1).unwrap(), Worker::new(0))
 }
 
-fn flow(peer: &str) -> Flow {
+pub(in crate::core) fn flow(peer: &str) -> Flow {
     Flow::datagram(0, peer.parse().unwrap())
 }
 
-fn marks(message: &[u8]) -> Vec<String> {
+pub(in crate::core) fn marks(message: &[u8]) -> Vec<String> {
     let message = Message::parse(message).unwrap();
     message.all("X").map(|header| String::from_utf8(header.value().to_vec()).unwrap()).collect()
 }
@@ -88,7 +89,7 @@ impl duologue_script::Sources for Script {
 }
 
 /// The text form of each expression, in a block that starts with `before`.
-fn read(before: &str, rows: &[(&str, &str)]) {
+pub(in crate::core) fn read(before: &str, rows: &[(&str, &str)]) {
     let mut statements = before.to_owned();
     for (expression, _) in rows {
         statements.push_str(&format!("append_to_reply(\"X: [{expression}]\\r\\n\");\n"));
@@ -127,7 +128,9 @@ fn a_request_is_read() {
             ("$socket_out(forced)", "<null>"),
             ("$rb $msg.is_request $msg.type", "high 1 request"),
             ("$rs $rr $ua", "<null> <null> <null>"),
-            ("$Ts $TS", "1704103200 1704103200"),
+            ("$Ts $TS $Tsm $mi", "1704103200 1704103200 0 1"),
+            ("$path $Au $(challenge.realm)", "<null> alice@atlanta.com <null>"),
+            ("[$C(rx)]", "[]"),
             ("$(ru{uri.param,x}) $(ct{nameaddr.uri})", "y sip:alice@192.0.2.7:5066"),
         ],
     );
@@ -235,4 +238,69 @@ fn the_other_message_of_the_transaction_is_read() {
     assert_eq!(ringing, ["180 [<null>] 0431 192.0.2.7 Ringing"]);
     let busy: Vec<_> = upstream("486 Busy Here");
     assert_eq!(busy, ["0431 486 127.0.0.9 because"]);
+}
+
+/// spec/script.md §8: the branches of a request, the Request-URI's first.
+#[test]
+fn all_branches_are_numbered() {
+    read(
+        "$msg.branch = \"sip:b@192.0.2.2\"; $(msg.branch.q[1]) = 700;\n\
+         $(msg.branch.duri[0]) = \"sip:10.0.0.1\"; $(msg.branch.flag(NAT)[1]) = 1;\n\
+         $(msg.branch.flags[0]) = \"NAT\"; $(msg.branch.attr(id)[1]) = \"x\";\n\
+         $(msg.branch.attr(id)[0]) = 7; $(msg.branch.path[1]) = \"<sip:edge;lr>\";\n\
+         $(msg.branch.socket[1]) = \"udp:127.0.0.1:5060\"; $(msg.branch.uri[1]) = NULL;\n",
+        &[
+            ("$msg.branch.last_idx $msg.branch", "1 sip:b@192.0.2.2"),
+            ("$msg.branch.uri $(msg.branch.uri[0])", "sip:b@192.0.2.2 sip:0431@example.com;x=y"),
+            ("$(msg.branch.uri[*])", "sip:0431@example.com;x=y, sip:b@192.0.2.2"),
+            ("$(msg.branch.q[0]) $(msg.branch.q[1]) $(msg.branch.q[-1])", "<null> 0.7 0.7"),
+            (
+                "$(msg.branch.duri[0]) $du $(msg.branch.duri[*])",
+                "sip:10.0.0.1 sip:10.0.0.1 sip:10.0.0.1, ",
+            ),
+            ("$(msg.branch.flag(NAT)[0]) $msg.branch.flag(NAT)", "1 1"),
+            ("$(msg.branch.flags[0]) $(branch(flags)[0])", "NAT NAT"),
+            ("$(msg.branch.attr(id)[0]) $msg.branch.attr(id)", "7 x"),
+            ("$(msg.branch.path[1]) $(branch(path)[0])", "<sip:edge;lr> <sip:edge;lr>"),
+            ("$(msg.branch.socket[1])", "udp:127.0.0.1:5060"),
+            ("$(msg.branch.uri[2]) $(msg.branch.attr(no)[0])", "<null> <null>"),
+        ],
+    );
+    read(
+        "$msg.branch = \"sip:b@192.0.2.2\"; $(msg.branch.q[1]) = 700; $(msg.branch.q[1]) = NULL;\n\
+         $(msg.branch.attr(id)[1]) = 1; $(msg.branch.attr(id)[1]) = 2;\n\
+         $(msg.branch.duri[0]) = \"nonsense\"; $(msg.branch.flags[1]) = \"NOSUCH\";\n",
+        &[
+            ("$(msg.branch.q[1]) $(msg.branch.attr(id)[1])", "<null> 2"),
+            ("$(msg.branch.duri[0]) $(msg.branch.flags[1])", "<null> <null>"),
+        ],
+    );
+}
+
+/// spec/script.md §8: a level is set for all, and comes back with NULL.
+#[test]
+fn the_threshold_of_xlog_is_changed() {
+    let (node, mut worker) = start(format!(
+        "xlog_level = 3\n{HEAD}route {{\n\
+         append_to_reply(\"X: $xlog_level\");\n\
+         $xlog_level = 9; append_to_reply(\"X: $xlog_level\");\n\
+         $xlog_level = NULL; append_to_reply(\"X: $xlog_level\");\n\
+         sl_send_reply(404, \"Not Here\");\n}}\n"
+    ));
+    worker.receive(&node, NOW, INVITE.as_bytes(), flow(PEER), Load::Calm);
+    let reply = worker.outbox.iter().next().expect("a reply").1.to_vec();
+    assert_eq!(marks(&reply), ["3", "4", "3"]);
+}
+
+/// spec/script.md §8: colours only where they are wanted.
+#[test]
+fn colors_are_forced() {
+    let (node, mut worker) = start(format!(
+        "xlog_force_color = yes\n{HEAD}route {{\n\
+         append_to_reply(\"X: $(C(Rx){{s.encode.hexa}})\");\n\
+         sl_send_reply(404, \"Not Here\");\n}}\n"
+    ));
+    worker.receive(&node, NOW, INVITE.as_bytes(), flow(PEER), Load::Calm);
+    let reply = worker.outbox.iter().next().expect("a reply").1.to_vec();
+    assert_eq!(marks(&reply), ["1b5b313b33313b34396d"]);
 }

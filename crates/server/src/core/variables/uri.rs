@@ -72,6 +72,14 @@ pub(super) fn read_q(ctx: &mut Context<'_>, var: &VarAccess<'_>, _: &mut Text) -
     }
 }
 
+/// `$path`: the path vector of the Request-URI branch.
+pub(super) fn read_path(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    match is_current(ctx, var) {
+        true => some(out, ctx.draft.target.path.as_deref()),
+        false => Reading::Null,
+    }
+}
+
 fn all(out: &mut Text, uri: &[u8]) -> Reading {
     some(out, Some(uri))
 }

@@ -1,0 +1,308 @@
+//! Core functions seen through what leaves: spec/script.md §11 and the settings of §2.3 that go with
+//! them.
+
+use crate::core::variables::tests::{HEAD, INVITE, NOW, PEER, flow, marks, read, run, start};
+use crate::road::Load;
+use crate::server::{Overrides, Plan, StartError};
+
+/// What a script sends when the INVITE comes in: where to, and the text.
+fn sent(settings: &str, route: &str) -> Vec<(String, String)> {
+    let script = format!(
+        "{settings}\n{HEAD}loadmodule \"tm.so\"\nloadmodule \"rr.so\"\nroute {{\n{route}\n}}\n"
+    );
+    let (node, mut worker) = start(script);
+    worker.receive(&node, NOW, INVITE.as_bytes(), flow(PEER), Load::Calm);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    worker.outbox.iter().map(|(flow, bytes)| (flow.peer.to_string(), text(bytes))).collect()
+}
+
+/// The one message that a script sends.
+fn one(settings: &str, route: &str) -> (String, String) {
+    let mut all = sent(settings, route);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+fn refused(script: &str) -> String {
+    struct Text(String);
+    impl duologue_script::Sources for Text {
+        fn read(&self, _: &str, _: Option<&str>) -> Result<String, String> {
+            Ok(self.0.clone())
+        }
+    }
+    let script = Text(format!("{HEAD}{script}"));
+    match Plan::load("test.cfg", &script, &[], Overrides::default()) {
+        Ok(_) => String::new(),
+        Err(StartError::Script(found)) => found
+            .list()
+            .iter()
+            .map(|mistake| mistake.message.as_str())
+            .collect::<Vec<_>>()
+            .join("; "),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn branches_are_moved_and_swapped() {
+    let before = "append_branch(\"sip:b@192.0.2.2\", \"0.5\"); append_branch(\"sip:c@192.0.2.3\");\n\
+        $(msg.branch.duri[0]) = \"sip:10.0.0.1\";\n";
+    let all = "$(msg.branch.uri[*]) / $(msg.branch.duri[*])";
+    let ru = "sip:0431@example.com;x=y";
+    for (act, wanted) in [
+        (
+            "swap_branches(0, 1);",
+            format!("{ru}, sip:c@192.0.2.3, sip:b@192.0.2.2 / sip:10.0.0.1, , "),
+        ),
+        (
+            "swap_branches(, 1);",
+            format!("sip:c@192.0.2.3, sip:b@192.0.2.2, {ru} / , , sip:10.0.0.1"),
+        ),
+        (
+            "swap_msg_branches(0, -1);",
+            format!("sip:b@192.0.2.2, {ru}, sip:c@192.0.2.3 / , sip:10.0.0.1, "),
+        ),
+        ("move_branch(1);", "sip:c@192.0.2.3, sip:b@192.0.2.2 / , ".to_owned()),
+        ("move_branch(1, 0);", format!("{ru}, sip:c@192.0.2.3 / sip:10.0.0.1, ")),
+        (
+            "move_msg_branch(1, 0, \"keep\");",
+            format!("{ru}, sip:c@192.0.2.3, sip:c@192.0.2.3 / sip:10.0.0.1, , "),
+        ),
+        // The Request-URI's stays: a request must have one.
+        (
+            "move_branch(, 1);",
+            format!("{ru}, sip:b@192.0.2.2, {ru} / sip:10.0.0.1, , sip:10.0.0.1"),
+        ),
+    ] {
+        read(&format!("{before}{act}\n"), &[(all, &wanted)]);
+    }
+    for wrong in ["swap_branches(0, 2)", "move_branch(2)", "move_branch(0, 7)"] {
+        let marks = run(&format!(
+            "{before}if ({wrong}) append_to_reply(\"X: yes\"); else append_to_reply(\"X: no\");"
+        ));
+        assert_eq!(marks, ["no"], "{wrong}");
+    }
+    assert!(refused("route { move_branch(0, 1, \"copy\"); }").contains("\"keep\""));
+}
+
+#[test]
+fn at_most_twelve_destinations() {
+    let eleven: String =
+        (0..11).map(|n| format!("append_branch(\"sip:b{n}@192.0.2.2\");\n")).collect();
+    let marks = run(&format!(
+        "{eleven} append_to_reply(\"X: $rc $msg.branch.last_idx\");\n\
+         append_branch(\"sip:one@192.0.2.3\"); append_to_reply(\"X: $rc\");"
+    ));
+    assert_eq!(marks, ["1 11", "-1"]);
+}
+
+/// By falling q; equals ring together; 2 tells the last group.
+#[test]
+fn branches_wait_in_groups() {
+    let next = "next_branches(); append_to_reply(\"X: $rc $(msg.branch.uri[*])\");\n";
+    let targets = "$ru = \"sip:a@h\"; $ru_q = 500; append_branch(\"sip:b@h\", \"0.9\");\n\
+        append_branch(\"sip:c@h\", \"0.5\");\n";
+    let rounds = |serialize: &str| run(&format!("{targets}{serialize}\n{}", next.repeat(4)));
+    assert_eq!(
+        rounds("serialize_branches(1);"),
+        ["1 sip:b@h", "2 sip:a@h, sip:c@h", "-1 sip:a@h, sip:c@h", "-1 sip:a@h, sip:c@h"]
+    );
+    assert_eq!(rounds("serialize_branches(1, 1);")[..3], ["1 sip:a@h", "1 sip:b@h", "2 sip:c@h"]);
+    // Nothing to put in order: all of one q, or nobody else.
+    let same = run(&format!(
+        "append_branch(\"sip:b@h\"); serialize_branches(1); append_to_reply(\"X: $rc\"); {next}"
+    ));
+    assert_eq!(same[0], "1");
+    assert!(same[1].starts_with("-1 "));
+    let cleared = rounds("serialize_branches(1); $ru_q = -1; serialize_branches(1);");
+    assert!(cleared[0].starts_with("-1 "), "{cleared:?}");
+}
+
+#[test]
+fn requests_are_forwarded_without_state() {
+    let (to, text) = one("", "if (!forward(\"udp:192.0.2.9:5070\")) exit;");
+    assert_eq!(to, "192.0.2.9:5070");
+    assert!(text.starts_with("INVITE sip:0431@example.com;x=y SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bKs"), "{text}");
+    assert!(text.contains(";rport=5066"), "{text}");
+    let (to, text) =
+        one("", "$du = \"sip:192.0.2.8\"; record_route(); append_hf(\"X-A: 1\"); forward();");
+    assert_eq!(to, "192.0.2.8:5060");
+    assert!(
+        text.contains("Record-Route: <sip:127.0.0.1;lr;ftag=1928>\r\n")
+            && text.contains("X-A: 1\r\n")
+    );
+    // What comes again gets the same branch.
+    assert_eq!(one("", "forward(\"192.0.2.9\");"), one("", "forward(\"192.0.2.9\");"));
+    let codes = run(
+        "forward(); append_to_reply(\"X: $rc\"); forward(\"tcp:192.0.2.9\"); append_to_reply(\"X: $rc\");\n\
+         $ru = \"tel:+431\"; forward(); append_to_reply(\"X: $rc\");",
+    );
+    assert_eq!(codes, ["-476", "-474", "-475"]);
+    assert!(refused("route { forward(\"a b\"); }").contains("[proto:]host[:port]"));
+    assert!(refused("disable_stateless_fwd = yes\nroute { forward(); }").contains("forbids"));
+    assert_eq!(refused("disable_stateless_fwd = yes\nroute { exit; }"), "");
+}
+
+#[test]
+fn the_received_message_is_sent_as_it_is() {
+    let (to, text) = one(
+        "",
+        "$rU = \"bob\"; append_hf(\"X-A: 1\"); send(\"192.0.2.9:5070\", \"X-Copy: yes\\r\\n\");",
+    );
+    assert_eq!(to, "192.0.2.9:5070");
+    let (line, rest) = INVITE.split_once("\r\n").unwrap();
+    assert_eq!(text, format!("{line}\r\nX-Copy: yes\r\n{rest}"));
+    assert_eq!(one("", "send(\"192.0.2.9\");").1, INVITE);
+    assert_eq!(run("send(\"nowhere.invalid\"); append_to_reply(\"X: $rc\");"), ["-476"]);
+    assert!(refused("route { send(\"192.0.2.9\", \"\\n\"); }").contains("blank line"));
+}
+
+#[test]
+fn our_via_shows_what_the_script_wants() {
+    let via = |statements: &str| {
+        let (_, text) = one("", &format!("record_route(); {statements} forward(\"192.0.2.9\");"));
+        let line =
+            |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+        let own = line("Via:");
+        (
+            own.split(";branch").next().unwrap().to_owned(),
+            own.contains(";rport"),
+            line("Record-Route:"),
+        )
+    };
+    assert_eq!(
+        via("set_advertised_address(\"sip.example.com\"); set_advertised_port(\"5080\");"),
+        (
+            "Via: SIP/2.0/UDP sip.example.com:5080".to_owned(),
+            false,
+            "Record-Route: <sip:sip.example.com:5080;lr;ftag=1928>".to_owned()
+        )
+    );
+    assert_eq!(
+        via("set_advertised_address(\"2001:db8::1\");").0,
+        "Via: SIP/2.0/UDP [2001:db8::1]:5060"
+    );
+    assert_eq!(
+        via("set_advertised_address(\"2001:db8::1\");").2,
+        "Record-Route: <sip:[2001:db8::1];lr;ftag=1928>"
+    );
+    assert!(via("add_local_rport();").1);
+    assert!(via("set_via_handling(\"add-local-rport\");").1);
+    assert!(!via("add_local_rport(); set_via_handling(\"force-rport\");").1);
+    assert!(refused("route { set_advertised_port(\"0\"); }").contains("no port"));
+    assert!(refused("route { set_via_handling(\"rport\"); }").contains("force-rport"));
+}
+
+#[test]
+fn replies_go_where_the_script_wants() {
+    let invite =
+        INVITE.replace(";rport", "").replace("192.0.2.7:5066;branch", "192.0.2.6:5088;branch");
+    let reply_to = |statements: &str| {
+        let (node, mut worker) =
+            start(format!("{HEAD}route {{ {statements} sl_send_reply(404, \"No\"); }}\n"));
+        worker.receive(&node, NOW, invite.as_bytes(), flow(PEER), Load::Calm);
+        worker.outbox.iter().next().expect("a reply").0.peer.to_string()
+    };
+    // RFC 3261 §18.2.2: to the source address, the port of the Via.
+    assert_eq!(reply_to(""), "192.0.2.7:5088");
+    assert_eq!(reply_to("force_rport();"), "192.0.2.7:5066");
+    assert_eq!(reply_to("set_via_handling(\"force-rport\");"), "192.0.2.7:5066");
+    assert_eq!(reply_to("set_via_handling(\"reply-to-via\");"), "192.0.2.6:5088");
+    assert_eq!(reply_to("set_via_handling(\"reply-to-via\"); force_rport();"), "192.0.2.7:5066");
+}
+
+/// It is for connections; who calls it is told, and it does no harm.
+#[test]
+fn aliases_are_for_connections() {
+    let marks = run(
+        "force_tcp_alias(); append_to_reply(\"X: $rc\"); force_tcp_alias(5070); append_to_reply(\"X: $rc\"); force_tcp_alias(70000); append_to_reply(\"X: $rc\");",
+    );
+    assert_eq!(marks, ["1", "1", "-1"]);
+}
+
+/// RFC 3327 §5.5: the path becomes the route.
+#[test]
+fn a_path_is_sent_as_route() {
+    let (_, text) =
+        one("", "$msg.branch.path = \"<sip:edge.example.com;lr>\"; forward(\"192.0.2.9\");");
+    assert!(text.contains("\r\nRoute: <sip:edge.example.com;lr>\r\n"), "{text}");
+    read("$msg.branch.path = \"<sip:edge;lr>\";", &[("$path", "<sip:edge;lr>")]);
+}
+
+const LISTS: &str = "dst_blacklist = nets: { (udp, 192.0.2.0/24, 0, \"\"), !(10.0.0.0/8) }\n\
+    dst_blacklist = bad/default,expire\n";
+
+#[test]
+fn nothing_goes_to_a_blacklisted_place() {
+    let code = |statements: &str| {
+        let script = format!(
+            "{LISTS}{HEAD}loadmodule \"tm.so\"\nroute {{ {statements}\n append_to_reply(\"X: $rc\"); sl_send_reply(404, \"No\"); }}\n"
+        );
+        let (node, mut worker) = start(script);
+        worker.receive(&node, NOW, INVITE.as_bytes(), flow(PEER), Load::Calm);
+        let last = worker.outbox.iter().last().expect("a reply").1.to_vec();
+        marks(&last).join(" ")
+    };
+    assert_eq!(code("forward(\"192.0.2.9\");"), "1");
+    assert_eq!(code("use_blacklist(\"nets\"); forward(\"192.0.2.9\");"), "-473");
+    assert_eq!(code("use_blacklist(\"nets\"); forward(\"10.0.0.1\");"), "1");
+    assert_eq!(code("use_blacklist(\"nets\"); forward(\"172.16.0.1\");"), "-473");
+    assert_eq!(
+        code("use_blacklist(\"nets\"); unuse_blacklist(\"nets\"); forward(\"192.0.2.9\");"),
+        "1"
+    );
+    assert_eq!(code("use_blacklist(\"none\");"), "-1");
+    // spec/modules.md §1.3: t_relay() tells −5 where the script answers itself.
+    let relay = "use_blacklist(\"nets\"); t_newtran(); $du = \"sip:192.0.2.9\"; t_relay();";
+    assert_eq!(code(relay), "-5");
+
+    let add = "add_blacklist_rule(\"bad\", \"192.0.2.9\", 5060, \"udp\", \"\", 60);";
+    assert_eq!(code(&format!("{add} forward(\"192.0.2.9\");")), "-473");
+    assert_eq!(code(&format!("{add} unuse_blacklist(\"bad\"); forward(\"192.0.2.9\");")), "1");
+    assert_eq!(code(&format!("{add} forward(\"192.0.2.9:5070\");")), "1");
+    assert_eq!(code(&format!("{add} check_blacklist_rule(\"bad\", \"192.0.2.9\", 5060);")), "1");
+    assert_eq!(code(&format!("{add} check_blacklist_rule(\"bad\", \"192.0.2.9\", 5070);")), "-1");
+    let delete = "del_blacklist_rule(\"bad\", \"192.0.2.9\", 5060, \"udp\");";
+    assert_eq!(code(&format!("{add} {delete} forward(\"192.0.2.9\");")), "1");
+    assert_eq!(code(delete), "-1");
+    assert_eq!(code("add_blacklist_rule(\"nets\", \"192.0.2.9\");"), "-1", "it is read-only");
+    assert_eq!(code("check_blacklist_rule(\"nets\", \"192.0.2.9\");"), "1");
+
+    assert!(refused("route { add_blacklist_rule(\"a\", \"nonsense\"); }").contains("no network"));
+    assert!(
+        refused("dst_blacklist = a: { (10.0.0.1) }\ndst_blacklist = a\nroute { exit; }")
+            .contains("twice")
+    );
+    assert!(
+        refused("dst_blacklist = a: { (10.0.0.1 }\nroute { exit; }").contains("`)` is missing")
+    );
+}
+
+#[test]
+fn values_are_made_for_variables() {
+    read(
+        "construct_uri(\"sip\", \"bob\", \"h\", \"5070\", \"lr\", $avp(a)); construct_uri(\"sips\", , \"h\", , , $var(b));\n\
+         get_timestamp($avp(s), $avp(u)); pv_printf($var(p), \"<$rU>\");\n",
+        &[
+            ("$avp(a) $var(b)", "sip:bob@h:5070;lr sips:h"),
+            ("$avp(s) $avp(u)", "1704103200 0"),
+            ("$var(p)", "<0431>"),
+        ],
+    );
+    let marks = run(
+        "construct_uri(\"\", , \"h\", , , $avp(a)); append_to_reply(\"X: $rc\"); avp_print(); append_to_reply(\"X: $rc\");",
+    );
+    assert_eq!(marks, ["-1", "1"]);
+}
+
+/// spec/script.md §2.3, `sip_warning`.
+#[test]
+fn local_replies_carry_a_warning_if_wanted() {
+    let reply = |settings| one(settings, "$rU = \"bob\"; sl_send_reply(404, \"No\");").1;
+    let warning = format!(
+        "Warning: 392 duologue \"pid={} in_uri=sip:0431@example.com;x=y out_uri=sip:bob@example.com;x=y\"\r\n",
+        std::process::id()
+    );
+    assert!(reply("sip_warning = yes").contains(&warning), "{}", reply("sip_warning = yes"));
+    assert!(!reply("").contains("Warning:"));
+}

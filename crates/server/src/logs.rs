@@ -1,0 +1,190 @@
+//! What a script says about logs (spec/script.md §2.3, §13): where lines go, in which form, from
+//! which level on. The program that writes them reads it from here.
+
+use duologue_script::{Script, Setting};
+
+/// How the log is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// Standard error.
+    pub stderr: Consumer,
+    /// The system's log.
+    pub syslog: Consumer,
+    /// `syslog_facility`, as its number (RFC 5424 §6.2.1).
+    pub facility: u8,
+    /// `syslog_name`.
+    pub name: Option<String>,
+    /// `log_prefix` with its colon; empty for none.
+    pub prefix: String,
+}
+
+/// One who takes log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consumer {
+    /// Whether it takes any.
+    pub enabled: bool,
+    /// The form of a line.
+    pub format: Format,
+    /// The least important level that it takes, whatever `log_level` says; 0 is no filter.
+    pub level_filter: i32,
+}
+
+/// The form of a log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// `Mon DD HH:MM:SS [pid] LEVEL:module:function: text`.
+    #[default]
+    Plain,
+    /// A JSON object.
+    Json,
+    /// A JSON object with the names of the Common Event Expression.
+    JsonCee,
+}
+
+/// Facilities of the system's log in the order of their numbers.
+const FACILITIES: [&str; 24] = [
+    "LOG_KERN",
+    "LOG_USER",
+    "LOG_MAIL",
+    "LOG_DAEMON",
+    "LOG_AUTH",
+    "LOG_SYSLOG",
+    "LOG_LPR",
+    "LOG_NEWS",
+    "LOG_UUCP",
+    "LOG_CRON",
+    "LOG_AUTHPRIV",
+    "LOG_FTP",
+    "",
+    "",
+    "",
+    "",
+    "LOG_LOCAL0",
+    "LOG_LOCAL1",
+    "LOG_LOCAL2",
+    "LOG_LOCAL3",
+    "LOG_LOCAL4",
+    "LOG_LOCAL5",
+    "LOG_LOCAL6",
+    "LOG_LOCAL7",
+];
+
+/// `LOG_DAEMON`.
+const DAEMON: u8 = 3;
+
+impl Default for LogSettings {
+    /// Plain lines on standard error.
+    fn default() -> Self {
+        Self {
+            stderr: Consumer { enabled: true, ..Consumer::default() },
+            syslog: Consumer::default(),
+            facility: DAEMON,
+            name: None,
+            prefix: String::new(),
+        }
+    }
+}
+
+impl LogSettings {
+    /// What the script says; in debug mode lines go to standard error whatever it says.
+    pub fn of(script: &Script, debug_mode: bool) -> Self {
+        let either = |name: &str, old: &str| script.global(name).or_else(|| script.global(old));
+        let switch = |setting: Option<&Setting>| setting.and_then(Setting::int).map(|it| it != 0);
+        // Before 3.4 one switch chose between the two.
+        let old = switch(script.global("log_stderror"));
+        let consumer = |which: &str, enabled: bool| Consumer {
+            enabled,
+            format: script
+                .global(&format!("{which}_log_format"))
+                .and_then(|value| format(value).ok())
+                .unwrap_or_default(),
+            level_filter: script
+                .global(&format!("{which}_level_filter"))
+                .and_then(Setting::int)
+                .unwrap_or(0),
+        };
+        let stderr = switch(script.global("stderror_enabled")).or(old).unwrap_or(true);
+        let syslog = switch(script.global("syslog_enabled")).or(old.map(|it| !it)).unwrap_or(false);
+        let prefix = script.global("log_prefix").and_then(Setting::str).unwrap_or_default();
+        Self {
+            stderr: consumer("stderror", stderr || debug_mode),
+            syslog: consumer("syslog", syslog && !debug_mode),
+            facility: either("syslog_facility", "log_facility")
+                .and_then(|value| facility(value).ok())
+                .unwrap_or(DAEMON),
+            name: either("syslog_name", "log_name").and_then(Setting::str).map(str::to_owned),
+            prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}:") },
+        }
+    }
+}
+
+impl Consumer {
+    /// Whether it takes a line of this level, if its own filter has a say.
+    pub const fn takes(&self, level: i32) -> bool {
+        self.enabled && (self.level_filter == 0 || level <= self.level_filter)
+    }
+}
+
+/// The number of a facility.
+///
+/// # Errors
+/// The text to show beside the value.
+pub fn facility(value: &Setting) -> Result<u8, String> {
+    let name = value.str().filter(|name| !name.is_empty());
+    let found = name.and_then(|name| (0u8..).zip(FACILITIES).find(|(_, known)| *known == name));
+    found
+        .map(|(number, _)| number)
+        .ok_or_else(|| "a facility is one of syslog's, like LOG_DAEMON or LOG_LOCAL0".to_owned())
+}
+
+/// The form of lines.
+///
+/// # Errors
+/// The text to show beside the value.
+pub fn format(value: &Setting) -> Result<Format, String> {
+    match value.str() {
+        Some("plain_text") => Ok(Format::Plain),
+        Some("json") => Ok(Format::Json),
+        Some("json_cee") => Ok(Format::JsonCee),
+        _ => Err("a log format is plain_text, json or json_cee".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+
+    fn settings(script: &str) -> LogSettings {
+        let catalog = Catalog::new(Vec::new());
+        let script = format!("{script}\nroute {{ exit; }}\n");
+        let (script, _) = Script::load("test.cfg", script.as_str(), &catalog).unwrap();
+        LogSettings::of(&script, false)
+    }
+
+    /// spec/script.md §2.3.
+    #[test]
+    fn lines_go_to_standard_error_unless_told_otherwise() {
+        assert_eq!(settings(""), LogSettings::default());
+        let both = settings("syslog_enabled=yes syslog_facility=LOG_LOCAL7 syslog_name=\"sip\"");
+        assert!(both.stderr.enabled && both.syslog.enabled);
+        assert_eq!((both.facility, both.name.as_deref()), (23, Some("sip")));
+        // The switch of 3.1 to 3.3.
+        let old = settings("log_stderror=no log_facility=LOG_USER log_name=\"x\"");
+        assert!(!old.stderr.enabled && old.syslog.enabled);
+        assert_eq!((old.facility, old.name.as_deref()), (1, Some("x")));
+    }
+
+    /// spec/script.md §2.3.
+    #[test]
+    fn forms_filters_and_prefixes() {
+        let found = settings(
+            "stderror_log_format=\"json\" syslog_log_format=json_cee\n\
+             stderror_level_filter=1 log_prefix=\"edge\"",
+        );
+        assert_eq!((found.stderr.format, found.syslog.format), (Format::Json, Format::JsonCee));
+        assert!(found.stderr.takes(1) && found.stderr.takes(-1) && !found.stderr.takes(2));
+        assert!(!found.syslog.takes(-3), "it is not enabled");
+        assert_eq!(found.prefix, "edge:");
+    }
+}
