@@ -91,11 +91,14 @@ fn run(options: Options) -> Result<(), Failure> {
     }
     let mut signals =
         Signals::new([SIGTERM, SIGINT]).map_err(|error| Failure::Machine(error.to_string()))?;
-    let _lines = logging::start();
+    let mut logs = plan.logs();
+    logs.stderr.enabled |= options.log_stderr;
+    let _lines = logging::start(logs);
+    settle(&plan, &options)?;
     let with_management = plan.has_module("mi_http");
     let log_level = plan.log_level().saturating_add(i8::try_from(options.debug).unwrap_or(i8::MAX));
     let server = Arc::new(Server::start(plan)?);
-    duologue::server::loglevel::set(log_level);
+    duologue::server::loglevel::configure(log_level);
     let (kill, killed) = mpsc::channel();
     let handle = signals.handle();
     std::thread::spawn(move || {
@@ -124,6 +127,22 @@ fn run(options: Options) -> Result<(), Failure> {
     server.stop();
     if let Some(path) = &options.pid_file {
         let _ = std::fs::remove_file(path);
+    }
+    Ok(())
+}
+
+/// Goes where the script wants the program to be (`chroot`, `wdir`); `-w` is there already.
+fn settle(plan: &Plan, options: &Options) -> Result<(), Failure> {
+    let failed = |what: &str, path: &str, error: std::io::Error| {
+        Failure::Machine(format!("{what}={path}: {error}"))
+    };
+    if let Some(root) = plan.root() {
+        std::os::unix::fs::chroot(root)
+            .and_then(|()| std::env::set_current_dir("/"))
+            .map_err(|error| failed("chroot", root, error))?;
+    }
+    if let Some(directory) = plan.directory().filter(|_| options.directory.is_none()) {
+        std::env::set_current_dir(directory).map_err(|error| failed("wdir", directory, error))?;
     }
     Ok(())
 }

@@ -1,69 +1,83 @@
-//! Log lines that never make a call wait: formatted where they arise, written by a thread of their
-//! own from a bounded queue, dropped (and told) when it is full.
+//! Log lines that never make a call wait: formatted where they arise, written by threads of their
+//! own from bounded queues, dropped (and told) when one is full.
 //!
-//! The layout is the one operators' tools already cut apart (spec/script.md §13):
-//! `Mon DD HH:MM:SS [pid] LEVEL:module: text`, with the Call-ID and other facts as `name=value`.
+//! Where they go, in which form and from which level on, the script says (spec/script.md §2.3,
+//! §13).
 
-use std::fmt;
+mod line;
+mod syslog;
+
+use std::io::Write as _;
 
 use duologue_server::loglevel;
+use duologue_server::logs::{Consumer, LogSettings};
 use tracing::{Event, Level, Subscriber};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::Layer as _;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::Layer;
 use tracing_subscriber::filter::dynamic_filter_fn;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// How many lines may wait for the writer.
+use line::Line;
+use syslog::{Envelope, Syslog};
+
+/// How many lines may wait for one writer.
 const LINES_MAX: usize = 16_384;
 
-/// Starts logging to standard error. Lines that are still queued are written when the guard drops.
-pub(crate) fn start() -> WorkerGuard {
-    let (writer, guard) = NonBlockingBuilder::default()
-        .buffered_lines_limit(LINES_MAX)
-        .lossy(true)
-        .finish(std::io::stderr());
-    let lines = tracing_subscriber::fmt::layer()
-        .with_ansi(false)
-        .with_writer(writer)
-        .event_format(OperatorsLine)
-        .with_filter(dynamic_filter_fn(|metadata, _| {
-            // A script's xlog() lines passed a threshold of their own already.
-            metadata.target() == "xlog"
-                || loglevel::threshold(*metadata.level()) <= loglevel::current()
-        }));
+/// Starts logging. Lines that are still queued are written when the guards drop.
+pub(crate) fn start(settings: LogSettings) -> Vec<WorkerGuard> {
+    let mut guards = Vec::new();
+    let mut queue = |writer: Box<dyn std::io::Write + Send>| {
+        let (queue, guard) = NonBlockingBuilder::default()
+            .buffered_lines_limit(LINES_MAX)
+            .lossy(true)
+            .finish(writer);
+        guards.push(guard);
+        queue
+    };
+    let LogSettings { stderr, syslog, facility, name, prefix } = settings;
+    let stderr = stderr.enabled.then(|| (stderr, queue(Box::new(std::io::stderr()))));
+    let syslog = syslog.enabled.then(|| {
+        let envelope = Envelope::new(facility, name);
+        (syslog, envelope, queue(Box::<Syslog>::default()))
+    });
+    let lines = Lines { stderr, syslog, prefix }.with_filter(dynamic_filter_fn(|metadata, _| {
+        // A script's lines passed a threshold of their own already. Among errors there are worse
+        // ones, which only the line itself tells.
+        metadata.target() == "xlog"
+            || *metadata.level() == Level::ERROR
+            || loglevel::threshold(*metadata.level()) <= loglevel::current()
+    }));
     tracing_subscriber::registry().with(lines).init();
-    guard
+    guards
 }
 
-struct OperatorsLine;
+/// Writes each line to those who take it.
+struct Lines {
+    stderr: Option<(Consumer, NonBlocking)>,
+    syslog: Option<(Consumer, Envelope, NonBlocking)>,
+    prefix: String,
+}
 
-impl<S, N> FormatEvent<S, N> for OperatorsLine
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        mut line: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        let now = jiff::Zoned::now().strftime("%b %e %H:%M:%S").to_string();
-        let metadata = event.metadata();
-        let level = match *metadata.level() {
-            Level::ERROR => "ERROR",
-            Level::WARN => "WARNING",
-            Level::INFO => "NOTICE",
-            Level::DEBUG => "INFO",
-            Level::TRACE => "DBG",
-        };
-        let module = metadata.target().rsplit("::").next().unwrap_or_default();
-        write!(line, "{now} [{}] {level}:{module}: ", std::process::id())?;
-        context.field_format().format_fields(line.by_ref(), event)?;
-        writeln!(line)
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let line = Line::of(event);
+        if !line.is_scripted() && line.level > loglevel::current().into() {
+            return;
+        }
+        let now = jiff::Zoned::now();
+        if let Some((consumer, queue)) = &self.stderr
+            && consumer.takes(line.level)
+        {
+            let text = line.to_stderr(consumer.format, &self.prefix, &now);
+            // A full queue drops the line and counts it.
+            let _ = queue.clone().write_all(text.as_bytes());
+        }
+        if let Some((consumer, envelope, queue)) = &self.syslog
+            && consumer.takes(line.level)
+        {
+            let text = line.to_syslog(consumer.format, &self.prefix, &now);
+            let _ = queue.clone().write_all(envelope.around(line.level, &text, &now).as_bytes());
+        }
     }
 }
