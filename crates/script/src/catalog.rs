@@ -149,6 +149,9 @@ pub struct Function {
     pub routes: RouteKinds,
     /// Whether `async()` and `launch()` take it.
     pub asynchronous: bool,
+    /// Whether statements and conditions can call it. An asynchronous function and the blocking one
+    /// of the same name may be two declarations.
+    pub direct: bool,
     /// Whether it can be used today.
     pub standing: Standing,
 }
@@ -163,6 +166,7 @@ impl Function {
             params,
             routes: RouteKinds::all(),
             asynchronous: false,
+            direct: true,
             standing: Standing::Built,
         }
     }
@@ -182,6 +186,11 @@ impl Function {
     /// The same function, also usable in `async()`.
     pub const fn asynchronous(self) -> Self {
         Self { asynchronous: true, ..self }
+    }
+
+    /// The same function, usable in `async()` and `launch()` only.
+    pub const fn only_asynchronous(self) -> Self {
+        Self { asynchronous: true, direct: false, ..self }
     }
 
     /// The same name, known but not built yet.

@@ -17,7 +17,7 @@ pub trait Host {
 
     /// Calls a function from `async()`. A parked run goes on in its resume route as soon as
     /// [`Machine::resume_with`](crate::Machine::resume_with) brought the code; a value runs the
-    /// resume route at once.
+    /// resume route at once, and [`Called::Stop`] ends the run.
     fn call_async(
         &mut self,
         function: FunctionId,
@@ -111,6 +111,9 @@ pub enum Called {
     /// It waits: the run stops as it stands and goes on after
     /// [`Machine::resume_with`](crate::Machine::resume_with).
     Park,
+    /// There is nothing left to do for this message: the run ends as by `exit`, without a resume
+    /// route.
+    Stop,
 }
 
 /// How a variable is named in one access.

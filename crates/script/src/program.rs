@@ -134,6 +134,11 @@ impl Program {
         })
     }
 
+    /// Whether anything of the script names this variable.
+    pub fn reads(&self, variable: VariableId) -> bool {
+        self.variables.iter().any(|spec| spec.target == Target::Host(variable))
+    }
+
     /// The names of the flags of a kind; a name's place is its bit number.
     pub fn flag_names(&self, kind: FlagKind) -> &[String] {
         &self.flags[flag_space(kind)]

@@ -382,7 +382,8 @@ fn section_8_route_names() {
 #[test]
 fn section_12_async_and_parking() {
     let script = load(
-        r#"route { $var(v) = 1; async(wait(5, $avp(out)), done, 3); xlog("never"); }
+        r#"loadmodule "tm.so"
+           route { $var(v) = 1; async(wait(5, $avp(out)), done, 3); xlog("never"); }
            route[done] { xlog("done $rc $var(v) $avp(out)"); if (wait(1)) xlog("after $rc"); }
            event_route[E_X] { xlog("$param(who) $param(1)"); launch(wait(1), done, "t $ru"); async(wait(0), done); }"#,
     );
@@ -406,6 +407,25 @@ fn section_12_async_and_parking() {
     assert_eq!(machine.resume(program, &mut world), Outcome::Park);
     assert_eq!(world.said[..2], ["me me", "launch true Some(\"t sip:bob@example.com\")"]);
     assert_eq!(world.said[2], "done 7 <null> <null>", "finished at once: the route runs in place");
+}
+
+// Output variables are filled, a `$var` among them; the other `$var` are NULL.
+#[test]
+fn section_12_a_var_that_the_call_fills_is_there() {
+    let script = load(
+        r#"loadmodule "tm.so"
+           route { $var(v) = 1; $var(out) = 2; async(wait(5, $var(out)), done); }
+           route[done] { xlog("$var(v) $var(out)"); }"#,
+    );
+    let program = &script.program;
+    let mut world = World::new();
+    let mut machine = Machine::new();
+    machine.start(program, program.route(RouteKind::Request, "0").unwrap());
+    assert_eq!(machine.resume(program, &mut world), Outcome::Park);
+    machine.parked_args(program).unwrap().store(&mut world, 1, Value::Str(b"row")).unwrap();
+    machine.resume_with(1);
+    assert!(matches!(machine.resume(program, &mut world), Outcome::Done(_)));
+    assert_eq!(world.said, ["<null> row"]);
 }
 
 #[test]

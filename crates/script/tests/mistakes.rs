@@ -114,8 +114,9 @@ fn each_mistake_is_named() {
         "route { xlog(\"$(hdr(Via){via.host})\"); }",
         "route { xlog(\"$(ru{re.subst,/a/b})\"); }",
         // Sections 12 and 13.
-        "route { async(code(1), done); }\nroute[done] { exit; }",
-        "route { async(wait(1), gone); }",
+        "loadmodule \"tm.so\"\nroute { async(code(1), done); }\nroute[done] { exit; }",
+        "loadmodule \"tm.so\"\nroute { async(wait(1), gone); }",
+        "route { async(wait(1), done); }\nroute[done] { exit; }",
         "route { xlog(\"L_FOO\", \"x\"); }",
         "route { xlog(\"\"); }",
     ];

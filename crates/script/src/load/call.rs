@@ -144,14 +144,15 @@ impl Loader<'_> {
         let loaded = |f: &Function| {
             f.module.is_none_or(|module| self.script.modules.iter().any(|m| m.id == module))
         };
+        let fits = |f: &Function| if asynchronous { f.asynchronous } else { f.direct };
         let named = || {
             let all = catalog.functions().iter().enumerate();
-            all.filter(|(_, f)| f.name == word && (!asynchronous || f.asynchronous))
+            all.filter(|(_, f)| f.name == word && fits(f))
         };
         let found = named().find(|(_, f)| loaded(f)).or_else(|| named().next());
         let kind = if asynchronous { "unknown async command" } else { "unknown command" };
         let Some((at, function)) = found else {
-            let usable = catalog.functions().iter().filter(|f| !asynchronous || f.asynchronous);
+            let usable = catalog.functions().iter().filter(|f| fits(f));
             let names = usable.map(|f| f.name).chain(OWN).chain(["if", "while", "switch"]);
             let help = did_you_mean(word, names);
             let message = format!("{kind} <{word}>, missing loadmodule?");
@@ -442,6 +443,10 @@ impl Loader<'_> {
 
     /// async(func(…), route [, seconds])
     fn async_call(&mut self, span: Span) -> Parsed<()> {
+        if !self.script.modules.iter().any(|module| module.name == "tm") {
+            let help = Some("add `loadmodule \"tm.so\"` above".to_owned());
+            return Err(self.fail_help(span, "`async()` needs `tm`", help));
+        }
         self.expect(Token::Open, "`(`")?;
         let call = self.inner_call()?;
         self.expect(Token::Comma, "`,`")?;

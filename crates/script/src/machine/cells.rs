@@ -90,8 +90,17 @@ impl Cells {
         self.pc = 0;
     }
 
-    /// `$var` values do not survive `async()` (spec §7.1).
-    pub(crate) fn forget_vars(&mut self) {
+    /// `$var` values do not survive `async()` (spec §7.1), but for those in some slots.
+    pub(crate) fn forget_vars_but(&mut self, kept: impl Fn(u32) -> bool) {
+        for (slot, cell) in (0u32..).zip(&mut self.vars) {
+            if !kept(slot) {
+                cell.kind = Kind::Null;
+            }
+        }
+        self.named.clear();
+    }
+
+    fn forget_vars(&mut self) {
         for cell in &mut self.vars {
             cell.kind = Kind::Null;
         }

@@ -9,7 +9,7 @@ mod values;
 use crate::catalog::RouteKind;
 use crate::host::{Args, Assign, Called, Host, LogLine, LogSource, Place};
 use crate::limits::{ROUTE_LEVELS_MAX, SCRATCH_BYTES_MAX, STEPS_MAX};
-use crate::program::{Argument, Fragment, Op, Program, ReturnCode, RouteId, Slot};
+use crate::program::{Argument, Fragment, Op, Program, ReturnCode, RouteId, Slot, Target};
 use crate::value::{Level, Text, Value};
 use cells::{Cells, Frame, Interrupted};
 
@@ -325,6 +325,7 @@ impl Machine {
             Op::Call(call) => match self.call(program, host, call) {
                 Called::Value(code) => self.code = code,
                 Called::Park => return self.park(None),
+                Called::Stop => return self.stop(0, false),
             },
             Op::CallRoute(route, from, to) => {
                 self.arguments(program, host, from, to);
@@ -372,6 +373,7 @@ impl Machine {
                 let mut args = Args { program, slots, scratch, cells };
                 match host.call_async(function, &mut args, timeout) {
                     Called::Park => return self.park(Some(resume)),
+                    Called::Stop => return self.stop(0, false),
                     Called::Value(code) => {
                         self.restart(program, resume, code);
                         return Flow::Goto(self.cells.pc);
@@ -490,10 +492,16 @@ impl Machine {
         Flow::Stop
     }
 
-    /// The resume route takes over: levels and `$var` are gone (spec §12).
+    /// The resume route takes over: levels and `$var` are gone, but for those that the call was
+    /// given to fill (spec §12).
     fn restart(&mut self, program: &Program, route: RouteId, code: i32) {
         self.cells.frames.clear();
-        self.cells.forget_vars();
+        self.cells.forget_vars_but(|slot| {
+            let filled = |arg: &Argument| {
+                matches!(arg, Argument::Variable { target: Target::Var(var), .. } if *var == slot)
+            };
+            self.args.iter().any(filled)
+        });
         self.cells.clear_extras();
         self.cells.truncate_params(0);
         self.stack.clear();
