@@ -235,7 +235,8 @@ pub enum ParamKind {
     Var,
     /// A regular expression: POSIX extended, ignoring case, newline-sensitive.
     Regex,
-    /// The constant name of a route of this kind.
+    /// The name of a route of this kind: a constant one must exist, a computed one is looked up
+    /// when the call runs.
     Route(RouteKind),
     /// The constant name of a flag.
     Flag(FlagKind),

@@ -361,6 +361,9 @@ pub(crate) enum ArgSpec {
     Regex(u32),
     RegexVariable(u32),
     Route(RouteId),
+    /// A route whose name is known at run time.
+    RouteVariable(RouteKind, u32),
+    RouteFormat(RouteKind, u32, u32),
     Flag(u8),
 }
 

@@ -191,7 +191,8 @@ impl Loader<'_> {
                     }
                     Ok(ArgSpec::Output(var))
                 }
-                ParamKind::Static | ParamKind::Route(_) | ParamKind::Flag(_) => {
+                ParamKind::Route(kind) => Ok(ArgSpec::RouteVariable(kind, var)),
+                ParamKind::Static | ParamKind::Flag(_) => {
                     Err(self
                         .fail(span, format!("{bad}: a string without variables is needed here")))
                 }
@@ -221,6 +222,10 @@ impl Loader<'_> {
                     Ok(ArgSpec::Literal(start, len))
                 }
                 ParamKind::Flag(flags) => Ok(ArgSpec::Flag(self.flag(flags, &shown, span)?)),
+                ParamKind::Route(route) if text.contains(&b'$') => {
+                    let (from, to) = self.pieces(&text, span)?;
+                    Ok(ArgSpec::RouteFormat(route, from, to))
+                }
                 ParamKind::Route(route) => {
                     // The argument list gets its place later, see `settle_routes`.
                     self.use_route(route, shown, span, Patch::Argument(PENDING + at));

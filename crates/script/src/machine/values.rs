@@ -1,6 +1,7 @@
 //! Reading and writing variables, expanding formats, evaluating arguments.
 
 use super::Machine;
+use crate::catalog::RouteKind;
 use crate::host::{Assign, Host, Index, TransformCall, VarAccess};
 use crate::limits::EVALS_NESTED_MAX;
 use crate::pattern::PatternFlags;
@@ -441,7 +442,33 @@ impl Machine {
                 }
             }
             ArgSpec::Route(route) => Argument::Route(route),
+            ArgSpec::RouteVariable(kind, var) => {
+                let slot = self.read(program, host, var);
+                let slot = self.as_text(slot);
+                self.named_route(program, host, kind, slot)?
+            }
+            ArgSpec::RouteFormat(kind, from, to) => {
+                let slot = self.format(program, host, from, to)?;
+                self.named_route(program, host, kind, slot)?
+            }
             ArgSpec::Flag(bit) => Argument::Flag(bit),
         })
+    }
+
+    /// The route of a computed name; an unknown one is an error of the script.
+    fn named_route<H: Host + ?Sized>(
+        &mut self,
+        program: &Program,
+        host: &mut H,
+        kind: RouteKind,
+        name: Slot,
+    ) -> Option<Argument> {
+        let name = name.bytes(program, self.scratch.as_bytes()).unwrap_or_default();
+        let route = std::str::from_utf8(name).ok().and_then(|name| program.route(kind, name));
+        if route.is_none() {
+            let text = format!("there is no {} of this name", kind.keyword());
+            self.complain(program, host, Level::Error, &text);
+        }
+        route.map(Argument::Route)
     }
 }
