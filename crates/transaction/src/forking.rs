@@ -26,6 +26,8 @@ pub(crate) struct Forking {
     pub(crate) abandoned: bool,
     /// Until then the round stays open for branches to be injected.
     pub(crate) hold: Alarm,
+    /// The wait for injected branches passed: it counts as a branch that timed out.
+    pub(crate) waited: bool,
 }
 
 impl Forking {
@@ -40,6 +42,7 @@ impl Forking {
             guard,
             abandoned: false,
             hold: Alarm::OFF,
+            waited: false,
         }
     }
 
@@ -70,8 +73,9 @@ impl Forking {
         if self.winner.is_some() || !self.is_over() {
             return None;
         }
-        let winner = self.best(cancelled)?;
+        let winner = self.best(cancelled).or_else(|| self.in_vain())?;
         self.winner = Some(winner);
+        self.waited = false;
         self.round = self.round.saturating_add(1);
         let reason = if self.blocked { CancelReason::Declined } else { CancelReason::Script };
         self.cancel_pending(now, None, reason, clocks, fx);
@@ -107,6 +111,12 @@ impl Forking {
                 _ => None,
             })
             .min_by_key(|winner| priority(winner.status, cancelled))
+    }
+
+    /// The winner of a round that waited for branches which nobody injected.
+    fn in_vain(&self) -> Option<Winner> {
+        let branch = BranchIndex(u8::try_from(self.branches.len()).ok()?);
+        self.waited.then_some(Winner { branch, status: 408, local: true })
     }
 
     fn active(&self) -> impl Iterator<Item = (BranchIndex, &Branch)> {

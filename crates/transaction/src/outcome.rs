@@ -5,7 +5,9 @@ use crate::BranchIndex;
 /// The branch whose reply stands for its whole set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Winner {
-    /// The winning branch; its [`reply`](crate::Branch::reply) is `None` if `local`.
+    /// The winning branch; its [`reply`](crate::Branch::reply) is `None` if `local`. There is no
+    /// such branch if the round waited in vain for branches
+    /// ([`wait_for_branches`](crate::Transaction::wait_for_branches)).
     pub branch: BranchIndex,
     /// The winning code, as received. A 503 becomes a 500 upstream unless that translation is off
     /// (RFC 3261 §16.7 step 6): the owner's business, since the failure route must see the 503.

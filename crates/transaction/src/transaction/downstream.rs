@@ -40,6 +40,7 @@ impl Transaction {
         let index = self.next_branch()?;
         let Some(forking) = &mut self.forking else { return Err(Refused::Answered) };
         forking.winner = None;
+        forking.waited = false;
         forking.guard = Alarm::OFF;
         if forking.branches.is_empty() {
             // Most requests go to one place; a vector's first growth makes room for four.
@@ -148,21 +149,36 @@ impl Transaction {
         }
     }
 
-    /// Keeps the round open for branches to come, at most for `fr_inv_timeout`.
+    /// Keeps the round open for branches to come, at most for `fr_inv_timeout`. If none came by then
+    /// it completes with a 408 of our own, whose [`Winner::branch`] does not exist.
     #[doc(alias = "t_wait_for_new_branches")]
     pub fn wait_for_branches(&mut self, now: Tick) {
         if let Some(forking) = &mut self.forking
             && !self.closed
+            && !self.answered
+            && !self.cancelled
         {
             forking.hold = Alarm::after(now, self.clocks.fr_inv);
+            forking.guard = Alarm::OFF;
+            forking.winner = None;
         }
+    }
+
+    /// Whether the round is kept open for branches to come.
+    pub fn is_waiting(&self) -> bool {
+        self.forking.as_ref().is_some_and(|forking| forking.hold != Alarm::OFF)
     }
 
     /// Ends that wait.
     #[doc(alias = "t_wait_no_more_branches")]
     pub fn stop_waiting(&mut self, now: Tick, fx: &mut Effects) {
-        if let Some(forking) = &mut self.forking {
+        if let Some(forking) = &mut self.forking
+            && forking.hold != Alarm::OFF
+        {
             forking.hold = Alarm::OFF;
+            if forking.branches.is_empty() {
+                forking.guard = Alarm::after(now, self.clocks.fr_inv);
+            }
             self.check(now, fx);
         }
     }

@@ -28,6 +28,7 @@ impl Transaction {
         }
         if forking.hold.is_due(now) {
             forking.hold = Alarm::OFF;
+            forking.waited = true;
         }
         if forking.guard.is_due(now) {
             self.abandon(now, fx);
@@ -82,6 +83,16 @@ impl Transaction {
     /// `$T_fr_timeout`: the time-out of branches that are added from now on.
     pub fn set_fr_timeout(&mut self, span: Duration) {
         self.clocks.fr = millis(span);
+    }
+
+    /// The time-out of branches that are added from now on.
+    pub fn fr_timeout(&self) -> Duration {
+        Duration::from_millis(self.clocks.fr.into())
+    }
+
+    /// The time-out of an INVITE branch that got a provisional reply.
+    pub fn fr_inv_timeout(&self) -> Duration {
+        Duration::from_millis(self.clocks.fr_inv.into())
     }
 
     /// `$T_fr_inv_timeout`: counts from the next provisional reply that is forwarded.

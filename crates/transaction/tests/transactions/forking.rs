@@ -47,6 +47,25 @@ fn two_answers_of_one_branch_are_told_apart_by_their_to_tag() {
     assert_eq!(world.reply(0, 200, "b").1, again);
 }
 
+/// spec/modules.md §1.2, `t_wait_for_new_branches`: nobody injected a branch in time.
+#[test]
+fn a_wait_in_vain_completes_with_408() {
+    let mut world = World::invite();
+    world.tx.wait_for_branches(world.tick());
+    assert!(world.tx.is_waiting());
+    world.at(119_999);
+    assert!(world.effects().is_empty());
+    world.at(120_000);
+    let winner = Winner { branch: BranchIndex(0), status: 408, local: true };
+    assert_eq!(world.effects(), [Effect::Completed(winner)]);
+    assert!(!world.tx.is_waiting() && world.tx.branch(winner.branch).is_none());
+    // A failure route may go on from here.
+    world.fork(1);
+    world.reply(0, 486, "a");
+    let winner = Winner { branch: BranchIndex(0), status: 486, local: false };
+    assert!(world.effects().contains(&Effect::Completed(winner)));
+}
+
 /// RFC 3841 §9.1: `no-cancel` lets the others ring.
 #[test]
 fn an_answer_need_not_cancel_the_others() {
