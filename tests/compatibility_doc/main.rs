@@ -104,6 +104,10 @@ fn page() -> String {
         let Module { name, functions: declared, .. } = module;
         write!(page, "\n## {name}\n\n`loadmodule \"{name}.so\"`\n").unwrap();
         functions(&mut page, declared, proofs);
+        if !module.asynchronous.is_empty() {
+            page.push_str("\nIn `async()` and `launch()`:\n\n");
+            names(&mut page, module.asynchronous.iter().map(|function| function.name));
+        }
         variables(&mut page, module.variables, proofs);
         parameters(&mut page, module, proofs);
     }

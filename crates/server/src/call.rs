@@ -1,6 +1,6 @@
 //! A call: one owned value and a bounded queue of jobs.
 //!
-//! It lives as long as it has transactions. Its dialogs outlive it in their table, which keeps an idle
+//! It lives as long as it has transactions or runs that wait. Its dialogs outlive it in their table, which keeps an idle
 //! dialog small; the next message with the Call-ID makes the call again.
 //!
 //! Whoever holds the token runs the call; everybody else queues what it brings. So the messages,
@@ -10,14 +10,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use duologue_dialog::{Byes, DialogKey};
 use duologue_sip::Flow;
 use duologue_transaction::{BranchIndex, TransactionId};
 
 use crate::index::CallKey;
+use crate::new_requests::NewRequest;
+use crate::parked::ParkedRuns;
 use crate::sync::{Mutex, MutexGuard};
 use crate::tm::Transactions;
+use crate::waiting::{Finish, RunId};
 use crate::wheel::TimerKey;
 
 /// How many jobs may wait for a call that is being run. A burst above it is dropped and counted;
@@ -51,6 +55,47 @@ pub enum Job {
         /// Which of its branches.
         branch: BranchIndex,
     },
+    /// A request of our own is to leave, the first of this call.
+    NewRequest(Box<NewRequest>),
+    /// A request of our own with this CSeq is to be given up; whether there is one.
+    CancelOwn(u32, Sender<bool>),
+    /// A request of this call is to be answered, wherever it is.
+    Reply(Box<ReplyTo>),
+    /// A function that a script waits for is over.
+    Resume {
+        /// The run that waits.
+        run: RunId,
+        /// What is left to do, and its code.
+        finish: Finish,
+    },
+}
+
+/// A reply to a request of a call, whoever processes it (`t_reply_by_callid()`).
+#[derive(Clone, Debug)]
+pub struct ReplyTo {
+    /// Which request; the oldest unanswered one of those that fit.
+    pub which: Which,
+    /// The status.
+    pub status: u16,
+    /// The phrase.
+    pub reason: Vec<u8>,
+    /// Further header lines, each with its CRLF.
+    pub lines: Vec<u8>,
+    /// The body.
+    pub body: Vec<u8>,
+    /// The To-tag; our own without one.
+    pub to_tag: Vec<u8>,
+    /// Who wants to know whether there was such a request.
+    pub done: Option<Sender<bool>>,
+}
+
+/// A request of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// With this CSeq number.
+    CSeq(u32),
+    /// Of this transaction.
+    Transaction(TransactionId),
 }
 
 /// How a dialog is to be ended from the middle.
@@ -88,6 +133,8 @@ pub struct Body {
     pub transactions: Transactions,
     /// The armed timer, if any: at most one per call.
     pub timer: Option<Armed>,
+    /// Runs of scripts that wait.
+    pub parked: ParkedRuns,
 }
 
 /// The call's one timer in the wheel.
@@ -122,7 +169,7 @@ pub enum Offer {
 impl Call {
     /// A call nobody runs yet, whose transactions are numbered from `first`.
     pub(crate) fn new(key: CallKey, first: TransactionId) -> Arc<Self> {
-        let body = Body { transactions: Transactions::starting_at(first), timer: None };
+        let body = Body { transactions: Transactions::starting_at(first), ..Body::default() };
         Arc::new(Self { key, inbox: Mutex::default(), body: Mutex::new(body) })
     }
 
@@ -182,11 +229,25 @@ impl Call {
         }
     }
 
-    /// Whether every transaction has its final reply; false while somebody runs the call.
+    /// As [`post`](Self::post) for jobs of our own, which no flood can crowd out: the end of a
+    /// function that a run waits for (told once each).
+    pub(crate) fn post_own(&self, job: Job) -> Offer {
+        let mut inbox = self.inbox.lock();
+        if inbox.closed {
+            return Offer::Closed;
+        }
+        inbox.jobs.push_back(job);
+        if std::mem::replace(&mut inbox.running, true) { Offer::Queued } else { Offer::Run }
+    }
+
+    /// Whether every transaction has its final reply and no run waits; false while somebody runs
+    /// the call.
     pub(crate) fn is_settled(&self) -> bool {
-        self.body
-            .try_lock()
-            .is_some_and(|body| body.transactions.iter().all(|entry| entry.transaction.is_closed()))
+        let settled = |body: &Body| {
+            let mut entries = body.transactions.iter();
+            body.parked.is_empty() && entries.all(|entry| entry.transaction.is_closed())
+        };
+        self.body.try_lock().is_some_and(|body| settled(&body))
     }
 
     /// Queues the first job of a call whose token the caller holds.
@@ -238,6 +299,11 @@ impl Body {
 
     /// Whether nothing is left that could need this call again.
     pub fn is_empty(&self) -> bool {
-        self.transactions.is_empty()
+        self.transactions.is_empty() && self.parked.is_empty()
+    }
+
+    /// When something has to happen by itself.
+    pub(crate) fn next_wake(&self) -> Option<duologue_sip::Tick> {
+        self.transactions.next_wake().into_iter().chain(self.parked.next_wake()).min()
     }
 }

@@ -6,13 +6,14 @@ use duologue_script::{
 };
 
 use crate::core;
-use crate::module::{Function, Module, Parameters, Variable};
+use crate::module::{AsyncFunction, Function, Module, Parameters, Variable};
 
 /// The catalog that the script's loader asks, and the way back from its numbers to our code.
 #[derive(Debug)]
 pub struct Catalog {
     modules: Vec<&'static Module>,
     functions: Vec<&'static Function>,
+    asynchronous: Vec<Asynchronous>,
     variables: Vec<&'static Variable>,
     script_modules: Vec<script::Module>,
     script_functions: Vec<script::Function>,
@@ -22,12 +23,23 @@ pub struct Catalog {
     transformations: Vec<Transformation>,
 }
 
+/// From this number on, functions are asynchronous ones.
+const FIRST_ASYNCHRONOUS: u16 = 1 << 14;
+
+/// An asynchronous function, and the blocking one that stands in for it where nothing can wait.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asynchronous {
+    pub(crate) asynchronous: &'static AsyncFunction,
+    pub(crate) blocking: Option<&'static Function>,
+}
+
 impl Catalog {
     /// Numbers the core's names and those of `modules`.
     pub fn new(modules: Vec<&'static Module>) -> Self {
         let mut catalog = Self {
             modules: Vec::new(),
             functions: Vec::new(),
+            asynchronous: Vec::new(),
             variables: Vec::new(),
             script_modules: Vec::new(),
             script_functions: Vec::new(),
@@ -46,6 +58,7 @@ impl Catalog {
                 standing: Standing::Built,
             });
             catalog.add(Some(id), module.functions, module.variables);
+            catalog.add_asynchronous(id, module);
             for parameter in module.parameters {
                 let declared = script::Parameter::new(id, parameter.name, parameter.kind);
                 catalog.script_parameters.push(if parameter.built {
@@ -78,6 +91,23 @@ impl Catalog {
         self.functions[usize::from(id.0)]
     }
 
+    /// The number of a function by its name.
+    pub(crate) fn function_named(&self, name: &str) -> Option<FunctionId> {
+        let at = self.functions.iter().position(|function| function.name == name)?;
+        Some(FunctionId(number(at)))
+    }
+
+    /// The number of a variable by one of its names.
+    pub(crate) fn variable_named(&self, name: &str) -> Option<VariableId> {
+        let at = self.variables.iter().position(|variable| variable.names.contains(&name))?;
+        Some(VariableId(number(at)))
+    }
+
+    /// The code behind the number of an asynchronous function.
+    pub(crate) fn asynchronous(&self, id: FunctionId) -> Asynchronous {
+        self.asynchronous[usize::from(id.0 - FIRST_ASYNCHRONOUS)]
+    }
+
     /// The code behind a variable's number.
     #[inline]
     pub(crate) fn variable(&self, id: VariableId) -> &'static Variable {
@@ -100,6 +130,7 @@ impl Catalog {
                 params: function.params,
                 routes: function.routes,
                 asynchronous: false,
+                direct: true,
                 standing: Standing::Built,
             });
         }
@@ -117,6 +148,17 @@ impl Catalog {
                     standing: Standing::Built,
                 });
             }
+        }
+    }
+
+    fn add_asynchronous(&mut self, module: ModuleId, declared: &'static Module) {
+        for function in declared.asynchronous {
+            let id = FunctionId(FIRST_ASYNCHRONOUS + number(self.asynchronous.len()));
+            let blocking = declared.functions.iter().find(|other| other.name == function.name);
+            self.asynchronous.push(Asynchronous { asynchronous: function, blocking });
+            let name = function.name;
+            let script = script::Function::of(module, id, name, function.params, function.routes);
+            self.script_functions.push(script.only_asynchronous());
         }
     }
 
@@ -175,7 +217,11 @@ impl script::Catalog for Catalog {
     }
 
     fn check_literal(&self, function: FunctionId, index: usize, text: &str) -> Result<(), String> {
-        match self.functions.get(usize::from(function.0)).and_then(|function| function.check) {
+        let check = match function.0.checked_sub(FIRST_ASYNCHRONOUS) {
+            Some(at) => self.asynchronous.get(usize::from(at)).and_then(|it| it.asynchronous.check),
+            None => self.functions.get(usize::from(function.0)).and_then(|it| it.check),
+        };
+        match check {
             Some(check) => check(index, text),
             None => Ok(()),
         }

@@ -9,6 +9,7 @@ use duologue_transaction::{BranchIndex, TransactionId, Winner};
 
 use crate::dialogs::{self, Again};
 use crate::manners::Manners;
+use crate::parked::Wait;
 use crate::record_route::RecordRoute;
 use crate::target::Target;
 use crate::tm::{Armed, BranchAttached, DialogLink, DialogRole};
@@ -42,6 +43,10 @@ pub struct Context<'r> {
     /// Another dialog that the script reads in its place (`load_dialog_ctx()`), until the run ends
     /// at the latest (decision D33).
     pub loaded: Option<DialogKey>,
+    /// Whether the block that runs may wait.
+    pub(crate) may_park: bool,
+    /// What the run is about to wait for.
+    pub(crate) waiting: Option<Wait>,
 }
 
 /// The dialog that a message belongs to, and how.
@@ -116,6 +121,10 @@ pub struct Draft {
     pub route_fixed: bool,
     /// Header lines for local replies.
     pub reply_headers: Vec<u8>,
+    /// Header lines for every branch (`t_add_hdrs()`).
+    pub request_headers: Vec<u8>,
+    /// Header lines for the CANCELs of this INVITE (`t_add_cancel_reason()`).
+    pub cancel_headers: Vec<u8>,
     /// Max-Forwards after `mf_process_maxfwd_header()`.
     pub max_forwards: Option<u32>,
     /// `$DLG_timeout` written before there was a dialog.
@@ -134,6 +143,10 @@ pub struct Draft {
     pub branch_on_reply: Option<RouteId>,
     /// What earlier branches were given, in failure routes.
     pub kept_branches: Vec<BranchAttached>,
+    /// `$bavp` of the branch at hand.
+    pub branch_avps: AvpList,
+    /// `$tm.branch.attr` of the branch at hand.
+    pub branch_attrs: AvpList,
     /// Steps of the dialog that `create_dialog()` made, until the transaction exists.
     pub created: Option<Steps>,
     /// Whether this run holds its dialog and has to release it.
@@ -173,6 +186,8 @@ impl Draft {
             route_params,
             route_fixed,
             reply_headers,
+            request_headers,
+            cancel_headers,
             max_forwards,
             dialog_timeout,
             timeouts,
@@ -182,6 +197,8 @@ impl Draft {
             replied,
             branch_on_reply,
             kept_branches,
+            branch_avps,
+            branch_attrs,
             created,
             holds_dialog,
             manners,
@@ -199,6 +216,8 @@ impl Draft {
         *route_params = None;
         *route_fixed = false;
         reply_headers.clear();
+        request_headers.clear();
+        cancel_headers.clear();
         *max_forwards = None;
         *dialog_timeout = None;
         *timeouts = (None, None);
@@ -208,6 +227,8 @@ impl Draft {
         *replied = None;
         *branch_on_reply = None;
         kept_branches.clear();
+        branch_avps.clear();
+        branch_attrs.clear();
         *created = None;
         *holds_dialog = false;
         manners.clear();
@@ -246,19 +267,24 @@ impl Raised {
 
 impl Draft {
     /// Whether later routes of the transaction need anything of this. A failure route, if the
-    /// script has one, may be armed later and then branches with the changes made here.
-    pub fn keeps_anything(&self, has_failure_routes: bool) -> bool {
-        has_failure_routes
+    /// script has one, may be armed later and then branches with the changes made here; so does who
+    /// injects branches.
+    pub fn keeps_anything(&self, branches_later: bool) -> bool {
+        branches_later
             || self.flags != 0
             || self.armed != Armed::default()
             || !self.avps.is_empty()
             || !self.reply_headers.is_empty()
             || !self.manners.is_plain()
+            || !self.cancel_headers.is_empty()
     }
 
-    /// Whether branches are to be remembered one by one.
-    pub fn keeps_branches(&self, has_failure_routes: bool) -> bool {
-        has_failure_routes || self.branch_on_reply.is_some() || self.target.flags != 0
+    /// Whether branches are to be remembered one by one, also when the script does not ask for it.
+    pub fn keeps_branches(&self) -> bool {
+        self.branch_on_reply.is_some()
+            || self.target.flags != 0
+            || !self.branch_avps.is_empty()
+            || !self.branch_attrs.is_empty()
     }
 }
 
@@ -266,6 +292,17 @@ impl<'r> Context<'r> {
     /// A context for a message that nothing was decided about.
     pub fn new(turn: Turn<'r>, message: &'r Message<'r>, flow: Flow, kind: RouteKind) -> Self {
         let draft = turn.worker.drafts.take();
+        Self::with_draft(turn, message, flow, kind, draft)
+    }
+
+    /// A context with decisions that were made before.
+    pub(crate) fn with_draft(
+        turn: Turn<'r>,
+        message: &'r Message<'r>,
+        flow: Flow,
+        kind: RouteKind,
+        draft: Box<Draft>,
+    ) -> Self {
         Self {
             turn,
             message,
@@ -277,6 +314,8 @@ impl<'r> Context<'r> {
             winner: None,
             dialog: None,
             loaded: None,
+            may_park: false,
+            waiting: None,
         }
     }
 

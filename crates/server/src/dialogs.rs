@@ -26,7 +26,7 @@ pub use initial::{
 pub use shown::Shown;
 pub use told::EventIds;
 pub(crate) use told::{Published, Told};
-pub use within::{match_request, release, request_over, response_within, run_ended};
+pub use within::{match_request, release, request_over, response_within, run_ended, run_parked};
 
 use ending::{refuse, send};
 

@@ -1,11 +1,12 @@
 //! Carrying out what a transaction asks for.
 
 use duologue_sip::{Flow, Message, StatusCode, write_ack, write_cancel};
-use duologue_transaction::{BranchIndex, Effect, Effects, TransactionId, Winner};
+use duologue_transaction::{BranchIndex, CancelReason, Effect, Effects, TransactionId, Winner};
 
 use crate::call::SendTag;
 use crate::context::Context;
 use crate::dialogs;
+use crate::new_requests;
 use crate::relay;
 use crate::statistics::{TM_2XX, TM_REMOVED};
 use crate::tm::{DialogLink, DialogRole, Entry};
@@ -60,11 +61,12 @@ fn carry_out_one(
                 }
             });
         }
-        Effect::SendCancel(branch, _) => {
+        Effect::SendCancel(branch, reason) => {
+            let lines = cancel_lines(turn, id, reason);
             send_from_branch(turn, id, branch, |wire, out| {
                 if let Ok(sent) = Message::parse(wire) {
                     // We wrote this request ourselves: it has what a CANCEL needs.
-                    let _ = write_cancel(&sent, b"", out);
+                    let _ = write_cancel(&sent, &lines, out);
                 }
             });
         }
@@ -72,6 +74,7 @@ fn carry_out_one(
         Effect::Completed(winner) => completed(turn, id, winner, following),
         Effect::LocalFinal(winner) => {
             let reply = reply.filter(|_| !winner.local);
+            new_requests::tell(turn, id, winner, reply);
             dialogs::own_request_ended(turn, id, winner, reply);
         }
         Effect::AckMissing => {
@@ -82,6 +85,20 @@ fn carry_out_one(
         }
     }
 }
+
+/// What a CANCEL says beside what it must: the script's lines, else why it comes (RFC 3326 §2, the
+/// fork that answered elsewhere).
+fn cancel_lines(turn: &Turn<'_>, id: TransactionId, reason: CancelReason) -> Vec<u8> {
+    let kept = turn.body.transactions.get(id).and_then(|entry| entry.attached.as_deref());
+    match (kept, reason) {
+        (Some(kept), _) if !kept.cancel_headers.is_empty() => kept.cancel_headers.clone(),
+        (_, CancelReason::Answered) => ELSEWHERE.to_vec(),
+        _ => Vec::new(),
+    }
+}
+
+/// RFC 3326 §2: another branch has answered.
+const ELSEWHERE: &[u8] = b"Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n";
 
 /// Sends something made from a branch's request on that branch's flow.
 fn send_from_branch(

@@ -2,29 +2,70 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use duologue_script::{
-    Args, Assign, Called, FunctionId, Host, Level, LogLine, LogSource, Machine, Outcome, Place,
-    Reading, RouteId, RouteKind, Text, TransformCall, Value, VarAccess, WriteError,
+    Args, Assign, Called, Finish as Finished, FunctionId, Host, Launch, Level, LogLine, LogSource,
+    Machine, Outcome, Place, Program, Reading, RouteId, RouteKind, Text, TransformCall, Value,
+    VarAccess, WriteError,
 };
 
 use crate::context::{Context, Raised, Trace};
 use crate::core;
 use crate::events::EventParams;
 use crate::loglevel;
+use crate::module::{AsyncFunction, Function};
+use crate::parked::Ready;
 use crate::statistics::{CAUGHT_PANICS, SCRIPT_ERRORS};
+use crate::waiting::{Begun, Finish};
 
 impl Host for Context<'_> {
     fn call(&mut self, function: FunctionId, args: &mut Args<'_>) -> Called {
-        let function = self.turn.node.catalog.function(function);
-        // Promise 5: a panic in a module is caught, logged with its name and counted.
-        match catch_unwind(AssertUnwindSafe(|| (function.run)(self, args))) {
-            Ok(called) => called,
-            Err(_) => {
-                self.panicked(function.name, "the statement yields -1");
-                Called::Value(-1)
+        self.call_function(self.turn.node.catalog.function(function), args)
+    }
+
+    fn call_async(
+        &mut self,
+        function: FunctionId,
+        args: &mut Args<'_>,
+        timeout_seconds: Option<u32>,
+    ) -> Called {
+        let function = self.turn.node.catalog.asynchronous(function);
+        let place = match self.ready_to_park() {
+            Ready::Waits(place) => place,
+            Ready::Absorbed => return Called::Stop,
+            // spec/script.md §12: then it is the blocking function that runs.
+            Ready::InPlace => {
+                return match function.blocking {
+                    Some(blocking) => self.call_function(blocking, args),
+                    None => Called::Value(-1),
+                };
+            }
+        };
+        let timeout = timeout_seconds.filter(|&seconds| seconds > 0);
+        match self.begin(function.asynchronous, args) {
+            Begun::Done(code) => Called::Value(code),
+            Begun::Waits(pending) => {
+                let pending = match timeout {
+                    Some(seconds) if function.asynchronous.times_out => {
+                        pending.at_most(self, Duration::from_secs(seconds.into()))
+                    }
+                    Some(_) => {
+                        let name = function.asynchronous.name;
+                        tracing::warn!("{name}() knows no timeout; it is ignored");
+                        pending
+                    }
+                    None => pending,
+                };
+                self.park_at(place, pending);
+                Called::Park
             }
         }
+    }
+
+    fn launch(&mut self, function: FunctionId, args: &mut Args<'_>, launch: Launch<'_>) -> i32 {
+        let function = self.turn.node.catalog.asynchronous(function);
+        self.launched(launch, |ctx| ctx.begin(function.asynchronous, args))
     }
 
     fn read(&mut self, var: &VarAccess<'_>, out: &mut Text) -> Reading {
@@ -145,45 +186,90 @@ pub struct Ended {
     pub dropped: bool,
 }
 
+impl Ended {
+    pub(crate) const fn of(finish: Finished) -> Self {
+        Self { code: finish.code, dropped: finish.dropped }
+    }
+}
+
 impl Context<'_> {
+    fn call_function(&mut self, function: &Function, args: &mut Args<'_>) -> Called {
+        // Promise 5: a panic in a module is caught, logged with its name and counted.
+        match catch_unwind(AssertUnwindSafe(|| (function.run)(self, args))) {
+            Ok(called) => called,
+            Err(_) => {
+                self.panicked(function.name, "the statement yields -1");
+                Called::Value(-1)
+            }
+        }
+    }
+
+    fn begin(&mut self, function: &AsyncFunction, args: &mut Args<'_>) -> Begun {
+        match catch_unwind(AssertUnwindSafe(|| (function.begin)(self, args))) {
+            Ok(begun) => begun,
+            Err(_) => {
+                self.panicked(function.name, "its code is -1");
+                Begun::Done(-1)
+            }
+        }
+    }
+
+    /// The last step of a function that the run waited for; its code.
+    pub(crate) fn conclude(&mut self, finish: Finish, args: Option<&mut Args<'_>>) -> i32 {
+        let last = match finish {
+            Finish::Code(code) => return code,
+            Finish::With(last) => last,
+        };
+        match catch_unwind(AssertUnwindSafe(|| last(self, args))) {
+            Ok(code) => code,
+            Err(_) => {
+                self.panicked("the end of a function", "its code is -1");
+                -1
+            }
+        }
+    }
+
     fn panicked(&self, name: &str, consequence: &str) {
         self.turn.count(CAUGHT_PANICS);
         let call_id = self.turn.call_id();
         tracing::error!(%call_id, "{name} of a module panicked; {consequence}");
     }
 
-    /// Runs a block to its end.
-    ///
-    /// Nothing in today's catalog parks, so a block that would wait is ended with an error instead:
-    /// the blocks that may not wait at all (branch, reply, failure routes) come here too.
+    /// Runs a block of those that cannot wait (all but `route` and the reply routes of
+    /// transactions) to its end.
     pub fn run(&mut self, route: RouteId) -> Ended {
-        self.run_with(route, |_| {})
+        self.run_prepared(|machine, program| machine.start(program, route))
     }
 
     /// Runs a block whose `$param` are those of an event.
     pub(crate) fn run_with_params(&mut self, route: RouteId, params: &EventParams) -> Ended {
         let mut digits = String::new();
-        self.run_with(route, |machine| {
+        self.run_prepared(|machine, program| {
+            machine.start(program, route);
             for (name, value) in params.iter() {
                 machine.push_param(name, value.for_script(&mut digits));
             }
         })
     }
 
-    fn run_with(&mut self, route: RouteId, prepare: impl FnOnce(&mut Machine)) -> Ended {
+    /// Runs the report route of a `launch()`.
+    pub(crate) fn run_report(&mut self, route: RouteId, code: i32, text: Option<&[u8]>) -> Ended {
+        self.run_prepared(|machine, program| machine.start_report(program, route, code, text))
+    }
+
+    fn run_prepared(&mut self, prepare: impl FnOnce(&mut Machine, &Program)) -> Ended {
         // Borrowed from the node: a counted reference would be written to by all workers at once.
         let program = &*self.turn.node.program;
         let mut machine = self.turn.worker.machines.take();
-        machine.start(program, route);
-        prepare(&mut machine);
+        prepare(&mut machine, program);
+        let outer = std::mem::replace(&mut self.may_park, false);
         let ended = loop {
             match machine.resume(program, self) {
-                Outcome::Done(finish) => {
-                    break Ended { code: finish.code, dropped: finish.dropped };
-                }
+                Outcome::Done(finish) => break Ended::of(finish),
                 Outcome::Park => machine.resume_with(-1),
             }
         };
+        self.may_park = outer;
         self.turn.worker.machines.give_back(machine);
         ended
     }
@@ -197,17 +283,23 @@ impl Context<'_> {
     }
 }
 
+/// How many machines, and how many drafts, a worker keeps for the next runs.
+pub(crate) const RESTING_MAX: usize = 64;
+
 /// Machines at rest, so that a run allocates nothing.
 #[derive(Debug, Default)]
 pub struct Machines(Vec<Machine>);
 
 impl Machines {
-    fn take(&mut self) -> Machine {
+    pub(crate) fn take(&mut self) -> Machine {
         self.0.pop().unwrap_or_default()
     }
 
-    fn give_back(&mut self, mut machine: Machine) {
-        machine.clear();
-        self.0.push(machine);
+    pub(crate) fn give_back(&mut self, mut machine: Machine) {
+        // Runs that waited may all end on one worker.
+        if self.0.len() < RESTING_MAX {
+            machine.clear();
+            self.0.push(machine);
+        }
     }
 }

@@ -35,6 +35,11 @@ impl CallKey {
     pub fn hash(&self) -> u64 {
         self.hash
     }
+
+    /// What `$T_id` shows of it.
+    pub(crate) fn shown(&self) -> u64 {
+        self.hash >> 33
+    }
 }
 
 /// All calls of a node.
@@ -165,6 +170,16 @@ impl CallIndex {
     /// The call of `call_id`, if alive.
     pub fn find(&self, call_id: &[u8]) -> Option<Arc<Call>> {
         self.find_or_make(self.hash(call_id), call_id, 0)
+    }
+
+    /// A call by the part of its hash that `$T_id` shows.
+    pub(crate) fn find_shown(&self, shown: u64) -> Option<Arc<Call>> {
+        // One bit of the shard's number is not shown.
+        let shards = [shown << 1, shown << 1 | 1].map(|part| part as usize % SHARDS);
+        shards.into_iter().find_map(|shard| {
+            let inner = self.shards[shard].inner.lock();
+            inner.calls.iter().find(|call| call.key().shown() == shown).map(Arc::clone)
+        })
     }
 
     /// The call, made if it is unknown and fewer than `room` are alive.

@@ -13,6 +13,8 @@
 //! - [`relay`], [`incoming`], [`upstream`], [`effects`]: requests down, replies up;
 //! - [`dialogs`], [`own_requests`]: the bridge to the dialog engine; `own_routes`: startup and timers;
 //! - [`events`]: what happens, told to whoever subscribed;
+//! - [`waiting`], [`parked`]: functions that take their time, and the runs that wait for them;
+//! - [`dialogs`], [`own_requests`], [`new_requests`]: the bridge to the dialog engine, requests of our own; `own_routes`: startup and timers;
 //! - [`server`]: all of it started, with threads; [`node`]: what they share.
 
 pub mod blacklist;
@@ -36,9 +38,11 @@ pub mod manners;
 pub mod module;
 pub mod modules;
 pub mod net;
+pub mod new_requests;
 pub mod node;
 pub mod own_requests;
 mod own_routes;
+pub mod parked;
 pub mod record_route;
 pub mod relay;
 pub mod replies;
@@ -56,6 +60,7 @@ pub mod target;
 pub mod tm;
 pub mod turn;
 pub mod upstream;
+pub mod waiting;
 pub mod wheel;
 pub mod worker;
 

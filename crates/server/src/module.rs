@@ -19,6 +19,7 @@ use duologue_script::{
 };
 
 use crate::context::Context;
+use crate::waiting::Begun;
 
 pub use host::{Host, NotLoaded};
 
@@ -43,6 +44,8 @@ pub struct Module {
     pub name: &'static str,
     /// Functions for scripts.
     pub functions: &'static [Function],
+    /// Functions for `async()` and `launch()`, under the same names as the blocking ones.
+    pub asynchronous: &'static [AsyncFunction],
     /// Variables for scripts.
     pub variables: &'static [Variable],
     /// Parameters for `modparam`.
@@ -66,6 +69,7 @@ impl Module {
     pub const EMPTY: Self = Self {
         name: "",
         functions: &[],
+        asynchronous: &[],
         variables: &[],
         parameters: &[],
         configure: |_| Ok(Box::new(())),
@@ -136,6 +140,52 @@ impl Function {
     /// The same, with a word to the author of a script that calls it.
     pub const fn noted(self, note: &'static str) -> Self {
         Self { note: Some(note), ..self }
+    }
+}
+
+/// A function that scripts may call in `async()` and `launch()` (spec/script.md §12). Where a run
+/// cannot wait, the module's blocking function of the same name runs instead; it must take the same
+/// parameters.
+#[derive(Debug)]
+pub struct AsyncFunction {
+    /// Its name in scripts.
+    pub name: &'static str,
+    /// Its parameters.
+    pub params: &'static [Param],
+    /// The blocks that may call it.
+    pub routes: RouteKinds,
+    /// Begins it. It must not block: what takes time goes on elsewhere and tells its end by a
+    /// [`Completion`](crate::waiting::Completion).
+    pub begin: fn(&mut Context<'_>, &mut Args<'_>) -> Begun,
+    /// Checks a literal argument when the script loads: position and text.
+    pub check: Option<CheckLiteral>,
+    /// Whether `async()` may limit its time.
+    pub times_out: bool,
+}
+
+impl AsyncFunction {
+    /// A function for all kinds of blocks, without a time limit.
+    pub const fn new(
+        name: &'static str,
+        params: &'static [Param],
+        begin: fn(&mut Context<'_>, &mut Args<'_>) -> Begun,
+    ) -> Self {
+        Self { name, params, routes: RouteKinds::all(), begin, check: None, times_out: false }
+    }
+
+    /// The same, for some kinds of blocks only.
+    pub const fn only_in(self, routes: RouteKinds) -> Self {
+        Self { routes, ..self }
+    }
+
+    /// The same, with literal arguments checked at load.
+    pub const fn checked(self, check: CheckLiteral) -> Self {
+        Self { check: Some(check), ..self }
+    }
+
+    /// The same, with the timeout of `async()` obeyed.
+    pub const fn timed(self) -> Self {
+        Self { times_out: true, ..self }
     }
 }
 

@@ -20,6 +20,8 @@ use crate::events::Events;
 use crate::index::CallIndex;
 use crate::loglevel::Threshold;
 use crate::module::Settings;
+use crate::modules::tm::{self, TmSettings};
+use crate::parked::Parking;
 use crate::runqueue::RunQueue;
 use crate::slow::SlowMessages;
 use crate::sockets::Sockets;
@@ -48,7 +50,9 @@ pub struct Node {
     /// The counters.
     pub statistics: Statistics,
     /// Calls that wait for an idle worker.
-    pub queue: RunQueue,
+    pub queue: Arc<RunQueue>,
+    /// The places for runs of scripts that wait.
+    pub parking: Parking,
     /// The secret of our Via branches.
     pub branch_key: BranchKey,
     /// The secret of our To-tags.
@@ -61,6 +65,8 @@ pub struct Node {
     pub disable_503_translation: bool,
     /// Whether replies whose top Via is not ours are dropped before anything.
     pub check_via: bool,
+    /// The flag of branches that nobody waits for (`minor_branch_flag`), as a bit.
+    pub minor_branches: u32,
     /// Whether the script loaded `rr`: Route headers mean something.
     pub record_routing: bool,
     /// The threshold of `xlog()`.
@@ -88,6 +94,8 @@ pub struct Node {
     pub(crate) slow_messages: Option<SlowMessages>,
     /// What of the dialogs' lives is told to events and event routes.
     pub(crate) told: Told,
+    /// How many numbers were given to requests of our own.
+    pub(crate) own_numbers: AtomicU64,
     /// How dialogs are to be ended whose end was asked for and is about to be queued.
     pub(crate) endings: Mutex<HashMap<DialogKey, Ending>>,
 }
@@ -105,8 +113,15 @@ pub struct Routes {
     pub local: Option<RouteId>,
     /// `startup_route`.
     pub startup: Option<RouteId>,
-    /// Whether there is a `failure_route` at all.
-    pub failure: bool,
+    /// The route that runs with each request of our own (`local_request_route`).
+    pub local_request: Option<RouteId>,
+    /// The route that runs with each reply of our own (`local_reply_route`).
+    pub local_reply: Option<RouteId>,
+    /// Whether branches may be added to a transaction after its request was relayed: by a
+    /// `failure_route`, or by injection.
+    pub branches_later: bool,
+    /// Whether the script asks for its branches one by one.
+    pub looks_at_branches: bool,
 }
 
 impl Routes {
@@ -119,7 +134,24 @@ impl Routes {
             error: unnamed(RouteKind::Error),
             local: unnamed(RouteKind::Local),
             startup: unnamed(RouteKind::Startup),
-            failure: program.routes().any(|(_, route)| route.kind == RouteKind::Failure),
+            local_request: None,
+            local_reply: None,
+            branches_later: program.routes().any(|(_, route)| route.kind == RouteKind::Failure),
+            looks_at_branches: false,
+        }
+    }
+
+    /// What the parameters of `tm` and the use of its names add.
+    pub(crate) fn with_tm(self, program: &Program, catalog: &Catalog, tm: &TmSettings) -> Self {
+        let named = |name: &Option<String>| program.route(RouteKind::Request, name.as_deref()?);
+        let uses = |name| catalog.function_named(name).is_some_and(|id| program.needs(id));
+        let reads = |name: &&str| catalog.variable_named(name).is_some_and(|id| program.reads(id));
+        Self {
+            local_request: named(&tm.local_request_route),
+            local_reply: named(&tm.local_reply_route),
+            branches_later: self.branches_later || uses("t_inject_branches"),
+            looks_at_branches: tm::BRANCH_VARIABLES.iter().any(reads),
+            ..self
         }
     }
 }
@@ -142,6 +174,11 @@ impl Node {
     /// Whether new calls are refused because the proxy is going down.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// A number that was not given out before.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.own_numbers.fetch_add(1, Ordering::Relaxed)
     }
 
     /// From now on new INVITEs get 503; what runs goes on.

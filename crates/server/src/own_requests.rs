@@ -11,8 +11,10 @@ use crate::call::SendTag;
 use crate::context::Context;
 use crate::effects;
 use crate::modules::tm::TmSettings;
+use crate::node::Node;
+use crate::own_routes;
 use crate::statistics::{FWD_REQUESTS, TM_UAC_TRANSACTIONS};
-use crate::target::destination;
+use crate::target::{Target, destination};
 use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
 
@@ -95,6 +97,7 @@ fn send_in_transaction(
         let seconds = node.dialogs.settings().auto_prack_fr_timeout;
         transaction.set_fr_timeout(Duration::from_secs(seconds.into()));
     }
+    show_to_request_route(turn, request, &[edits, &via], flow);
     let tag = SendTag { call: turn.call.clone(), transaction: id, branch: BRANCH };
     let mut added = false;
     turn.worker.outbox.push(flow, Some(tag), |out| {
@@ -114,7 +117,7 @@ fn send_in_transaction(
 }
 
 /// Our Via, as a change to a request that has none yet.
-fn via(turn: &Turn<'_>, request: &[u8], flow: Flow, branch: &[u8]) -> Option<Edits> {
+pub(crate) fn via(turn: &Turn<'_>, request: &[u8], flow: Flow, branch: &[u8]) -> Option<Edits> {
     let socket = turn.node.sockets.get(flow.socket)?;
     let message = Message::parse(request).ok()?;
     let mut edits = Edits::new();
@@ -141,18 +144,9 @@ fn run_local_route(
     request: &[u8],
     flow: Flow,
 ) -> Option<(Edits, Flow)> {
-    let (Some(route), Ok(message)) = (turn.node.routes.local, Message::parse(request)) else {
-        return Some((Edits::new(), flow));
-    };
-    let mut ctx = Context::new(turn.reborrow(), &message, flow, RouteKind::Local);
-    ctx.dialog = Some(link(own.link).current());
-    ctx.run(route);
-    let mut edits = std::mem::take(&mut ctx.draft.edits);
-    let target = std::mem::take(&mut ctx.draft.target);
-    effects::finish(ctx);
-    if let Some(uri) = &target.uri {
-        edits.draft(&message).set_uri(uri);
-    }
+    let dialog = link(own.link).current();
+    let (edits, target) =
+        shown_to_local_route(turn, request, flow, |ctx| ctx.dialog = Some(dialog));
     // A Route still says where it goes, unless the script names a next hop.
     let moved = if own.routes.is_empty() { target.uri } else { None };
     match target.next_hop.or(moved) {
@@ -161,18 +155,58 @@ fn run_local_route(
     }
 }
 
+/// Runs the local route on a request of ours: the changes it makes, and where it sends it.
+pub(crate) fn shown_to_local_route(
+    turn: &mut Turn<'_>,
+    request: &[u8],
+    flow: Flow,
+    prepare: impl FnOnce(&mut Context<'_>),
+) -> (Edits, Target) {
+    let (Some(route), Ok(message)) = (turn.node.routes.local, Message::parse(request)) else {
+        return (Edits::new(), Target::received());
+    };
+    let mut ctx = Context::new(turn.reborrow(), &message, flow, RouteKind::Local);
+    prepare(&mut ctx);
+    ctx.run(route);
+    let mut edits = std::mem::take(&mut ctx.draft.edits);
+    if !ctx.draft.request_headers.is_empty() {
+        edits.draft(&message).append_lines(&[&ctx.draft.request_headers]);
+    }
+    let target = std::mem::take(&mut ctx.draft.target);
+    effects::finish(ctx);
+    if let Some(uri) = &target.uri {
+        edits.draft(&message).set_uri(uri);
+    }
+    (edits, target)
+}
+
+/// Runs the route that sees each request of ours as it leaves (`local_request_route`).
+pub(crate) fn show_to_request_route(
+    turn: &mut Turn<'_>,
+    request: &[u8],
+    edits: &[&Edits],
+    flow: Flow,
+) {
+    let Some(route) = turn.node.routes.local_request else { return };
+    let mut shown = Vec::with_capacity(request.len() + 128);
+    render(request, edits, &mut shown);
+    own_routes::show(turn, &shown, flow, RouteKind::Request, route);
+}
+
+/// The way to a URI, from this socket if it fits.
+pub(crate) fn flow_to(node: &Node, uri: &[u8], socket: Option<u16>) -> Option<Flow> {
+    let (proto, address) = destination(uri).ok()?;
+    let socket = node.sockets.for_destination(proto, address.ip(), socket)?;
+    Some(Flow::datagram(socket, address))
+}
+
 /// The way to the leg (lessons 23): from the socket that it used before, to its next hop; or back
 /// to where it last came from, if that is wanted or if the next hop is a name that leads nowhere.
 fn way_to(turn: &Turn<'_>, own: &OwnRequest, next_hop: &[u8], socket: Option<u16>) -> Option<Flow> {
-    let sockets = &turn.node.sockets;
     let symmetric = turn.node.dialogs.settings().leg_target == LegTarget::Flow;
     if symmetric && own.routes.is_empty() && next_hop == own.next_hop && own.flow.is_some() {
         return own.flow;
     }
     let known = socket.or(own.flow.map(|flow| flow.socket));
-    let resolved = destination(next_hop).ok().and_then(|(proto, address)| {
-        let socket = sockets.for_destination(proto, address.ip(), known)?;
-        Some(Flow::datagram(socket, address))
-    });
-    resolved.or(own.flow)
+    flow_to(turn.node, next_hop, known).or(own.flow)
 }

@@ -15,6 +15,7 @@ use crate::index::Entered;
 use crate::node::Node;
 use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
+use crate::waiting::Finish;
 use crate::worker::Worker;
 
 /// The request that these routes find in their hands; it came from nowhere and goes nowhere.
@@ -65,6 +66,32 @@ pub(crate) fn run_of_event(turn: &mut Turn<'_>, number: u32) {
 /// The call in which an event route runs.
 pub(crate) fn call_id_of_event(number: u32) -> String {
     format!("event_route-{number}@duologue.invalid")
+}
+
+/// Ends a function that was launched, and runs the route that hears of it, on a made-up request
+/// (spec/script.md §12).
+pub(crate) fn run_report(
+    turn: &mut Turn<'_>,
+    finish: Finish,
+    report: Option<RouteId>,
+    text: Option<&[u8]>,
+) {
+    let Ok(message) = Message::parse(DUMMY) else { return };
+    let mut ctx = Context::new(turn.reborrow(), &message, nowhere(), RouteKind::Request);
+    let code = ctx.conclude(finish, None);
+    if let Some(route) = report {
+        ctx.run_report(route, code, text);
+    }
+    effects::finish(ctx);
+}
+
+/// Shows a message that we made ourselves to a route, which may look and change nothing
+/// (spec/modules.md §1.1, `local_request_route`, `local_reply_route`).
+pub(crate) fn show(turn: &mut Turn<'_>, bytes: &[u8], flow: Flow, kind: RouteKind, route: RouteId) {
+    let Ok(message) = Message::parse(bytes) else { return };
+    let mut ctx = Context::new(turn.reborrow(), &message, flow, kind);
+    ctx.run(route);
+    effects::finish(ctx);
 }
 
 /// Where a made-up request came from.

@@ -6,7 +6,7 @@ use bitflags::bitflags;
 use duologue_script::{RouteId, RouteKind};
 use duologue_sip::{Edits, Flow, HeaderName, Message, Method, Rport, Span, Uri, Via, render};
 use duologue_transaction::{
-    BranchId, BranchIndex, Effects, Match, NewBranch, NewTransaction, Refused, ServerKey,
+    BranchId, BranchIndex, Effects, Kind, Match, NewBranch, NewTransaction, Refused, ServerKey,
     Transaction, TransactionId, Winner,
 };
 
@@ -15,13 +15,14 @@ use crate::call::SendTag;
 use crate::context::{Context, Draft};
 use crate::dialogs;
 use crate::effects;
+use crate::manners::Manners;
 use crate::modules::tm::TmSettings;
 use crate::node::Node;
 use crate::replies;
 use crate::sockets::{ListeningSocket, Proto};
-use crate::statistics::{FWD_REQUESTS, SL_ACKS, TM_UAS_TRANSACTIONS};
-use crate::target::{NoDestination, destination};
-use crate::tm::{Attached, BranchAttached, DialogLink};
+use crate::statistics::{FWD_REQUESTS, SL_ACKS, TM_UAC_TRANSACTIONS, TM_UAS_TRANSACTIONS};
+use crate::target::{NoDestination, Target, destination};
+use crate::tm::{Attached, BranchAttached, DialogLink, Entry};
 use crate::turn::Turn;
 use crate::upstream;
 use crate::worker::Worker;
@@ -213,7 +214,7 @@ pub fn relay(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8]>) 
     match ctx.message.method() {
         None => INTERNAL,
         Some(Method::Ack) => relay_ack(ctx, outbound.as_deref()),
-        Some(Method::Cancel) => match cancel(ctx) {
+        Some(Method::Cancel) => match cancel(ctx, flags) {
             Some(code) => code,
             None => relay_request(ctx, flags, outbound.as_deref()),
         },
@@ -222,7 +223,7 @@ pub fn relay(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8]>) 
 }
 
 /// A CANCEL whose INVITE we know is answered here and goes on hop by hop (RFC 3261 §9.2, §16.10).
-fn cancel(ctx: &mut Context<'_>) -> Option<i32> {
+fn cancel(ctx: &mut Context<'_>, flags: RelayFlags) -> Option<i32> {
     let key = server_key(ctx.turn.node, ctx.message)?;
     let invite = ctx.turn.body.transactions.find_cancelled_by(&key)?;
     // `t_newtran()` may have made it already.
@@ -232,6 +233,7 @@ fn cancel(ctx: &mut Context<'_>) -> Option<i32> {
     }
     let id = ctx.transaction?;
     upstream::reply_locally(ctx, id, 200, b"canceling");
+    tell_why(ctx, invite, flags);
     dialogs::cancelled(ctx, invite);
     with_transaction(&mut ctx.turn, invite, |transaction, now, fx| {
         transaction.receive_cancel(now, fx)
@@ -247,6 +249,19 @@ fn cancel(ctx: &mut Context<'_>) -> Option<i32> {
         ctx.turn.worker.give_back_effects(fx);
     }
     Some(1)
+}
+
+/// The Reason of our own CANCELs: what the script says for them, or the caller's (RFC 3326).
+fn tell_why(ctx: &mut Context<'_>, invite: TransactionId, flags: RelayFlags) {
+    let Some(entry) = ctx.turn.body.transactions.get_mut(invite) else { return };
+    let kept = entry.attached.as_deref();
+    let passes = flags.contains(RelayFlags::PASS_REASON) || kept.is_some_and(|it| it.passes_reason);
+    if !ctx.draft.cancel_headers.is_empty() {
+        entry.attach().cancel_headers.clone_from(&ctx.draft.cancel_headers);
+    } else if passes && kept.is_none_or(|kept| kept.cancel_headers.is_empty()) {
+        let lines = ctx.message.all(HeaderName::Reason).flat_map(|header| header.line().to_vec());
+        entry.attach().cancel_headers = lines.collect();
+    }
 }
 
 /// An ACK has no transaction of its own: the hop-by-hop one ends here, the end-to-end one is
@@ -276,7 +291,7 @@ fn relay_ack(ctx: &mut Context<'_>, outbound: Option<&[u8]>) -> i32 {
     branch.clear();
     node.branch_key.stateless(&[via.as_bytes(), message.uri_bytes()], branch);
     wire.clear();
-    edit_request(wire, message, ctx.flow, draft, socket, branch);
+    edit_request(wire, message, ctx.flow, (&draft.target, &draft.manners), socket, branch);
     outbox.push(hop, None, |out| render(message.framed(), &[&draft.edits, &*wire], out));
     ctx.turn.count(FWD_REQUESTS);
     1
@@ -299,6 +314,11 @@ fn relay_request(ctx: &mut Context<'_>, flags: RelayFlags, outbound: Option<&[u8
     }
     link_dialog(ctx, id);
     store(ctx, id);
+    if flags.contains(RelayFlags::PASS_REASON)
+        && let Some(entry) = ctx.turn.body.transactions.get_mut(id)
+    {
+        entry.attach().passes_reason = true;
+    }
     let mut outcome = Outcome::default();
     let additional = std::mem::take(&mut ctx.draft.branches);
     send_branch(ctx, id, outbound, &mut outcome);
@@ -358,17 +378,38 @@ fn send_branch(
         }
         None => return,
     };
-    ctx.draft.branch_edits.clear();
-    ctx.draft.branch_on_reply = None;
-    let outer = ctx.branch.replace(branch);
-    let dropped = match ctx.draft.armed.branch {
-        Some(route) => ctx.run_as(RouteKind::Branch, route).dropped,
-        None => false,
-    };
-    ctx.branch = outer;
-    if dropped {
+    let draft = &mut *ctx.draft;
+    draft.branch_edits.clear();
+    draft.branch_on_reply = None;
+    // What the script hung on the destination is the branch's from now on.
+    let attrs = std::mem::replace(&mut draft.branch_attrs, draft.target.attrs.clone());
+    let Some(route) = draft.armed.branch else {
+        send_on(ctx, id, branch, outbound, outcome);
+        ctx.draft.branch_attrs = attrs;
         return;
+    };
+    // spec/script.md §3.1: what the route changes is this branch's alone.
+    let shared = (draft.target.clone(), draft.record_route.clone(), draft.max_forwards);
+    let avps = std::mem::take(&mut draft.branch_avps);
+    let outer = ctx.branch.replace(branch);
+    if !ctx.run_as(RouteKind::Branch, route).dropped {
+        send_on(ctx, id, branch, outbound, outcome);
     }
+    ctx.branch = outer;
+    let draft = &mut *ctx.draft;
+    (draft.target, draft.record_route, draft.max_forwards) = shared;
+    (draft.branch_avps, draft.branch_attrs) = (avps, attrs);
+    draft.branch_edits.clear();
+}
+
+/// Sends the branch where it goes now.
+fn send_on(
+    ctx: &mut Context<'_>,
+    id: TransactionId,
+    branch: BranchIndex,
+    outbound: Option<&[u8]>,
+    outcome: &mut Outcome,
+) {
     match next_hop(ctx, outbound) {
         Err(error) => outcome.error = Some(refuse(ctx, error)),
         Ok(hop) => {
@@ -392,8 +433,12 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
     node.branch_key.encode(call_id, BranchId { transaction: id, branch }, scratch);
     let wire = &mut ctx.turn.worker.wire_edits;
     wire.clear();
-    edit_request(wire, message, inbound, draft, socket, scratch);
+    edit_request(wire, message, inbound, (&draft.target, &draft.manners), socket, scratch);
     push_record_routes(wire, message, inbound, draft, node, hop);
+    if !draft.request_headers.is_empty() {
+        wire.draft(message).append_lines(&[&draft.request_headers]);
+    }
+    let minor = draft.target.flags & node.minor_branches != 0;
     let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return false };
     let tag = SendTag { call: ctx.turn.call.clone(), transaction: id, branch };
     let now = ctx.turn.now.tick;
@@ -402,7 +447,7 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
     ctx.turn.worker.outbox.push(hop, Some(tag), |out| {
         let start = out.len();
         render(message.framed(), &[&draft.edits, &draft.branch_edits, wire], out);
-        let new = NewBranch { wire: &out[start..], flow: hop, reliable: false, minor: false };
+        let new = NewBranch { wire: &out[start..], flow: hop, reliable: false, minor };
         added = entry.transaction.add_branch(now, new).is_ok();
         if !added {
             out.truncate(start);
@@ -412,12 +457,17 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
         return false;
     }
     entry.note_record_routes(branch, draft.record_route.count(inbound.socket, hop.socket));
-    if draft.keeps_branches(node.routes.failure) {
-        let uri = draft.target.uri.as_deref().unwrap_or_else(|| message.uri_bytes());
+    let asked = node.routes.branches_later || node.routes.looks_at_branches;
+    if asked || draft.keeps_branches() {
+        let target = &draft.target;
         let kept = BranchAttached {
-            uri: uri.into(),
-            flags: draft.target.flags,
+            uri: target.uri.as_deref().unwrap_or_else(|| message.uri_bytes()).into(),
+            flags: target.flags,
             on_reply: draft.branch_on_reply,
+            next_hop: target.next_hop.as_deref().map(Into::into),
+            q: target.q,
+            avps: draft.branch_avps.clone(),
+            attrs: draft.branch_attrs.clone(),
         };
         entry.keep_branch(branch, kept);
     }
@@ -431,11 +481,10 @@ pub(crate) fn edit_request(
     edits: &mut Edits,
     message: &Message<'_>,
     inbound: Flow,
-    decided: &Draft,
+    (target, manners): (&Target, &Manners),
     socket: &ListeningSocket,
     branch: &[u8],
 ) {
-    let (target, manners) = (&decided.target, &decided.manners);
     let mut draft = edits.draft(message);
     if let Some(uri) = &target.uri {
         draft.set_uri(uri);
@@ -526,21 +575,26 @@ fn link_dialog(ctx: &mut Context<'_>, id: TransactionId) {
 /// Keeps with the transaction what later routes need, if there is anything.
 fn store(ctx: &mut Context<'_>, id: TransactionId) {
     let received_on = ctx.flow;
-    let failure_routes = ctx.turn.node.routes.failure;
+    let branches_later = ctx.turn.node.routes.branches_later;
     let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return };
     let draft = &mut *ctx.draft;
-    if !draft.keeps_anything(failure_routes) {
+    if !draft.keeps_anything(branches_later) {
         return;
     }
     let kept = entry.attach();
     kept.flags = draft.flags;
     kept.armed = draft.armed;
     kept.received_on = Some(received_on);
-    if failure_routes {
+    if branches_later {
         kept.edits.clone_from(&draft.edits);
         kept.record_route.clone_from(&draft.record_route);
+        kept.request_headers.clone_from(&draft.request_headers);
+        kept.max_forwards = draft.max_forwards;
     }
     kept.reply_headers.clone_from(&draft.reply_headers);
+    if !draft.cancel_headers.is_empty() {
+        kept.cancel_headers.clone_from(&draft.cancel_headers);
+    }
     kept.avps = draft.avps.clone();
     kept.manners.clone_from(&draft.manners);
 }
@@ -552,56 +606,186 @@ pub fn run_failure_route(
     winner: Winner,
     route: RouteId,
 ) -> bool {
-    let Some(entry) = turn.body.transactions.get_mut(id) else { return false };
-    let request: Box<[u8]> = entry.transaction.request().into();
-    let received_on = entry.attached.as_ref().and_then(|kept| kept.received_on);
-    let Some(flow) = received_on.or(entry.transaction.flow()) else { return false };
-    let link = entry.dialog;
-    let branches_before = entry.transaction.branches().len();
-    let kept = entry.attached.as_deref_mut().map(std::mem::take);
-    let Ok(message) = Message::parse(&request) else { return false };
-    let mut ctx = Context::new(turn.reborrow(), &message, flow, RouteKind::Failure);
-    ctx.transaction = Some(id);
-    ctx.branch = Some(winner.branch);
-    ctx.winner = Some(winner);
-    ctx.dialog = link.map(DialogLink::current);
-    if let Some(kept) = kept {
-        restore(&mut ctx, kept, winner.branch);
+    let branches = |turn: &Turn<'_>| {
+        let entry = turn.body.transactions.get(id);
+        entry.map_or(0, |entry| entry.transaction.branches().len())
+    };
+    let before = branches(turn);
+    let ran = on_request(turn, id, RouteKind::Failure, Some(winner), |ctx| {
+        ctx.run(route);
+    });
+    if ran.is_none() {
+        return false;
     }
-    ctx.run(route);
+    let decided = |entry: &Entry| {
+        entry.transaction.is_closed()
+            || entry.transaction.branches().len() > before
+            || entry.transaction.is_waiting()
+    };
+    turn.body.transactions.get(id).is_none_or(decided)
+}
+
+/// Does something on a transaction's request as its route left it, and keeps what that changes.
+/// `None` if there is nothing left of it.
+fn on_request<R>(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    kind: RouteKind,
+    winner: Option<Winner>,
+    act: impl FnOnce(&mut Context<'_>) -> R,
+) -> Option<R> {
+    let entry = turn.body.transactions.get_mut(id)?;
+    let request: Box<[u8]> = entry.transaction.request().into();
+    let message = Message::parse(&request).ok()?;
+    let received_on = entry.attached.as_ref().and_then(|kept| kept.received_on);
+    let flow = received_on.or(entry.transaction.flow())?;
+    let link = entry.dialog;
+    let mut kept = entry.attached.as_deref_mut().map(std::mem::take).unwrap_or_default();
+    let mut ctx = Context::new(turn.reborrow(), &message, flow, kind);
+    ctx.transaction = Some(id);
+    ctx.branch = winner.map(|winner| winner.branch);
+    ctx.winner = winner;
+    ctx.dialog = link.map(DialogLink::current);
+    restore(&mut ctx, &mut kept, winner.map(|winner| winner.branch));
+    let result = act(&mut ctx);
     store(&mut ctx, id);
-    let earlier = std::mem::take(&mut ctx.draft.kept_branches);
+    let earlier = take_branches(&mut ctx, winner.map(|winner| winner.branch));
     effects::finish(ctx);
-    let Some(entry) = turn.body.transactions.get_mut(id) else { return true };
-    entry.keep_earlier_branches(earlier);
-    entry.transaction.is_closed() || entry.transaction.branches().len() > branches_before
+    if let Some(entry) = turn.body.transactions.get_mut(id) {
+        entry.keep_earlier_branches(earlier);
+        if kept.passes_reason || kept.awaited.is_some() || !kept.cancel_headers.is_empty() {
+            let now = entry.attach();
+            now.passes_reason |= kept.passes_reason;
+            now.awaited = now.awaited.or(kept.awaited);
+            if now.cancel_headers.is_empty() {
+                now.cancel_headers = kept.cancel_headers;
+            }
+        }
+    }
+    Some(result)
 }
 
 /// Brings back what the request route left (spec/script.md §3.1: the failure route sees the
 /// winning branch's Request-URI and flags).
-fn restore(ctx: &mut Context<'_>, kept: Attached, winner: BranchIndex) {
+fn restore(ctx: &mut Context<'_>, kept: &mut Attached, winner: Option<BranchIndex>) {
     let draft = &mut *ctx.draft;
     draft.flags = kept.flags;
-    draft.avps = kept.avps;
+    draft.avps = std::mem::take(&mut kept.avps);
     draft.armed = kept.armed;
-    draft.edits = kept.edits;
-    draft.record_route = kept.record_route;
-    draft.reply_headers = kept.reply_headers;
-    draft.manners = kept.manners;
-    draft.kept_branches = kept.branches;
+    draft.edits = std::mem::take(&mut kept.edits);
+    draft.record_route = std::mem::take(&mut kept.record_route);
+    draft.reply_headers = std::mem::take(&mut kept.reply_headers);
+    draft.request_headers = std::mem::take(&mut kept.request_headers);
+    draft.max_forwards = kept.max_forwards;
+    draft.manners = std::mem::take(&mut kept.manners);
+    draft.kept_branches = std::mem::take(&mut kept.branches);
     // A branch that nothing was kept of has the request's own target.
-    let of_winner = draft.kept_branches.get(usize::from(winner.0));
-    if let Some(branch) = of_winner.filter(|branch| !branch.uri.is_empty()) {
-        draft.target.uri = Some(branch.uri.to_vec());
+    let of_winner = winner.and_then(|at| draft.kept_branches.get_mut(usize::from(at.0)));
+    if let Some(branch) = of_winner {
+        if !branch.uri.is_empty() {
+            draft.target.uri = Some(branch.uri.to_vec());
+        }
         draft.target.flags = branch.flags;
+        draft.branch_avps = std::mem::take(&mut branch.avps);
+        draft.branch_attrs = std::mem::take(&mut branch.attrs);
     }
+}
+
+/// What the branches of earlier rounds have, with the changes made to the winner's.
+fn take_branches(ctx: &mut Context<'_>, winner: Option<BranchIndex>) -> Vec<BranchAttached> {
+    let draft = &mut *ctx.draft;
+    let mut branches = std::mem::take(&mut draft.kept_branches);
+    if let Some(at) = winner.map(|winner| usize::from(winner.0)) {
+        let changed = !draft.branch_avps.is_empty() || !draft.branch_attrs.is_empty();
+        if changed && branches.len() <= at {
+            branches.resize_with(at + 1, BranchAttached::default);
+        }
+        if let Some(branch) = branches.get_mut(at) {
+            branch.avps = std::mem::take(&mut draft.branch_avps);
+            branch.attrs = std::mem::take(&mut draft.branch_attrs);
+        }
+    }
+    branches
+}
+
+/// More destinations for a request that has been relayed or waits for them
+/// (`t_inject_branches()`): how many were sent, `None` if it is too late for more.
+pub fn inject(turn: &mut Turn<'_>, id: TransactionId, targets: Vec<Target>) -> Option<usize> {
+    let open = turn.body.transactions.get(id).is_some_and(|entry| !entry.transaction.is_closed());
+    if !open {
+        return None;
+    }
+    let outcome = on_request(turn, id, RouteKind::Request, None, |ctx| {
+        let mut outcome = Outcome::default();
+        for target in targets {
+            ctx.draft.target = target;
+            send_branch(ctx, id, None, &mut outcome);
+        }
+        outcome
+    })?;
+    let awaited = turn.body.transactions.get_mut(id).and_then(|entry| {
+        let left = &mut entry.attached.as_deref_mut()?.awaited;
+        *left = Some((*left)?.saturating_sub(u32::try_from(outcome.sent).unwrap_or(u32::MAX)));
+        *left
+    });
+    if awaited == Some(0) {
+        with_transaction(turn, id, |transaction, now, fx| transaction.stop_waiting(now, fx));
+    }
+    Some(outcome.sent)
+}
+
+/// Sends a copy of the context's request somewhere, in a transaction of its own whose replies go
+/// nowhere (`t_replicate()`).
+pub fn replicate(ctx: &mut Context<'_>, uri: &[u8]) -> i32 {
+    let target = Target { uri: None, next_hop: Some(uri.to_vec()), ..ctx.draft.target.clone() };
+    let outer = std::mem::replace(&mut ctx.draft.target, target);
+    let hop = next_hop(ctx, None);
+    ctx.draft.target = outer;
+    let hop = match hop {
+        Ok(hop) => hop,
+        Err(error) => return refuse(ctx, error),
+    };
+    let node = ctx.turn.node;
+    let Some(method) = ctx.message.method() else { return BAD_MESSAGE };
+    let Some(socket) = node.sockets.get(hop.socket) else { return SEND_FAILED };
+    let Some(id) = ctx.turn.body.transactions.next_id() else { return INTERNAL };
+    let (message, inbound, draft) = (ctx.message, ctx.flow, &*ctx.draft);
+    let call_id = ctx.turn.call.key().call_id();
+    let Worker { outbox, wire_edits: wire, branch_text, .. } = &mut *ctx.turn.worker;
+    branch_text.clear();
+    let branch = BranchIndex(0);
+    node.branch_key.encode(call_id, BranchId { transaction: id, branch }, branch_text);
+    wire.clear();
+    let copied = Target { uri: Some(uri.to_vec()), ..Target::received() };
+    edit_request(wire, message, inbound, (&copied, &draft.manners), socket, branch_text);
+    let kind = if method == Method::Invite { Kind::Invite } else { Kind::Other };
+    let now = ctx.turn.now.tick;
+    let settings = &node.settings::<TmSettings>().transactions;
+    let mut transaction = Transaction::local(now, id, kind, settings);
+    let tag = SendTag { call: ctx.turn.call.clone(), transaction: id, branch };
+    let mut added = false;
+    outbox.push(hop, Some(tag), |out| {
+        let start = out.len();
+        render(message.framed(), &[&draft.edits, &*wire], out);
+        let new = NewBranch { wire: &out[start..], flow: hop, reliable: false, minor: false };
+        added = transaction.add_branch(now, new).is_ok();
+        if !added {
+            out.truncate(start);
+        }
+    });
+    if !added {
+        return SEND_FAILED;
+    }
+    ctx.turn.body.transactions.insert(transaction, method.as_bytes());
+    ctx.turn.count(TM_UAC_TRANSACTIONS);
+    1
 }
 
 /// Flags, AVPs and armed routes that the script changed after `t_relay()` belong to the transaction
 /// too (spec/script.md §10).
 pub fn store_flags(ctx: &mut Context<'_>) {
     if let Some(id) = ctx.transaction
-        && ctx.draft.keeps_anything(ctx.turn.node.routes.failure)
+        && ctx.draft.keeps_anything(ctx.turn.node.routes.branches_later)
     {
         store(ctx, id);
     }

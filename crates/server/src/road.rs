@@ -12,8 +12,10 @@ use crate::dialogs;
 use crate::effects;
 use crate::incoming;
 use crate::index::Entered;
+use crate::new_requests;
 use crate::node::Node;
 use crate::own_routes;
+use crate::parked::{self, After};
 use crate::replies::{self, Local};
 use crate::statistics::{
     BAD_MESSAGES, CAUGHT_PANICS, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,
@@ -226,7 +228,7 @@ impl Worker {
                     None => return node.calls.remove(call, turn.body),
                 }
             } else {
-                if let Some(at) = turn.body.transactions.next_wake() {
+                if let Some(at) = turn.body.next_wake() {
                     node.calls.arm(call, &mut turn.body.timer, at);
                 }
                 match call.release() {
@@ -377,6 +379,7 @@ fn guarded(turn: &mut Turn<'_>, act: impl FnOnce(&mut Turn<'_>)) {
             turn.count(CAUGHT_PANICS);
         }
     }
+    parked::abandon(turn);
 }
 
 fn run_job(turn: &mut Turn<'_>, job: Job) {
@@ -395,6 +398,15 @@ fn run_job(turn: &mut Turn<'_>, job: Job) {
         Job::EndDialog(key, ending) => dialogs::end_requested(turn, key, &ending),
         Job::SendWithin(key) => dialogs::send_asked(turn, key),
         Job::EventRoute(route) => own_routes::run_of_event(turn, route),
+        Job::NewRequest(request) => new_requests::send_here(turn, &request),
+        Job::CancelOwn(cseq, done) => new_requests::cancel_here(turn, cseq, &done),
+        Job::Reply(to) => {
+            let answered = upstream::reply_to(turn, &to);
+            if let Some(done) = &to.done {
+                let _ = done.send(answered);
+            }
+        }
+        Job::Resume { run, finish } => parked::resume(turn, run, finish),
         Job::SendFailed { transaction, branch } => {
             crate::relay::with_transaction(turn, transaction, |it, now, fx| {
                 it.transport_failed(now, branch, fx);
@@ -422,14 +434,19 @@ fn request_or_reply(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
 /// A request goes to the script, which decides.
 fn request(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
     let Some(route) = turn.node.routes.request else { return };
-    let mut ctx = Context::new(turn.reborrow(), message, flow, RouteKind::Request);
-    ctx.run(route);
+    let ctx = Context::new(turn.reborrow(), message, flow, RouteKind::Request);
+    parked::run(ctx, route, After::Request);
+}
+
+/// The script of a request has come to its end, perhaps after waiting.
+pub(crate) fn request_ended(mut ctx: Context<'_>) {
     dialogs::run_ended(&mut ctx);
     crate::relay::store_flags(&mut ctx);
     effects::finish(ctx);
 }
 
-/// The call's deadline has come: every due transaction takes its step.
+/// The call's deadline has come: every due transaction takes its step, and runs that waited for
+/// their time go on.
 fn wake(turn: &mut Turn<'_>) {
     let mut fx = turn.worker.take_effects();
     for id in turn.body.transactions.due(turn.now.tick) {
@@ -439,4 +456,5 @@ fn wake(turn: &mut Turn<'_>) {
         effects::carry_out(turn, id, &mut fx, None);
     }
     turn.worker.give_back_effects(fx);
+    parked::wake(turn);
 }

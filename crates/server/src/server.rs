@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use duologue_dialog::{Dialogs, EndReason, Heard, Wish};
-use duologue_script::{Diagnostics, Program, Script, Setting, Sources};
+use duologue_script::{Diagnostics, FlagKind, Program, Script, Setting, Sources};
 use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
@@ -24,10 +24,11 @@ use crate::index::{CallIndex, Entered};
 use crate::loglevel::Threshold;
 use crate::logs::LogSettings;
 use crate::module::{Host, Module, Parameters, Refusal, Settings};
-use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings};
+use crate::modules::{self, dialog::DialogSettings, tm::TmSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::{Node, Routes};
 use crate::own_routes::{self, TimerRoutes};
+use crate::parked::Parking;
 use crate::road::Load;
 use crate::runqueue::RunQueue;
 use crate::slow::{SlowMessages, THRESHOLD};
@@ -242,8 +243,16 @@ impl Plan {
             event: events.publish_own(THRESHOLD),
         });
         let program: Arc<Program> = Arc::new(self.script.program);
+        let tm = self.settings.iter().find_map(|settings| settings.downcast_ref::<TmSettings>());
+        let tm = tm.cloned().unwrap_or_default();
+        let minor = tm.minor_branch_flag.as_deref();
+        // A flag that the script never sets marks no branch.
+        let minor = minor.and_then(|name| program.flag(FlagKind::Branch, name));
+        let minor_branches =
+            minor.map_or(0, |bit| 1u32.checked_shl(bit.into()).unwrap_or_default());
         let node = Node {
-            routes: Routes::of(&program),
+            routes: Routes::of(&program).with_tm(&program, &self.catalog, &tm),
+            minor_branches,
             slow_messages,
             told: Told::of(&program, dialog_events, dialog.event_ids),
             events,
@@ -253,7 +262,8 @@ impl Plan {
             calls: CallIndex::new((numbers.next(), numbers.next()), CALLS_MAX),
             dialogs: Dialogs::new(dialog.engine, numbers.next()),
             statistics: Statistics::new(workers),
-            queue: RunQueue::default(),
+            queue: Arc::new(RunQueue::default()),
+            parking: Parking::default(),
             branch_key: BranchKey::new(numbers.next(), numbers.next()),
             tag_key: (numbers.next(), numbers.next()),
             server_header,
@@ -273,6 +283,7 @@ impl Plan {
             draining: AtomicBool::new(false),
             overloaded: AtomicBool::new(false),
             stateless_acks_until: AtomicU64::new(0),
+            own_numbers: AtomicU64::new(0),
             endings: Mutex::default(),
         };
         start_modules(&Host::new(&node, &self.script.modules), self.on_start)?;

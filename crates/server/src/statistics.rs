@@ -58,6 +58,10 @@ counters! {
         KERNEL_DROPS = "kernel_drops",
         /// Datagrams that could not be sent.
         SEND_ERRORS = "send_errors",
+        /// Script runs that waited for a function.
+        PARKED_RUNS = "parked_runs",
+        /// Script runs that could not wait because too many did.
+        REFUSED_PARKS = "refused_parks",
     }
     "tm" {
         /// Replies that arrived for a transaction.

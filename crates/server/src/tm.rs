@@ -3,6 +3,8 @@
 //! The machines and the response context are `duologue-transaction`'s; here is only what belongs to
 //! *our* road: which routes are armed, which flags and AVPs go along, which dialog listens.
 
+use std::sync::mpsc::Sender;
+
 use duologue_dialog::{DialogKey, OwnLink, Within};
 use duologue_script::{AvpList, RouteId};
 use duologue_sip::{Edits, Flow, Tick};
@@ -10,6 +12,7 @@ use duologue_transaction::{BranchIndex, Match, ServerKey, Transaction, Transacti
 use smallvec::SmallVec;
 
 use crate::manners::Manners;
+use crate::new_requests::Heard;
 
 /// How many transactions one call may have at a time. Above it new ones are refused with 500. A call
 /// that comes back to us again and again runs out of its 70 hops first (RFC 3261 §8.1.1.6).
@@ -31,6 +34,8 @@ pub struct Entry {
     pub dialog: Option<DialogLink>,
     /// What the script left; `None` if it left nothing, which is the usual case.
     pub attached: Option<Box<Attached>>,
+    /// Whether the last reply upstream was made here.
+    pub replied_locally: bool,
     /// The method of the request.
     method: MethodKind,
     /// Whether we record-routed, and on which branches (by bit) with two headers.
@@ -83,6 +88,18 @@ pub struct Attached {
     pub record_route: crate::record_route::RecordRoute,
     /// Headers for local replies.
     pub reply_headers: Vec<u8>,
+    /// Headers for every branch.
+    pub request_headers: Vec<u8>,
+    /// Headers for CANCELs.
+    pub cancel_headers: Vec<u8>,
+    /// Whether the caller's CANCEL hands its Reason on.
+    pub passes_reason: bool,
+    /// Max-Forwards as it left.
+    pub max_forwards: Option<u32>,
+    /// Who wants to hear how a request of our own was answered.
+    pub asker: Option<Sender<Heard>>,
+    /// How many branches are still to be injected before the wait for them ends.
+    pub awaited: Option<u32>,
     /// What each branch was given, by its index.
     pub branches: Vec<BranchAttached>,
     /// Where the request came from.
@@ -100,6 +117,14 @@ pub struct BranchAttached {
     pub flags: u32,
     /// Its own onreply_route.
     pub on_reply: Option<RouteId>,
+    /// Its next hop, if that is not the Request-URI.
+    pub next_hop: Option<Box<[u8]>>,
+    /// Its q value × 1000; −1 unset.
+    pub q: i32,
+    /// `$bavp`.
+    pub avps: AvpList,
+    /// `$tm.branch.attr`.
+    pub attrs: AvpList,
 }
 
 /// The routes that a script armed.
@@ -157,6 +182,7 @@ impl Transactions {
             transaction,
             dialog: None,
             attached: None,
+            replied_locally: false,
             method,
             record_routes,
         });
@@ -230,6 +256,14 @@ impl Entry {
         self.attached.get_or_insert_with(Box::default)
     }
 
+    /// What the script left on a branch, made if it is not there yet.
+    pub fn attach_branch(&mut self, branch: BranchIndex) -> &mut BranchAttached {
+        let branches = &mut self.attach().branches;
+        let at = usize::from(branch.0);
+        branches.resize_with(branches.len().max(at + 1), BranchAttached::default);
+        &mut branches[at]
+    }
+
     /// Whether a reply with this CSeq method can belong to the request (RFC 3261 §17.1.3).
     pub fn sent_method_is(&self, method: &[u8]) -> bool {
         self.method == MethodKind::of(method)
@@ -251,10 +285,7 @@ impl Entry {
 
     /// Keeps what a branch was given.
     pub fn keep_branch(&mut self, branch: BranchIndex, kept: BranchAttached) {
-        let branches = &mut self.attach().branches;
-        let at = usize::from(branch.0);
-        branches.resize_with(branches.len().max(at + 1), BranchAttached::default);
-        branches[at] = kept;
+        *self.attach_branch(branch) = kept;
     }
 
     /// Puts back what the branches of earlier rounds were given: one of them may win again.

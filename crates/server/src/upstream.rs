@@ -2,13 +2,16 @@
 
 use std::net::SocketAddr;
 
-use duologue_sip::{Edits, Flow, Message, Rport, render};
+use duologue_script::RouteKind;
+use duologue_sip::{Edits, Flow, Message, Method, Rport, render};
 use duologue_transaction::{BranchId, Effects, SEND_FAILED, TransactionId, Winner};
 
+use crate::call::{ReplyTo, Which};
 use crate::challenges;
 use crate::context::Context;
 use crate::dialogs;
 use crate::effects;
+use crate::own_routes;
 use crate::replies::{self, Local};
 use crate::statistics::{TM_LOCAL_REPLIES, TM_RELAYED_REPLIES};
 use crate::tm::{DialogRole, Entry};
@@ -36,11 +39,15 @@ pub fn flow_of_via(request: &Message<'_>, flow: Flow) -> Option<Flow> {
 
 /// Replies to the context's request through its transaction; false once a final reply went out.
 pub fn reply_locally(ctx: &mut Context<'_>, id: TransactionId, status: u16, reason: &[u8]) -> bool {
+    reply_with(ctx, id, &Local { status, reason, body: None })
+}
+
+/// The same with all that a reply may have.
+pub fn reply_with(ctx: &mut Context<'_>, id: TransactionId, local: &Local<'_>) -> bool {
     let mut fx = ctx.turn.worker.take_effects();
     let draft = &*ctx.draft;
-    let local = Local { status, reason, body: None };
-    let lines = replies::lines(ctx.turn.node, ctx.message, Some(draft), &local);
-    let sent = send_local(&mut ctx.turn, id, ctx.message, ctx.flow, &local, &lines, &mut fx);
+    let lines = replies::lines(ctx.turn.node, ctx.message, Some(draft), local);
+    let sent = send_local(&mut ctx.turn, id, ctx.message, (ctx.flow, None), local, &lines, &mut fx);
     effects::carry_out(&mut ctx.turn, id, &mut fx, None);
     ctx.turn.worker.give_back_effects(fx);
     sent
@@ -54,23 +61,60 @@ pub fn reply_stored(
     reason: &[u8],
     fx: &mut Effects,
 ) {
+    let local = Local { status, reason, body: None };
+    reply_stored_with(turn, id, &local, b"", None, fx);
+}
+
+fn reply_stored_with(
+    turn: &mut Turn<'_>,
+    id: TransactionId,
+    local: &Local<'_>,
+    further: &[u8],
+    to_tag: Option<&[u8]>,
+    fx: &mut Effects,
+) {
     let Some(entry) = turn.body.transactions.get(id) else { return };
     let Some(flow) = entry.transaction.flow() else { return };
     let request: Box<[u8]> = entry.transaction.request().into();
     let Some(message) = Message::parse(&request).ok() else { return };
-    let local = Local { status, reason, body: None };
-    let mut lines = replies::lines(turn.node, &message, None, &local);
+    let mut lines = replies::lines(turn.node, &message, None, local);
+    lines.extend_from_slice(further);
     if let Some(kept) = turn.body.transactions.get(id).and_then(|entry| entry.attached.as_ref()) {
         lines.extend_from_slice(&kept.reply_headers);
     }
-    send_local(turn, id, &message, flow, &local, &lines, fx);
+    let tag = to_tag.filter(|tag| !tag.is_empty());
+    send_local(turn, id, &message, (flow, tag), local, &lines, fx);
+}
+
+/// Replies to a request of this call that waits for one; false if there is none. A CANCEL's is not
+/// meant, nor an ACK's.
+pub fn reply_to(turn: &mut Turn<'_>, to: &ReplyTo) -> bool {
+    let open = |entry: &&Entry| {
+        let transaction = &entry.transaction;
+        let request = Message::parse(transaction.request()).ok();
+        let Some(request) = request.filter(|_| !transaction.is_closed()) else { return false };
+        let meant = match to.which {
+            Which::CSeq(number) => request.cseq().is_ok_and(|cseq| cseq.number == number),
+            Which::Transaction(id) => transaction.id() == id,
+        };
+        meant && request.method() != Some(Method::Cancel)
+    };
+    let found = turn.body.transactions.iter().find(open).map(|entry| entry.transaction.id());
+    let Some(id) = found else { return false };
+    let mut fx = turn.worker.take_effects();
+    let body = (!to.body.is_empty()).then_some((&b""[..], &*to.body));
+    let local = Local { status: to.status, reason: &to.reason, body };
+    reply_stored_with(turn, id, &local, &to.lines, Some(&to.to_tag), &mut fx);
+    effects::carry_out(turn, id, &mut fx, None);
+    turn.worker.give_back_effects(fx);
+    true
 }
 
 fn send_local(
     turn: &mut Turn<'_>,
     id: TransactionId,
     request: &Message<'_>,
-    source: Flow,
+    (source, to_tag): (Flow, Option<&[u8]>),
     local: &Local<'_>,
     lines: &[u8],
     fx: &mut Effects,
@@ -86,13 +130,20 @@ fn send_local(
         dialogs::reply_about_to_be_sent(turn, link.key, local.status, None);
     }
     let node = turn.node;
-    let tag = replies::local_tag(node, request);
+    let own = replies::local_tag(node, request);
+    let tag = to_tag.unwrap_or(&own);
+    if let Some(route) = node.routes.local_reply {
+        let mut reply = Vec::with_capacity(512);
+        replies::write(request, source, local, tag, lines, &mut reply);
+        own_routes::show(turn, &reply, source, RouteKind::Reply, route);
+    }
     let now = turn.now.tick;
     let Some(entry) = turn.body.transactions.get_mut(id) else { return false };
+    entry.replied_locally = true;
     turn.worker.outbox.push(flow, None, |out| {
         let start = out.len();
-        replies::write(request, source, local, &tag, lines, out);
-        entry.transaction.reply_sent(now, local.status, &tag, &out[start..], fx);
+        replies::write(request, source, local, tag, lines, out);
+        entry.transaction.reply_sent(now, local.status, tag, &out[start..], fx);
     });
     turn.count(TM_LOCAL_REPLIES);
     true
@@ -138,6 +189,7 @@ pub fn forward(
     // what the reply led to may have answered meanwhile: no provisional follows a final
     let overtaken = |entry: &&mut Entry| status < 200 && entry.transaction.is_closed();
     if let Some(entry) = entry.filter(|entry| !overtaken(entry)) {
+        entry.replied_locally = false;
         turn.worker.outbox.push(flow, None, |out| {
             let start = out.len();
             render(reply.framed(), &[edits, &wire], out);

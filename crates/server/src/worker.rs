@@ -8,7 +8,7 @@ use duologue_transaction::Effects;
 
 use crate::call::{Call, SendTag};
 use crate::context::Draft;
-use crate::host::Machines;
+use crate::host::{Machines, RESTING_MAX};
 use crate::net::{Outbox, Transports};
 
 /// What a thread owns while it runs calls.
@@ -97,7 +97,9 @@ impl Drafts {
 
     /// Takes a draft back.
     pub(crate) fn give_back(&mut self, mut draft: Box<Draft>) {
-        draft.clear();
-        self.0.push(draft);
+        if self.0.len() < RESTING_MAX {
+            draft.clear();
+            self.0.push(draft);
+        }
     }
 }

@@ -75,6 +75,16 @@ fn renumber(ctx: &mut Context<'_>, numbers: NewNumbers) {
     }
 }
 
+/// The script run of an in-dialog request waits: if its transaction goes meanwhile, the hold goes
+/// with that, so it belongs to that from now on.
+pub fn run_parked(ctx: &mut Context<'_>) {
+    let link = ctx.dialog.map(|dialog| dialog.link());
+    let entry = ctx.transaction.and_then(|id| ctx.turn.body.transactions.get(id));
+    if entry.is_some_and(|entry| entry.dialog.is_some() && entry.dialog == link) {
+        ctx.draft.holds_dialog = false;
+    }
+}
+
 /// The script run of an in-dialog request is over: its hold goes to the transaction, or ends here.
 pub fn run_ended(ctx: &mut Context<'_>) {
     abandon_untold(ctx);

@@ -1,5 +1,7 @@
 //! The modules that come with Duologue: a file each, whose declaration tells all it exports.
 
+pub mod cfgutils;
+pub mod cfgutils_sleep;
 pub mod dialog;
 pub mod event_datagram;
 pub mod event_route;
@@ -26,6 +28,7 @@ pub const ALL: &[&Module] = &[
     &dialog::MODULE,
     &event_route::MODULE,
     &event_datagram::MODULE,
+    &cfgutils::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
 ];

@@ -155,6 +155,7 @@ pub static MODULE: Module = Module {
         Parameter::planned("replicate_profiles_expire"),
         Parameter::planned("replicate_profiles_buffer"),
     ],
+    asynchronous: &[],
     configure: settings::configure,
     start: settings::start,
 };

@@ -1,19 +1,23 @@
 //! `tm`: what scripts do with transactions (spec/modules.md §1). The machines are
 //! `duologue-transaction`'s, the relaying is [`crate::relay`]'s.
 
+mod branches;
+mod injecting;
+mod replying;
+mod sending;
+
 use std::time::Duration;
 
 use duologue_script::{
-    Args, Assign, Called, Param, ParamKind, Reading, RouteKind, RouteKinds, Text, Value, VarAccess,
-    WriteError,
+    Args, Assign, Called, FlagKind, Param, ParamKind, Reading, RouteKind, RouteKinds, Subname,
+    Text, Value, VarAccess, WriteError,
 };
 use duologue_sip::Method;
-use duologue_transaction::{CancelReason, Match, TransactionId};
+use duologue_transaction::{CancelReason, Match, Transaction, TransactionId};
 
 use crate::context::Context;
-use crate::module::{Function, Module, Parameter, Parameters, Settings, Variable};
+use crate::module::{Function, Host, Module, Parameter, Parameters, Refusal, Settings, Variable};
 use crate::relay::{self, RelayFlags};
-use crate::replies;
 use crate::upstream;
 
 const Q: RouteKinds = RouteKinds::REQUEST;
@@ -34,7 +38,21 @@ pub static MODULE: Module = Module {
         Function::new("t_relay", &[OPTIONAL_STR, OPTIONAL_STR], Q.union(F), t_relay)
             .checked(check_relay),
         Function::new("t_newtran", &[], Q, t_newtran),
-        Function::new("t_reply", &[INT, STR], Q.union(F), t_reply),
+        Function::new("t_reply", &[INT, STR], Q.union(F), replying::t_reply),
+        Function::new(
+            "t_reply_with_body",
+            &[INT, STR, STR],
+            Q.union(F),
+            replying::t_reply_with_body,
+        ),
+        Function::new(
+            "t_reply_by_callid",
+            &[INT, STR, OPTIONAL_STR, OPTIONAL_STR],
+            Q,
+            replying::t_reply_by_callid,
+        ),
+        Function::new("t_local_replied", &[STR], QFRB, replying::t_local_replied)
+            .checked(replying::check_which),
         Function::new("t_check_trans", &[], Q.union(B), t_check_trans),
         Function::new("t_check_status", &[Param::new(ParamKind::Regex)], QFRB, t_check_status),
         Function::new("t_was_cancelled", &[], QFRB, t_was_cancelled),
@@ -57,6 +75,43 @@ pub static MODULE: Module = Module {
             t_on_branch,
         ),
         Function::new("t_cancel_branch", &[OPTIONAL_STR], R, t_cancel_branch),
+        Function::new(
+            "t_new_request",
+            &[STR, STR, STR, STR, OPTIONAL_STR, OPTIONAL_STR],
+            RouteKinds::all(),
+            sending::t_new_request,
+        ),
+        Function::new(
+            "t_wait_for_new_branches",
+            &[Param::optional(ParamKind::Int)],
+            Q,
+            injecting::t_wait_for_new_branches,
+        ),
+        Function::new("t_wait_no_more_branches", &[], QFRB, injecting::t_wait_no_more_branches),
+        Function::new(
+            "t_inject_branches",
+            &[STR, OPTIONAL_STR],
+            Q.union(R).union(RouteKinds::EVENT),
+            injecting::t_inject_branches,
+        )
+        .checked(injecting::check_injection),
+        Function::new("t_add_hdrs", &[STR], Q, sending::t_add_hdrs),
+        Function::new("t_add_cancel_reason", &[STR], Q, sending::t_add_cancel_reason)
+            .checked(sending::check_reason),
+        Function::new("t_replicate", &[STR, OPTIONAL_STR], Q.union(F), sending::t_replicate),
+        Function::new("t_flush_flags", &[], Q.union(B), sending::t_flush_flags),
+        Function::new(
+            "t_get_branch_idx_by_attr",
+            &[
+                STR,
+                OPTIONAL_STR,
+                Param::optional(ParamKind::Int),
+                Param::optional(ParamKind::Var),
+                Param::optional(ParamKind::Int),
+            ],
+            R.union(B).union(F),
+            branches::find_by_attr,
+        ),
     ],
     variables: &[
         Variable::new(&["T_branch_idx"], branch_index),
@@ -65,6 +120,25 @@ pub static MODULE: Module = Module {
         Variable::new(&["T_fr_inv_timeout"], fr_inv_timeout).writable(set_fr_inv_timeout),
         Variable::new(&["T_ruri"], branch_uri),
         Variable::new(&["T_id"], transaction_id),
+        Variable::new(&["T_branch_last_reply_code"], branches::last_status).indexed(),
+        Variable::new(&["bavp"], branches::avp)
+            .writable(branches::set_avp)
+            .named(Subname::Required)
+            .indexed(),
+        Variable::new(&["tm.branch.uri"], branches::uri).indexed(),
+        Variable::new(&["tm.branch.duri"], branches::next_hop).indexed(),
+        Variable::new(&["tm.branch.q"], branches::q).indexed(),
+        Variable::new(&["tm.branch.flags"], branches::flags).indexed(),
+        Variable::new(&["tm.branch.socket"], branches::socket).indexed(),
+        Variable::new(&["tm.branch.last_received"], branches::last_status).indexed(),
+        Variable::new(&["tm.branch.flag"], branches::flag)
+            .writable(branches::set_flag)
+            .named(Subname::Flag(FlagKind::Branch))
+            .indexed(),
+        Variable::new(&["tm.branch.attr"], branches::attr)
+            .writable(branches::set_attr)
+            .named(Subname::Required)
+            .indexed(),
     ],
     parameters: &[
         Parameter::int("fr_timeout"),
@@ -83,18 +157,21 @@ pub static MODULE: Module = Module {
         Parameter::int("enable_stats"),
         Parameter::int("pass_provisional_replies"),
         Parameter::int("timer_partitions"),
-        Parameter::planned("minor_branch_flag"),
+        Parameter::str("minor_branch_flag"),
+        Parameter::str("local_request_route"),
+        Parameter::str("local_reply_route"),
         Parameter::planned("unix_tx_timeout"),
         Parameter::planned("tw_append"),
         Parameter::planned("tm_replication_cluster"),
         Parameter::planned("cluster_param"),
         Parameter::planned("cluster_auto_cancel"),
-        Parameter::planned("local_request_route"),
-        Parameter::planned("local_reply_route"),
     ],
     configure,
+    start,
     ..Module::EMPTY
 };
+
+pub use branches::BRANCH_VARIABLES;
 
 /// The module's parameters.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +182,23 @@ pub struct TmSettings {
     pub auto_100trying: bool,
     /// Whether reply routes see the transaction's AVPs.
     pub onreply_avp_mode: bool,
+    /// The flag of branches that nobody waits for.
+    pub minor_branch_flag: Option<String>,
+    /// The route that runs with each request of our own.
+    pub local_request_route: Option<String>,
+    /// The route that runs with each reply of our own.
+    pub local_reply_route: Option<String>,
+}
+
+/// Routes that parameters name must exist.
+fn start(host: &Host<'_>) -> Result<(), Refusal> {
+    let settings = host.settings::<TmSettings>();
+    for name in [&settings.local_request_route, &settings.local_reply_route].into_iter().flatten() {
+        if host.node.program.route(RouteKind::Request, name).is_none() {
+            return Err(format!("there is no route[{name}]").into());
+        }
+    }
+    Ok(())
 }
 
 fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
@@ -128,6 +222,9 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         transactions,
         auto_100trying: parameters.switch("auto_100trying", true),
         onreply_avp_mode: parameters.switch("onreply_avp_mode", false),
+        minor_branch_flag: parameters.str("minor_branch_flag").map(str::to_owned),
+        local_request_route: parameters.str("local_request_route").map(str::to_owned),
+        local_reply_route: parameters.str("local_reply_route").map(str::to_owned),
     }))
 }
 
@@ -172,23 +269,6 @@ fn check_relay(index: usize, text: &str) -> Result<(), String> {
 
 fn t_newtran(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
     Called::Value(relay::new_transaction(ctx))
-}
-
-fn t_reply(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let (Some(status), Some(reason)) = (replies::status(args.int(0)), args.str(1)) else {
-        return Called::Value(-1);
-    };
-    if matches!(ctx.message.method(), Some(Method::Ack)) {
-        return Called::Value(0);
-    }
-    if ctx.transaction.is_none() {
-        let created = relay::new_transaction(ctx);
-        if created <= 0 {
-            return Called::Value(created);
-        }
-    }
-    let Some(id) = ctx.transaction else { return Called::Value(-1) };
-    Called::Value(if reply(ctx, id, status, reason) { 1 } else { -1 })
 }
 
 /// spec/modules.md §1.2: retransmissions end here, ACKs and CANCELs are told apart.
@@ -299,20 +379,24 @@ fn branch_uri(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Readi
 
 fn transaction_id(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {
     let Some(id) = current(ctx) else { return Reading::Null };
-    out.push_int((ctx.turn.call.key().hash() >> 33) as i64);
+    out.push_int(ctx.turn.call.key().shown() as i64);
     out.push_byte(b':');
     out.push_int(i64::from(id.0));
     Reading::Str
 }
 
 fn fr_timeout(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
-    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_timeout.as_secs();
-    seconds(ctx.draft.timeouts.0, default)
+    let transaction = current(ctx).and_then(|id| ctx.turn.body.transactions.get(id));
+    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_timeout;
+    let span = transaction.map_or(default, |entry| entry.transaction.fr_timeout());
+    seconds(ctx.draft.timeouts.0, span.as_secs())
 }
 
 fn fr_inv_timeout(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
-    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_inv_timeout.as_secs();
-    seconds(ctx.draft.timeouts.1, default)
+    let transaction = current(ctx).and_then(|id| ctx.turn.body.transactions.get(id));
+    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_inv_timeout;
+    let span = transaction.map_or(default, |entry| entry.transaction.fr_inv_timeout());
+    seconds(ctx.draft.timeouts.1, span.as_secs())
 }
 
 fn seconds(set: Option<u32>, default: u64) -> Reading {
@@ -326,7 +410,12 @@ fn set_fr_timeout(
     _: Assign,
     value: Value<'_>,
 ) -> Result<(), WriteError> {
-    ctx.draft.timeouts.0 = positive(value)?;
+    let seconds = positive(value)?;
+    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_timeout;
+    if let (None, Some(transaction)) = (seconds, own(ctx)) {
+        transaction.set_fr_timeout(default);
+    }
+    ctx.draft.timeouts.0 = seconds;
     relay::apply_timeouts(ctx);
     Ok(())
 }
@@ -337,9 +426,20 @@ fn set_fr_inv_timeout(
     _: Assign,
     value: Value<'_>,
 ) -> Result<(), WriteError> {
-    ctx.draft.timeouts.1 = positive(value)?;
+    let seconds = positive(value)?;
+    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_inv_timeout;
+    if let (None, Some(transaction)) = (seconds, own(ctx)) {
+        transaction.set_fr_inv_timeout(default);
+    }
+    ctx.draft.timeouts.1 = seconds;
     relay::apply_timeouts(ctx);
     Ok(())
+}
+
+/// The transaction that the context's timers are set for.
+fn own<'c>(ctx: &'c mut Context<'_>) -> Option<&'c mut Transaction> {
+    let id = ctx.transaction?;
+    ctx.turn.body.transactions.get_mut(id).map(|entry| &mut entry.transaction)
 }
 
 fn positive(value: Value<'_>) -> Result<Option<u32>, WriteError> {
