@@ -6,7 +6,7 @@ use duologue_sip::{HeaderName, Message, NameAddr, Uri};
 use smallvec::SmallVec;
 
 use crate::context::Context;
-use crate::module::{Function, Module, Parameter, Parameters, Settings, Variable};
+use crate::module::{Function, Host, Module, Parameter, Parameters, Refusal, Settings, Variable};
 use crate::record_route::Form;
 use crate::sockets::Proto;
 
@@ -32,8 +32,10 @@ pub static MODULE: Module = Module {
         Parameter::int("enable_double_rr"),
         Parameter::int("add_username"),
         Parameter::int("enable_socket_mismatch_warning"),
+        Parameter::planned("ignore_user"),
     ],
     configure,
+    start,
     ..Module::EMPTY
 };
 
@@ -57,6 +59,16 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         add_username: parameters.switch("add_username", false),
         enable_socket_mismatch_warning: parameters.switch("enable_socket_mismatch_warning", true),
     }))
+}
+
+/// spec/modules.md §2: directions are told by the From tag in our Record-Route.
+fn start(host: &Host<'_>) -> Result<(), Refusal> {
+    let node = host.node;
+    let asks = node.catalog.function_named("is_direction").is_some_and(|id| node.program.needs(id));
+    if asks && !host.settings::<RrSettings>().append_fromtag {
+        return Err("is_direction() needs append_fromtag=1".into());
+    }
+    Ok(())
 }
 
 fn record_route(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
