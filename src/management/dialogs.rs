@@ -96,7 +96,7 @@ fn find(server: &Server, text: &str) -> Option<Dialog> {
 }
 
 /// Header lines as a command gives them: each ends in CRLF, none ends the headers.
-fn header_lines(text: &str) -> Result<Vec<u8>, CommandError> {
+pub(super) fn header_lines(text: &str) -> Result<Vec<u8>, CommandError> {
     let mut lines = Vec::with_capacity(text.len() + 2);
     for line in text.split("\r\n").flat_map(|line| line.split('\n')).filter(|line| !line.is_empty())
     {

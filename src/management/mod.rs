@@ -4,6 +4,7 @@ mod dialogs;
 mod events;
 mod info;
 mod listing;
+pub mod transactions;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ pub fn commands(
     rpc::core::register(&mut registry, Arc::new(Info::new(Arc::clone(server), terminate)))?;
     dialogs::register(&mut registry, server)?;
     events::register(&mut registry, server)?;
+    transactions::register(&mut registry, server.node())?;
     Ok(registry)
 }
 
