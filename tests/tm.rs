@@ -11,6 +11,10 @@ use duologue::management::transactions;
 use duologue_script::{Called, Param, ParamKind, RouteKinds};
 use duologue_server::module::{Function, Module};
 use duologue_server::new_requests::{self, NewRequest};
+use duologue_server::statistics::{
+    TM_REPEATED_1, TM_REPEATED_2, TM_REPEATED_3, TM_REPEATED_REPLIES, TM_REPEATED_T2, TM_TIMED_OUT,
+    TM_TIMED_OUT_INV,
+};
 use duologue_testkit::{Agent, CallState, Served, World};
 use serde_json::json;
 use world::{CAROL, Proxy, forgotten, script_to};
@@ -721,6 +725,32 @@ fn routes_are_armed_by_computed_names() {
     bob.rejects(486);
     world.settle();
     assert_eq!(notes(), ["1 1 -1", "reply 486", "busy"]);
+    forgotten(&world, &proxy);
+}
+
+// spec/modules.md §1.7: what had to be said again, and what nobody answered.
+#[test]
+fn repetitions_and_time_outs_are_counted() {
+    let settings = "modparam(\"tm\", \"fr_timeout\", 9)\nmodparam(\"tm\", \"fr_inv_timeout\", 5)";
+    let (world, alice, proxy, bob) = set(31, settings, "", "");
+    let counted = |counter| proxy.borrow().node.statistics.read(counter);
+    bob.silent();
+    alice.invite(&bob);
+    world.run_for(seconds(1));
+    // The caller does not acknowledge the 408 either.
+    alice.silent();
+    world.run_for(seconds(12));
+    let requests = [TM_REPEATED_1, TM_REPEATED_2, TM_REPEATED_3, TM_REPEATED_T2].map(counted);
+    assert_eq!(requests, [1, 1, 1, 1]);
+    assert_eq!([TM_TIMED_OUT, TM_TIMED_OUT_INV].map(counted), [1, 0]);
+    assert!(counted(TM_REPEATED_REPLIES) >= 2);
+    world.run_for(seconds(60));
+    alice.speaks();
+    bob.speaks();
+    alice.invite(&bob);
+    bob.rings();
+    world.run_for(seconds(8));
+    assert_eq!([TM_TIMED_OUT, TM_TIMED_OUT_INV].map(counted), [1, 1]);
     forgotten(&world, &proxy);
 }
 

@@ -1,14 +1,19 @@
 //! Carrying out what a transaction asks for.
 
 use duologue_sip::{Flow, Message, StatusCode, write_ack, write_cancel};
-use duologue_transaction::{BranchIndex, CancelReason, Effect, Effects, TransactionId, Winner};
+use duologue_transaction::{
+    Branch, BranchIndex, CancelReason, Effect, Effects, Kind, TransactionId, Winner,
+};
 
 use crate::call::SendTag;
 use crate::context::Context;
 use crate::dialogs;
 use crate::new_requests;
 use crate::relay;
-use crate::statistics::{TM_2XX, TM_REMOVED};
+use crate::statistics::{
+    TM_2XX, TM_REMOVED, TM_REPEATED_1, TM_REPEATED_2, TM_REPEATED_3, TM_REPEATED_T2, TM_TIMED_OUT,
+    TM_TIMED_OUT_INV,
+};
 use crate::tm::{DialogLink, DialogRole, Entry};
 use crate::turn::Turn;
 use crate::upstream;
@@ -50,6 +55,7 @@ fn carry_out_one(
             });
         }
         Effect::SendRequest(branch) => {
+            count_repetition(turn, id, branch);
             send_from_branch(turn, id, branch, |wire, out| out.extend_from_slice(wire));
         }
         Effect::SendAck(branch) => {
@@ -70,7 +76,11 @@ fn carry_out_one(
                 }
             });
         }
-        Effect::TimedOut { .. } => {}
+        Effect::TimedOut { answered, .. } => {
+            let entry = turn.body.transactions.get(id);
+            let invite = entry.is_some_and(|entry| entry.transaction.kind() == Kind::Invite);
+            turn.count(if invite && answered { TM_TIMED_OUT_INV } else { TM_TIMED_OUT });
+        }
         Effect::Completed(winner) => completed(turn, id, winner, following),
         Effect::LocalFinal(winner) => {
             let reply = reply.filter(|_| !winner.local);
@@ -152,6 +162,17 @@ pub fn transaction_gone(turn: &mut Turn<'_>, link: DialogLink) {
         DialogRole::Within(request) => dialogs::request_over(turn, &request),
         DialogRole::Own(_) | DialogRole::Reader => {}
     }
+}
+
+fn count_repetition(turn: &Turn<'_>, id: TransactionId, branch: BranchIndex) {
+    let entry = turn.body.transactions.get(id);
+    let branch = entry.and_then(|entry| entry.transaction.branch(branch));
+    turn.count(match branch.map_or(0, Branch::repeats) {
+        0 | 1 => TM_REPEATED_1,
+        2 => TM_REPEATED_2,
+        3 => TM_REPEATED_3,
+        _ => TM_REPEATED_T2,
+    });
 }
 
 fn count_class(turn: &Turn<'_>, entry: &Entry) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use duologue_script::RouteKind;
 use duologue_sip::{CheckError, Flow, Message, Method, Moment, ParseFault, StatusCode};
+use duologue_transaction::Effect;
 
 use crate::call::{Call, JOBS_MAX, Job, Offer};
 use crate::context::{Context, Raised};
@@ -20,6 +21,7 @@ use crate::replies::{self, Local};
 use crate::statistics::{
     BAD_MESSAGES, CAUGHT_PANICS, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,
     OVERFLOWED_JOBS, RCV_REPLIES, RCV_REQUESTS, REFUSED_CALLS, SEND_ERRORS, SL_ACKS, TM_REMOVED,
+    TM_REPEATED_REPLIES,
 };
 use crate::tm::DialogRole;
 use crate::turn::Turn;
@@ -452,6 +454,9 @@ fn wake(turn: &mut Turn<'_>) {
     for id in turn.body.transactions.due(turn.now.tick) {
         if let Some(entry) = turn.body.transactions.get_mut(id) {
             entry.transaction.wake(turn.now.tick, &mut fx);
+        }
+        if fx.as_slice().contains(&Effect::SendReply) {
+            turn.count(TM_REPEATED_REPLIES);
         }
         effects::carry_out(turn, id, &mut fx, None);
     }

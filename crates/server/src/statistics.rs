@@ -84,6 +84,20 @@ counters! {
         TM_5XX = "5xx_transactions",
         /// Transactions that ended with 6xx.
         TM_6XX = "6xx_transactions",
+        /// Requests sent again for the first time.
+        TM_REPEATED_1 = "retransmission_req_T1_1",
+        /// Requests sent again for the second time.
+        TM_REPEATED_2 = "retransmission_req_T1_2",
+        /// Requests sent again for the third time.
+        TM_REPEATED_3 = "retransmission_req_T1_3",
+        /// Requests sent again after that.
+        TM_REPEATED_T2 = "retransmission_req_T2",
+        /// Negative replies sent again because no ACK came.
+        TM_REPEATED_REPLIES = "retransmission_rpl_T2",
+        /// Branches that got no final reply, and no provisional if they were INVITEs.
+        TM_TIMED_OUT = "timeout_finalresponse",
+        /// INVITE branches that got provisionals only.
+        TM_TIMED_OUT_INV = "timeout_finalresponse_inv",
         /// Transactions removed again; in use = created − this.
         TM_REMOVED = "removed_transactions",
     }

@@ -43,6 +43,7 @@ pub struct Branch {
     status: u16,
     outcome: Outcome,
     round: u8,
+    repeats: u8,
     reliable: bool,
     minor: bool,
     /// A provisional reply was forwarded, so timer C runs rather than B.
@@ -85,6 +86,11 @@ impl Branch {
         self.status
     }
 
+    /// How often its request was sent again.
+    pub const fn repeats(&self) -> u8 {
+        self.repeats
+    }
+
     /// Whether the branch is still waited for.
     pub fn is_pending(&self) -> bool {
         self.outcome == Outcome::Pending
@@ -125,6 +131,7 @@ impl Branch {
             status: 0,
             outcome: Outcome::Pending,
             round,
+            repeats: 0,
             reliable: new.reliable,
             minor: new.minor,
             refreshed: false,
@@ -437,6 +444,7 @@ impl Branch {
             self.cancel.rest();
         }
         if actions.contains(Actions::SEND) {
+            self.repeats = self.repeats.saturating_add(1);
             fx.push(Effect::SendRequest(index));
         }
         if actions.contains(Actions::ACK) {
