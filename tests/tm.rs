@@ -1,5 +1,7 @@
 //! What scripts do with transactions (spec/modules.md §1), as whole calls.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+
 mod world;
 
 use std::cell::RefCell;
