@@ -304,3 +304,16 @@ fn colors_are_forced() {
     let reply = worker.outbox.iter().next().expect("a reply").1.to_vec();
     assert_eq!(marks(&reply), ["1b5b313b33313b34396d"]);
 }
+
+/// spec/script.md §9.2: sessions are taken apart in scripts.
+#[test]
+fn sessions_are_transformed() {
+    read(
+        "$var(s) = \"v=0\\nm=audio 4 RTP/AVP 0\\na=x\\n\";\n",
+        &[
+            ("$(var(s){sdp.line,m}) $(var(s){sdp.line,a,0})", "m=audio 4 RTP/AVP 0 a=x"),
+            ("$(var(s){sdp.stream,audio}{s.len}) $(var(s){sdp.stream-delete,0}{s.len})", "24 4"),
+            ("$(si{ip.resolve}) $(ru{uri.host})", "192.0.2.7 example.com"),
+        ],
+    );
+}
