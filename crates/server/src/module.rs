@@ -14,11 +14,13 @@ use std::any::Any;
 use std::error::Error;
 
 use duologue_script::{
-    Args, Assign, Called, ModuleId, Param, ParameterKind, Reading, RouteKinds, Script, Setting,
-    Subname, Text, Value, VarAccess, WriteError,
+    Args, Assign, Called, FlagKind, ModuleId, Param, ParameterKind, Reading, RouteKinds, Script,
+    Setting, Subname, Text, Value, VarAccess, WriteError,
 };
+use duologue_sip::{Moment, Tick};
 
 use crate::context::Context;
+use crate::node::Node;
 use crate::waiting::Begun;
 
 pub use host::{Host, NotLoaded};
@@ -62,6 +64,25 @@ pub struct Module {
     /// the module's name. *A panic* ends the start as it would end any program.
     #[doc(alias = "mod_init")]
     pub start: Start,
+    /// What it does by itself, now and then, while the proxy runs.
+    #[doc(alias = "register_timer")]
+    pub tasks: &'static [Task],
+}
+
+/// Work that a module does without a message.
+///
+/// *When*: [`run`](Self::run) is called at or after the moment that [`next_due`](Self::next_due)
+/// names, by the thread of the timers, in virtual time as well. *It must not wait*, and what takes
+/// longer than a millisecond or two should be done in parts, by naming the present as the next moment:
+/// the timers of calls stand in the same queue. *A panic* is caught, logged and counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// Its name, for people.
+    pub name: &'static str,
+    /// When it wants to run next, `None` if there is nothing to do. Asked many times a second.
+    pub next_due: fn(&Node) -> Option<Tick>,
+    /// Does it.
+    pub run: fn(&Node, Moment),
 }
 
 impl Module {
@@ -74,6 +95,7 @@ impl Module {
         parameters: &[],
         configure: |_| Ok(Box::new(())),
         start: |_| Ok(()),
+        tasks: &[],
     };
 }
 
@@ -248,22 +270,34 @@ pub struct Parameter {
     pub kind: ParameterKind,
     /// False for names that OpenSIPS has and we do not obey yet: a load error that says so.
     pub built: bool,
+    /// Set if it names a flag, which then exists even if no route uses it.
+    pub flag: Option<FlagKind>,
 }
 
 impl Parameter {
     /// A parameter that takes a number.
     pub const fn int(name: &'static str) -> Self {
-        Self { name, kind: ParameterKind::Int, built: true }
+        Self { name, kind: ParameterKind::Int, built: true, flag: None }
     }
 
     /// A parameter that takes a text.
     pub const fn str(name: &'static str) -> Self {
-        Self { name, kind: ParameterKind::Str, built: true }
+        Self { name, kind: ParameterKind::Str, built: true, flag: None }
+    }
+
+    /// A parameter that takes a number or a text.
+    pub const fn any(name: &'static str) -> Self {
+        Self { name, kind: ParameterKind::Any, built: true, flag: None }
+    }
+
+    /// A parameter that takes the name of a flag (spec/script.md §10).
+    pub const fn flag(name: &'static str, flag: FlagKind) -> Self {
+        Self { flag: Some(flag), ..Self::str(name) }
     }
 
     /// A parameter that we know and do not obey yet.
     pub const fn planned(name: &'static str) -> Self {
-        Self { name, kind: ParameterKind::Any, built: false }
+        Self { name, kind: ParameterKind::Any, built: false, flag: None }
     }
 }
 

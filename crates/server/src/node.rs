@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use duologue_dialog::{DialogKey, Dialogs};
 use duologue_script::{Program, RouteId, RouteKind};
-use duologue_sip::Moment;
+use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
 
@@ -19,7 +19,7 @@ use crate::dialogs::Told;
 use crate::events::Events;
 use crate::index::CallIndex;
 use crate::loglevel::Threshold;
-use crate::module::Settings;
+use crate::module::{Settings, Task};
 use crate::modules::tm::{self, TmSettings};
 use crate::parked::Parking;
 use crate::runqueue::RunQueue;
@@ -87,6 +87,8 @@ pub struct Node {
     pub started: Moment,
     /// By their type, whose number is compared faster than asked for.
     pub(crate) settings: Vec<(TypeId, Settings)>,
+    /// What the loaded modules do by themselves.
+    pub(crate) tasks: Vec<Task>,
     pub(crate) draining: AtomicBool,
     pub(crate) overloaded: AtomicBool,
     pub(crate) stateless_acks_until: AtomicU64,
@@ -169,6 +171,11 @@ impl Node {
             .find(|(of, _)| *of == wanted)
             .and_then(|(_, settings)| settings.downcast_ref())
             .expect("every module of the catalog was configured when the node was built")
+    }
+
+    /// When the first of the modules' tasks wants to run; `None` if none does.
+    pub fn next_task(&self) -> Option<Tick> {
+        self.tasks.iter().filter_map(|task| (task.next_due)(self)).min()
     }
 
     /// Whether new calls are refused because the proxy is going down.

@@ -13,6 +13,7 @@ use crate::dialogs;
 use crate::effects;
 use crate::incoming;
 use crate::index::Entered;
+use crate::module::Task;
 use crate::new_requests;
 use crate::node::Node;
 use crate::own_routes;
@@ -169,6 +170,19 @@ impl Worker {
             }
         }
         self.due_dialogs = dialogs;
+        self.run_tasks(node, now);
+    }
+
+    /// Runs the modules' tasks that are due (promise 5: a panic in a module is caught, logged with
+    /// its name and counted).
+    fn run_tasks(&self, node: &Node, now: Moment) {
+        let due = |task: &&Task| (task.next_due)(node).is_some_and(|due| due <= now.tick);
+        for task in node.tasks.iter().filter(due) {
+            if catch_unwind(AssertUnwindSafe(|| (task.run)(node, now))).is_err() {
+                node.statistics.shard(self.index).bump(CAUGHT_PANICS);
+                tracing::error!("the task {} of a module panicked", task.name);
+            }
+        }
     }
 
     /// Does something on the call of a dialog, in the call's turn.

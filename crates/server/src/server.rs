@@ -101,8 +101,9 @@ impl Plan {
     ) -> Result<Self, StartError> {
         let modules = modules::ALL.iter().chain(extra_modules).copied().collect();
         let catalog = Catalog::new(modules);
-        let (script, warnings) =
+        let (mut script, warnings) =
             Script::load(path, sources, &catalog).map_err(StartError::Script)?;
+        name_flags(&catalog, &mut script)?;
         let settings = configure(&catalog, &script)?;
         let has_dialogs = script.modules.iter().any(|it| it.name == modules::dialog::MODULE.name);
         events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
@@ -242,6 +243,10 @@ impl Plan {
             limit: Duration::from_micros(micros),
             event: events.publish_own(THRESHOLD),
         });
+        let loaded =
+            |module: &Module| self.script.modules.iter().any(|loaded| loaded.name == module.name);
+        let modules = self.catalog.built().map(|(_, module)| module).filter(|it| loaded(it));
+        let tasks = modules.flat_map(|module| module.tasks).copied().collect();
         let program: Arc<Program> = Arc::new(self.script.program);
         let tm = self.settings.iter().find_map(|settings| settings.downcast_ref::<TmSettings>());
         let tm = tm.cloned().unwrap_or_default();
@@ -280,6 +285,7 @@ impl Plan {
             argv: self.overrides.argv,
             started: now,
             settings: self.settings.into_iter().map(|it| ((*it).type_id(), it)).collect(),
+            tasks,
             draining: AtomicBool::new(false),
             overloaded: AtomicBool::new(false),
             stateless_acks_until: AtomicU64::new(0),
@@ -391,6 +397,22 @@ fn forwards_statelessly(catalog: &Catalog, script: &Script) -> Result<bool, Star
         )),
         false => Ok(calls),
     }
+}
+
+/// Gives bits to the flags that parameters of modules name (spec/script.md §10).
+fn name_flags(catalog: &Catalog, script: &mut Script) -> Result<(), StartError> {
+    for (id, module) in catalog.built() {
+        for given in script.modparams.iter().filter(|given| given.module == id) {
+            let declared = module.parameters.iter().find(|declared| declared.name == given.name);
+            let flag = declared.and_then(|declared| declared.flag).zip(given.value.str());
+            let Some((kind, name)) = flag else { continue };
+            if script.program.allocate_flag(kind, name).is_none() {
+                let reason = format!("{}: there is no bit left for flag \"{name}\"", given.name);
+                return Err(StartError::Module(module.name, reason));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn configure(catalog: &Catalog, script: &Script) -> Result<Vec<Settings>, StartError> {
@@ -716,6 +738,7 @@ impl Worker {
     fn tick(&mut self, node: &Node, now: Moment) {
         if node.calls.next_due().is_some_and(|due| due <= now.tick)
             || self.next_dialogs.is_none_or(|due| due <= now.tick)
+            || node.next_task().is_some_and(|due| due <= now.tick)
         {
             self.wake(node, now);
             // The dialogs' wheel turns in seconds: ask it once a second.

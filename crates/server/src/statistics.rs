@@ -121,6 +121,12 @@ counters! {
         /// ACKs to our stateless replies, swallowed before the script.
         SL_ACKS = "received_ACKs",
     }
+    "registrar" {
+        /// REGISTERs that were carried out.
+        REGISTRAR_ACCEPTED = "accepted_regs",
+        /// REGISTERs that were refused.
+        REGISTRAR_REJECTED = "rejected_regs",
+    }
 }
 
 impl Counter {

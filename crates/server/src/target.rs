@@ -19,14 +19,15 @@ pub struct Target {
     pub uri: Option<Vec<u8>>,
     /// The next hop (`$du`), a URI; `None` for the Request-URI itself.
     pub next_hop: Option<Vec<u8>>,
+    /// The proxies to pass on the way, as Route values joined by commas: what a Path brought
+    /// (RFC 3327). They stand above the Routes of the message.
+    pub path: Option<Vec<u8>>,
     /// The socket to send from; `None` to choose.
     pub socket: Option<u16>,
     /// The branch's flags.
     pub flags: u32,
     /// The branch's q value × 1000; −1 unset.
     pub q: i32,
-    /// The path vector: Route values for the request on this branch (RFC 3327 §5.5).
-    pub path: Option<Vec<u8>>,
     /// What the script hung on the branch, by name (`$msg.branch.attr`).
     pub attrs: AvpList,
 }

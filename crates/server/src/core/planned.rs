@@ -72,7 +72,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "rabbitmq",
     "ratelimit",
     "regex",
-    "registrar",
     "rest_client",
     "rtpengine",
     "rtpproxy",
@@ -97,7 +96,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "uac_registrant",
     "uri",
     "userblacklist",
-    "usrloc",
     "xcap",
 ];
 

@@ -2,9 +2,12 @@
 
 use std::error::Error;
 use std::fmt;
+use std::hash::Hasher;
 
 use duologue_dialog::Dialogs;
 use duologue_script::{FlagKind, LoadedModule};
+use duologue_sip::Moment;
+use siphasher::sip::SipHasher13;
 
 use crate::events::Events;
 use crate::node::Node;
@@ -54,6 +57,36 @@ impl<'a> Host<'a> {
     /// The names of the flags of a kind that the script uses; a name's place is its bit number.
     pub fn flag_names(&self, kind: FlagKind) -> &'a [String] {
         self.node.program.flag_names(kind)
+    }
+
+    /// The constant texts that the script gives to a function at a position, counted from 0: names
+    /// that can be made ready now instead of being looked for with each message.
+    pub fn constants(&self, function: &str, position: usize) -> impl Iterator<Item = &'a str> {
+        let (node, id) = (self.node, self.node.catalog.function_named(function));
+        let literals = id.into_iter().flat_map(move |id| node.program.literals(id, position));
+        literals.filter_map(|literal| std::str::from_utf8(literal).ok())
+    }
+
+    /// The bit of a flag, if the script or a parameter names it.
+    pub fn flag(&self, kind: FlagKind, name: &str) -> Option<u32> {
+        self.node.program.flag(kind, name).map(|bit| 1 << bit)
+    }
+
+    /// A key that nobody outside can guess, the same for the same purpose as long as the proxy runs:
+    /// for tables whose keys are chosen by peers.
+    pub fn secret(&self, purpose: &str) -> (u64, u64) {
+        let half = |which: u8| {
+            let mut hasher = SipHasher13::new_with_keys(self.node.tag_key.0, self.node.tag_key.1);
+            hasher.write_u8(which);
+            hasher.write(purpose.as_bytes());
+            hasher.finish()
+        };
+        (half(1), half(2))
+    }
+
+    /// When the proxy started, which is now.
+    pub fn started(&self) -> Moment {
+        self.node.started
     }
 
     /// The settings that a module's `configure` made, by their type.

@@ -7,12 +7,14 @@ pub mod event_datagram;
 pub mod event_route;
 pub mod maxfwd;
 pub mod mi;
+pub mod registrar;
 pub mod rr;
 pub mod signaling;
 pub mod sipmsgops;
 pub mod sl;
 pub mod tm;
 pub mod udp;
+pub mod usrloc;
 
 use crate::module::Module;
 
@@ -29,6 +31,8 @@ pub const ALL: &[&Module] = &[
     &event_route::MODULE,
     &event_datagram::MODULE,
     &cfgutils::MODULE,
+    &usrloc::MODULE,
+    &registrar::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
 ];

@@ -36,11 +36,15 @@ fn send_reply(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let (Some(status), Some(reason)) = (replies::status(args.int(0)), args.str(1)) else {
         return Called::Value(-1);
     };
-    let sent = match tm::current(ctx) {
+    Called::Value(if reply(ctx, status, reason) { 1 } else { -1 })
+}
+
+/// As `send_reply()`, for modules.
+pub fn reply(ctx: &mut Context<'_>, status: u16, reason: &[u8]) -> bool {
+    match tm::current(ctx) {
         Some(transaction) => tm::reply(ctx, transaction, status, reason),
         None => sl::reply(ctx, status, reason),
-    };
-    Called::Value(if sent { 1 } else { -1 })
+    }
 }
 
 fn local_totag(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {

@@ -158,4 +158,5 @@ pub static MODULE: Module = Module {
     asynchronous: &[],
     configure: settings::configure,
     start: settings::start,
+    ..Module::EMPTY
 };

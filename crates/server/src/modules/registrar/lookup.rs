@@ -1,0 +1,168 @@
+//! `lookup()`: where a user is, as the destinations of a request (spec/modules.md §12).
+
+use std::sync::Arc;
+
+use duologue_script::{Args, Called};
+use duologue_sip::Uri;
+use duologue_usrloc::{Contact, Contacts};
+
+use super::Desk;
+use super::lookup_flags::{LookupFlags, WORDS};
+use super::next_hop::first_of_path;
+use crate::context::{BRANCHES_MAX, Context};
+use crate::target::Target;
+
+const NOT_REGISTERED: i32 = -1;
+const NO_METHOD: i32 = -2;
+const ERROR: i32 = -3;
+
+/// Checks what a script gives when it loads.
+pub(super) fn check(position: usize, text: &str) -> Result<(), String> {
+    match position {
+        0 if text.is_empty() => Err("a table has a name".to_owned()),
+        1 if LookupFlags::parse(text.as_bytes()).is_none() => {
+            Err(format!("flags of lookup() are {WORDS}, separated by commas, not \"{text}\""))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn lookup(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let flags = LookupFlags::parse(args.str(1).unwrap_or_default());
+    let (Some(desk), Some(flags)) = (Desk::open(ctx, args, 0), flags) else {
+        return Called::Value(ERROR);
+    };
+    Called::Value(match find(ctx, &desk, &flags, args.str(2)) {
+        Ok(()) => 1,
+        Err(code) => code,
+    })
+}
+
+fn find(
+    ctx: &mut Context<'_>,
+    desk: &Desk<'_>,
+    flags: &LookupFlags,
+    given: Option<&[u8]>,
+) -> Result<(), i32> {
+    // In a reply route there is no request to send on, only branches to add.
+    if !flags.to_branches_only && !ctx.message.is_request() {
+        return Err(ERROR);
+    }
+    let aor = desk.user(given, || ctx.request_uri()).ok_or(ERROR)?;
+    let mut found = usable(ctx, desk, flags, &aor);
+    let earlier = match flags.branch {
+        true => std::mem::take(&mut ctx.draft.branches),
+        false => Vec::new(),
+    };
+    if !flags.to_branches_only
+        && let Ok(contacts) = &mut found
+    {
+        let first = contacts.remove(0);
+        desk.show_attributes(ctx, std::iter::once(&*first.attributes));
+        ctx.draft.target = target(&first);
+    }
+    let further = match &found {
+        Ok(_) if flags.no_branches => &[][..],
+        Ok(contacts) => contacts,
+        Err(_) => &[],
+    };
+    add(ctx, desk, further.iter());
+    let mut any = found.is_ok();
+    for branch in earlier {
+        any |= expand(ctx, desk, flags, branch);
+    }
+    match found {
+        Err(code) if !any => Err(code),
+        _ => Ok(()),
+    }
+}
+
+/// The contacts of a user that the flags leave, never none.
+fn usable(
+    ctx: &Context<'_>,
+    desk: &Desk<'_>,
+    flags: &LookupFlags,
+    aor: &[u8],
+) -> Result<Contacts, i32> {
+    let mut contacts = desk.table.contacts(aor, ctx.turn.now.tick);
+    if let Some(text) = &flags.ua_filtering {
+        let pattern = desk.registrar.patterns.get(text, flags).map_err(|error| {
+            tracing::warn!(call_id = %ctx.turn.call_id(), "lookup(): ua-filtering: {error}");
+            ERROR
+        })?;
+        contacts.retain(|contact| pattern.is_match(&contact.user_agent));
+    }
+    if let Some(max) = flags.max_ping_latency_us {
+        contacts.retain(|contact| contact.latency_us <= max);
+    }
+    if contacts.is_empty() {
+        return Err(NOT_REGISTERED);
+    }
+    if flags.method_filtering
+        && let Some(method) = ctx.message.method()
+    {
+        contacts.retain(|contact| contact.methods.allows(method));
+        if contacts.is_empty() {
+            return Err(NO_METHOD);
+        }
+    }
+    if flags.sort_by_latency {
+        contacts.sort_by_key(|contact| contact.latency_us);
+    }
+    Ok(contacts)
+}
+
+/// Replaces a branch whose URI is one of our users by the contacts of that user; false, and the
+/// branch is gone, if there are none. A branch to elsewhere stays.
+fn expand(ctx: &mut Context<'_>, desk: &Desk<'_>, flags: &LookupFlags, branch: Target) -> bool {
+    let uri = branch.uri.as_deref().unwrap_or_default();
+    let sockets = &ctx.turn.node.sockets;
+    let ours = Uri::parse(uri).is_ok_and(|uri| sockets.is_me(uri.host(), uri.port(), None));
+    if !ours {
+        ctx.draft.branches.push(branch);
+        return true;
+    }
+    let aor = desk.aor_rules().aor(uri);
+    match aor.map(|aor| usable(ctx, desk, flags, &aor)) {
+        Some(Ok(contacts)) => {
+            let count = if flags.no_branches { 1 } else { contacts.len() };
+            add(ctx, desk, contacts.iter().take(count));
+            true
+        }
+        Some(Err(_)) | None => false,
+    }
+}
+
+/// Adds branches, as many as a request may have.
+fn add<'c>(
+    ctx: &mut Context<'_>,
+    desk: &Desk<'_>,
+    contacts: impl ExactSizeIterator<Item = &'c Arc<Contact>>,
+) {
+    // The Request-URI is a branch, too.
+    let room = (BRANCHES_MAX - 1).saturating_sub(ctx.draft.branches.len());
+    if contacts.len() > room {
+        let (call_id, left) = (ctx.turn.call_id(), contacts.len() - room);
+        tracing::warn!(%call_id, "lookup(): {left} contacts are beyond {BRANCHES_MAX} branches");
+    }
+    for contact in contacts.take(room) {
+        desk.show_attributes(ctx, std::iter::once(&*contact.attributes));
+        ctx.draft.branches.push(target(contact));
+    }
+}
+
+/// How a contact is reached.
+fn target(contact: &Contact) -> Target {
+    let received = Some(&*contact.received).filter(|received| !received.is_empty());
+    // RFC 3327 §5.1: the way back is the Path, whatever address was seen behind it.
+    let next_hop = first_of_path(contact).or(received);
+    Target {
+        uri: Some(contact.uri.to_vec()),
+        next_hop: next_hop.map(<[u8]>::to_vec),
+        path: (!contact.path.is_empty()).then(|| contact.path.to_vec()),
+        socket: contact.socket,
+        flags: contact.branch_flags,
+        q: contact.q.into(),
+        ..Target::received()
+    }
+}
