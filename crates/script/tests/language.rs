@@ -182,6 +182,13 @@ fn section_4_loops_and_switch() {
     assert_eq!(switch("\"tWO\""), "two | end");
     assert_eq!(switch("-3"), "minus | end");
     assert_eq!(switch("\"1\""), "other | end", "a text has no integer form");
+    // The selector may be the code of the statement before; without a case, 1 is left.
+    let code = "code(-2); switch ($retcode) { case -2: xlog(\"two\"); break; } xlog(\"$rc\");";
+    assert_eq!(run(code), "code -2 | two | 1");
+    assert_eq!(
+        run("code(-2); switch ($retcode) { case 3: xlog(\"no\"); } xlog(\"$rc\");"),
+        "code -2 | 1"
+    );
 }
 
 #[test]

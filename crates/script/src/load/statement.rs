@@ -232,7 +232,6 @@ impl Loader<'_> {
         let (selector, _) = self.variable()?;
         self.expect(Token::Close, "`)`")?;
         self.expect(Token::BraceOpen, "`{`")?;
-        self.emit(Op::Fresh, span);
         let at = self.program.switches.len() as u32;
         self.program.switches.push(SwitchSpec { selector, cases: (0, 0), otherwise: 0 });
         self.emit(Op::Switch(at), span);

@@ -123,6 +123,9 @@ impl Machine {
         });
         let to = found.map_or(spec.otherwise, |(_, to)| *to);
         self.free_scratch();
+        // What the cases leave; not before, since the selector may be the last code.
+        self.cells.rc = Some(1);
+        self.set_last(1);
         Flow::Goto(to)
     }
 }
