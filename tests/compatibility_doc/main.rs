@@ -143,7 +143,7 @@ fn parameter(param: &Param) -> String {
         ParamKind::Str => "text".to_owned(),
         ParamKind::Verbatim => "text, expanded later".to_owned(),
         ParamKind::Static => "constant text".to_owned(),
-        ParamKind::Var => "variable".to_owned(),
+        ParamKind::Var | ParamKind::AnyVar => "variable".to_owned(),
         ParamKind::Regex => "regular expression".to_owned(),
         ParamKind::Route(kind) => format!("name of a `{}`", kind.keyword()),
         ParamKind::Flag(FlagKind::Message) => "message flag".to_owned(),

@@ -233,6 +233,8 @@ pub enum ParamKind {
     Static,
     /// A writable variable, unquoted.
     Var,
+    /// A variable, unquoted, that is only read: the function may want all its values.
+    AnyVar,
     /// A regular expression: POSIX extended, ignoring case, newline-sensitive.
     Regex,
     /// The name of a route of this kind: a constant one must exist, a computed one is looked up

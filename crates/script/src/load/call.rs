@@ -182,11 +182,13 @@ impl Loader<'_> {
                 ParamKind::Int => Ok(ArgSpec::IntVariable(var)),
                 ParamKind::Str | ParamKind::Verbatim => Ok(ArgSpec::TextVariable(var)),
                 ParamKind::Regex => Ok(ArgSpec::RegexVariable(var)),
-                ParamKind::Var => {
+                ParamKind::Var | ParamKind::AnyVar => {
                     let spec = &self.program.variables[var as usize];
                     let (target, plain) = (spec.target, spec.transforms.0 == spec.transforms.1);
-                    if !plain || !self.is_writable(target) {
-                        let message = format!("{bad}: a writable variable is needed here");
+                    let read = kind == ParamKind::AnyVar;
+                    if !plain || !(read || self.is_writable(target)) {
+                        let wanted = if read { "plain" } else { "writable" };
+                        let message = format!("{bad}: a {wanted} variable is needed here");
                         return Err(self.fail(span, message));
                     }
                     Ok(ArgSpec::Output(var))
@@ -244,7 +246,7 @@ impl Loader<'_> {
                     let message = format!("{bad}: a number is needed here, without quotes");
                     Err(self.fail(span, message))
                 }
-                ParamKind::Var => {
+                ParamKind::Var | ParamKind::AnyVar => {
                     let message = format!("{bad}: a variable is needed here, without quotes");
                     Err(self.fail(span, message))
                 }

@@ -29,8 +29,8 @@ const STATIC: Param = Param::new(ParamKind::Static);
 const STR: Param = Param::new(ParamKind::Str);
 const INT: Param = Param::new(ParamKind::Int);
 const OPTIONAL_STR: Param = Param::optional(ParamKind::Str);
-const VAR: Param = Param::new(ParamKind::Var);
-const OPTIONAL_VAR: Param = Param::optional(ParamKind::Var);
+const VAR: Param = Param::new(ParamKind::AnyVar);
+const OPTIONAL_VAR: Param = Param::optional(ParamKind::AnyVar);
 
 const QR: RouteKinds = RouteKinds::REQUEST.union(RouteKinds::REPLY);
 const QFR: RouteKinds = QR.union(RouteKinds::FAILURE);
