@@ -31,3 +31,4 @@ pub use duologue_script as language;
 pub use duologue_server as server;
 pub use duologue_server::{Node, Overrides, Plan, Server, StartError};
 pub use duologue_sip as sip;
+pub use duologue_usrloc as usrloc;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use duologue_management::{Process, ServerInfo, Statistic, StatisticKind, Uptime, Version};
+use duologue_server::modules::{registrar::Registrar, usrloc::Usrloc};
 use duologue_server::statistics::{
     Statistics, TM_REMOVED, TM_UAC_TRANSACTIONS, TM_UAS_TRANSACTIONS,
 };
@@ -74,7 +75,8 @@ impl ServerInfo for Info {
 
     fn statistics(&self, visit: &mut dyn FnMut(Statistic<'_>)) {
         let node = self.server.node();
-        let mut tell = |group, name, value, kind| visit(Statistic { group, name, value, kind });
+        let mut tell =
+            |group: &str, name: &str, value, kind| visit(Statistic { group, name, value, kind });
         for (group, name, counter) in Statistics::all().filter(|(_, _, it)| *it != TM_REMOVED) {
             tell(group, name, node.statistics.read(counter), StatisticKind::Incremental);
         }
@@ -104,6 +106,20 @@ impl ServerInfo for Info {
         tell("dialog", "dialogs_lingering", dialogs.dialogs_lingering, computed);
         tell("dialog", "dialogs_tombstones", dialogs.dialogs_tombstones, computed);
         tell("dialog", "callback_panics", dialogs.callback_panics, counted);
+        let usrloc: &Usrloc = node.settings();
+        if let Some(location) = usrloc.location() {
+            tell("usrloc", "registered_users", location.users() as u64, computed);
+            for table in location.tables() {
+                let (name, counts) = (table.name(), table.statistics());
+                tell("usrloc", &format!("{name}-users"), counts.users as u64, computed);
+                tell("usrloc", &format!("{name}-contacts"), counts.contacts as u64, computed);
+                tell("usrloc", &format!("{name}-expires"), counts.expired, counted);
+            }
+            let registrar: &Registrar = node.settings();
+            tell("registrar", "max_expires", registrar.max_expires.into(), computed);
+            tell("registrar", "max_contacts", registrar.max_contacts.into(), computed);
+            tell("registrar", "default_expire", registrar.default_expires.into(), computed);
+        }
     }
 
     fn reset_statistic(&self, group: &str, name: &str) {

@@ -5,6 +5,7 @@ mod events;
 mod info;
 mod listing;
 pub mod transactions;
+mod users;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub fn commands(
     dialogs::register(&mut registry, server)?;
     events::register(&mut registry, server)?;
     transactions::register(&mut registry, server.node())?;
+    users::register(&mut registry, server)?;
     Ok(registry)
 }
 

@@ -212,7 +212,9 @@ impl Subject for Proxy {
         if !self.node.queue.is_empty() {
             return Some(Tick::ZERO);
         }
-        self.node.calls.next_due().into_iter().chain(self.node.dialogs.next_wake()).min()
+        let node = &self.node;
+        let due = [node.calls.next_due(), node.dialogs.next_wake(), node.next_task()];
+        due.into_iter().flatten().min()
     }
 
     fn take_datagrams(&mut self) -> Vec<Datagram> {
