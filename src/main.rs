@@ -199,7 +199,9 @@ fn greet(server: &Server, door: Option<&duologue::management::rpc::Door>, built_
         );
     }
     if built_in {
-        println!("running the built-in script: calls between addresses of this machine go through");
+        println!(
+            "running the built-in script: phones of this machine register and call each other, and calls between its addresses go through"
+        );
         println!(
             "try: sipp -sn uas -i 127.0.0.1 -p 5070   and   sipp -sn uac -i 127.0.0.1 -p 5071 -rsa 127.0.0.1:5060 -m 1 127.0.0.1:5070"
         );

@@ -1,10 +1,12 @@
-//! The script that runs when none is given: a safe proxy for calls on this machine.
+//! The script that runs when none is given: a safe proxy for calls on this machine, where phones
+//! register.
 
 mod world;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use duologue_testkit::{Agent, CallState, Served, World};
+use duologue_testkit::{Agent, CallState, Message, Served, World};
 use world::{Proxy, answered, forgotten};
 
 /// The built-in script listens on the loopback address alone, so its callers live there.
@@ -88,5 +90,131 @@ fn a_request_of_an_unknown_dialog_is_refused() {
     world.settle();
     assert_eq!(alice.status_of("BYE"), Some(481));
     assert_eq!(bob.count(""), 0);
+    forgotten(&world, &proxy);
+}
+
+const PROXY: &str = "sip:127.0.0.1:5060";
+
+/// Registers a phone as the user of its own name.
+fn registers(agent: &Agent, edit: impl FnOnce(Message) -> Message) {
+    let user = format!("<sip:{}@localhost>", agent.name());
+    agent.sends_with("REGISTER", PROXY, |mut message| {
+        for (name, value) in &mut message.headers {
+            if name == "To" {
+                value.clone_from(&user);
+            }
+        }
+        edit(message)
+    });
+}
+
+fn registered(world: &World, agent: &Agent) -> Option<u16> {
+    registers(agent, |message| message);
+    world.settle();
+    agent.status_of("REGISTER")
+}
+
+fn with_contact(contact: &str) -> impl FnOnce(Message) -> Message {
+    move |mut message| {
+        message.headers.retain(|(name, _)| name != "Contact");
+        message.with("Contact", contact)
+    }
+}
+
+#[test]
+fn phones_register_and_call_each_other() {
+    let (world, alice, proxy, bob) = cast(6);
+    assert_eq!(registered(&world, &alice), Some(200));
+    assert_eq!(registered(&world, &bob), Some(200));
+    alice.invite_uri("sip:bob@127.0.0.1:5060");
+    bob.rings();
+    bob.answers();
+    world.settle();
+    assert_eq!(alice.state(), CallState::Talking);
+    assert_eq!(proxy.borrow().node.dialogs.statistics().active_dialogs, 1);
+    bob.reinvites();
+    world.settle();
+    assert_eq!(bob.status_of("INVITE"), Some(200));
+    alice.hangs_up();
+    world.settle();
+    // The way back, by another of our names.
+    bob.invite_uri("sip:alice@localhost");
+    alice.rings();
+    world.settle();
+    bob.cancels();
+    world.settle();
+    assert_eq!((bob.final_status(), alice.count("CANCEL")), (Some(487), 1));
+    bob.invite_uri("sip:alice@localhost");
+    alice.rejects(603);
+    world.settle();
+    assert_eq!(bob.final_status(), Some(603));
+    alice.sends("MESSAGE", "sip:bob@localhost");
+    world.settle();
+    assert_eq!(alice.status_of("MESSAGE"), Some(200));
+    // Registrations end within two hours, and then nothing is left.
+    world.run_for(Duration::from_secs(7200));
+    forgotten(&world, &proxy);
+}
+
+#[test]
+fn two_phones_of_a_user_ring_at_the_same_time() {
+    let (world, alice, proxy, bob) = cast(7);
+    let second = world.agent_at("bob2", SocketAddr::from(([127, 0, 0, 1], 5072)));
+    assert_eq!(registered(&world, &bob), Some(200));
+    registers(&bob, with_contact("<sip:bob2@127.0.0.1:5072>"));
+    world.settle();
+    alice.invite_uri("sip:bob@localhost");
+    bob.rings();
+    second.rings();
+    world.settle();
+    second.answers();
+    world.settle();
+    assert_eq!((alice.state(), bob.count("CANCEL")), (CallState::Talking, 1));
+    second.hangs_up();
+    world.run_for(Duration::from_secs(7200));
+    forgotten(&world, &proxy);
+}
+
+// A registration elsewhere would make an open relay.
+#[test]
+fn only_this_machine_is_registered() {
+    let (world, alice, proxy, bob) = cast(8);
+    for contact in [
+        "<sip:bob@192.0.2.1>",
+        "<sip:bob@127.0.0.1:5070>, <sip:bob@192.0.2.1>",
+        "<sip:bob@example.com>",
+        "<sip:bob@127.0.0.1;maddr=192.0.2.1>",
+        "<tel:+4930>",
+    ] {
+        registers(&bob, with_contact(contact));
+        world.settle();
+        assert_eq!(bob.status_of("REGISTER"), Some(403), "{contact}");
+    }
+    alice.invite_uri("sip:bob@localhost");
+    world.settle();
+    assert_eq!(alice.final_status(), Some(404));
+    // A name is no address, and an error in a comparison is no permission.
+    alice.invite_uri("sip:bob@example.com");
+    world.settle();
+    assert_eq!(alice.final_status(), Some(403));
+    // Who unregisters names no address.
+    registers(&bob, |message| with_contact("*")(message).with("Expires", "0"));
+    world.settle();
+    assert_eq!(bob.status_of("REGISTER"), Some(200));
+    alice.invite_uri("sip:bob@127.0.0.1:5070;maddr=192.0.2.1");
+    world.settle();
+    assert_eq!(alice.final_status(), Some(403));
+    forgotten(&world, &proxy);
+}
+
+#[test]
+fn what_phones_ask_for_beside_calls_is_answered() {
+    let (world, alice, proxy, _bob) = cast(9);
+    alice.sends("SUBSCRIBE", "sip:alice@localhost");
+    world.settle();
+    assert_eq!(alice.status_of("SUBSCRIBE"), Some(489));
+    alice.sends("OPTIONS", "sip:nobody@localhost");
+    world.settle();
+    assert_eq!(alice.status_of("OPTIONS"), Some(404));
     forgotten(&world, &proxy);
 }
