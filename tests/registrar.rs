@@ -94,6 +94,8 @@ fn over(world: &World, proxy: &Served<Proxy>) {
     world.settle();
     world.run_for(Duration::from_secs(2 * 3600));
     assert_eq!(users(proxy), 0);
+    let audit = proxy.borrow().node.settings::<Usrloc>().location().map(|it| it.audit());
+    assert_eq!(audit, Some(Ok(())));
     forgotten(world, proxy);
 }
 

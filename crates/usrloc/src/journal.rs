@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::Contact;
+use crate::{Contact, KeyValue};
 
 /// One change of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum Event {
     /// A contact is gone: this is how it stood last.
     Deleted(Arc<Contact>, Gone),
     /// A script changed the keys of a user: these are all, sorted.
-    Keys(Arc<[(Box<[u8]>, Box<[u8]>)]>),
+    Keys(Arc<[KeyValue]>),
 }
 
 /// Why a contact is gone.

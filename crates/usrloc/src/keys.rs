@@ -4,9 +4,12 @@ use std::fmt;
 
 use crate::limits::{KEY_OCTETS_MAX, VALUE_OCTETS_MAX};
 
+/// A key and its value.
+pub type KeyValue = (Box<[u8]>, Box<[u8]>);
+
 /// The keys of a user, sorted. Hardly anybody has any.
 #[derive(Debug, Default)]
-pub(crate) struct Keys(Vec<(Box<[u8]>, Box<[u8]>)>);
+pub(crate) struct Keys(Vec<KeyValue>);
 
 /// Why a key was not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +75,7 @@ impl Keys {
         Some(key.len() + value.len() + KEY_OVERHEAD)
     }
 
-    pub(crate) fn all(&self) -> &[(Box<[u8]>, Box<[u8]>)] {
+    pub(crate) fn all(&self) -> &[KeyValue] {
         &self.0
     }
 

@@ -39,6 +39,7 @@
 //! assert!(table.contacts(b"ann", Tick::from_millis(60_000)).is_empty());
 //! ```
 
+mod audit;
 mod contact;
 mod delivery;
 mod expiry;
@@ -56,7 +57,7 @@ mod update;
 
 pub use contact::{Contact, ContactId, Expires};
 pub use journal::{BoundedJournal, Entry, Event, Gone, Journal};
-pub use keys::KeyError;
+pub use keys::{KeyError, KeyValue};
 pub use limits::Limits;
 pub use listing::{Cursor, Listed};
 pub use location::{Location, Settings};

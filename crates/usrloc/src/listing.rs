@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::limits::STEPS_PER_LOCK;
-use crate::{Contact, Table};
+use crate::{Contact, KeyValue, Table};
 
 /// Where a listing goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Listed {
     /// The contacts, the first to be tried in front; some may be over and not yet removed.
     pub contacts: Vec<Arc<Contact>>,
     /// What scripts stored, sorted by key.
-    pub keys: Vec<(Box<[u8]>, Box<[u8]>)>,
+    pub keys: Vec<KeyValue>,
 }
 
 impl Table {

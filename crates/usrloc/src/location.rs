@@ -94,6 +94,15 @@ impl Location {
         self.shared.room.refused.load(Relaxed)
     }
 
+    /// How much there is, as it is counted.
+    pub(crate) fn room(&self) -> Growth {
+        let room = &self.shared.room;
+        Growth {
+            contacts: room.contacts.load(Relaxed).cast_signed(),
+            octets: room.octets.load(Relaxed).cast_signed(),
+        }
+    }
+
     /// The rules.
     pub fn settings(&self) -> &Settings {
         &self.shared.settings

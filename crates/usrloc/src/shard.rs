@@ -41,6 +41,11 @@ impl Shard {
         }
     }
 
+    /// How many contacts will end by themselves.
+    pub(crate) fn deadlines(&self) -> usize {
+        self.deadlines.len()
+    }
+
     fn arm(&mut self, aor: &Arc<[u8]>, contact: &Contact) {
         if let Expires::At(at) = contact.expires {
             self.deadlines.insert((at, contact.id), Arc::clone(aor));

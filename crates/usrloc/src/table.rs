@@ -249,7 +249,7 @@ impl Table {
     /// Puts a plan into effect; false if there is no room for what it adds.
     fn commit(&self, shard: &mut Shard, aor: &Arc<[u8]>, plan: Plan) -> bool {
         let record = shard.records.get(aor);
-        let user = USER_OVERHEAD + aor.len();
+        let user = user_octets(aor);
         let (is_new, ends) = (record.is_none(), plan.contacts.is_empty());
         let keys = record.map_or(0, |record| record.keys.octets());
         if is_new && ends {
@@ -275,11 +275,10 @@ impl Table {
             }
             self.note(shard, aor, step.into());
         }
-        self.contacts
-            .fetch_update(Relaxed, Relaxed, |count| {
-                Some(count.saturating_add_signed(growth.contacts))
-            })
-            .ok();
+        match growth.contacts {
+            more @ 0.. => self.contacts.fetch_add(more.unsigned_abs(), Relaxed),
+            fewer => self.contacts.fetch_sub(fewer.unsigned_abs(), Relaxed),
+        };
         if ends {
             shard.records.remove(aor);
             self.users.fetch_sub(1, Relaxed);
@@ -300,8 +299,11 @@ impl Table {
     }
 }
 
-/// What a user takes beside the name and the contacts.
-const USER_OVERHEAD: usize = 160;
+/// What a user is counted as, without contacts and keys: the name, in the table and among the
+/// deadlines, and what every record takes.
+pub(crate) const fn user_octets(aor: &[u8]) -> usize {
+    aor.len() + 160
+}
 
 impl From<Step> for Event {
     fn from(step: Step) -> Self {

@@ -84,8 +84,10 @@ impl<'m> Register<'m> {
             return Err(Rejection::extension("An extension is not supported", unknown));
         }
         let to = message.to().map_err(|_| Rejection::bad("To cannot be read"))?;
-        let uri = given_aor.filter(|aor| !aor.is_empty()).unwrap_or(to.uri_bytes());
-        let aor = rules.aor(uri);
+        let aor = match given_aor.filter(|aor| !aor.is_empty()) {
+            Some(given) => rules.aor(given).or_else(|| rules.named(given)),
+            None => rules.aor(to.uri_bytes()),
+        };
         let aor = aor.ok_or_else(|| Rejection::bad("The address of record names no user"))?;
         let call_id = message.call_id().map_err(|_| Rejection::bad("Call-ID is missing"))?;
         if call_id.len() > CALL_ID_OCTETS_MAX {
@@ -312,7 +314,10 @@ pub(super) fn received_in_path(path: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether a text can be the URI of an address behind a NAT.
 pub(super) fn is_received(text: &[u8]) -> bool {
-    text.len() <= RECEIVED_OCTETS_MAX && Uri::parse(text).is_ok_and(|uri| uri.scheme().is_sip())
+    // It will stand between quotes.
+    text.len() <= RECEIVED_OCTETS_MAX
+        && !text.contains(&b'\\')
+        && Uri::parse(text).is_ok_and(|uri| uri.scheme().is_sip())
 }
 
 fn cut(text: &[u8], max: usize) -> Box<[u8]> {
