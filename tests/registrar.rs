@@ -580,12 +580,12 @@ fn a_phone_behind_an_edge_proxy_is_reached_through_it() {
             .with("Path", path)
             .with("Path", "<sip:inner.example.com;lr>")
     };
-    registers(&bob, "lazy", 1, |register| with_path(register));
+    registers(&bob, "lazy", 1, with_path);
     world.settle();
     assert_eq!(status(&bob), 200);
     // A phone that does not know of Path is not shown it.
     assert_eq!(answer(&bob).header("Path"), None);
-    registers(&bob, "strict", 1, |register| with_path(register));
+    registers(&bob, "strict", 1, with_path);
     world.settle();
     assert_eq!((status(&bob), answer(&bob).header("Unsupported")), (420, Some("path")));
     assert_ne!(error(&bob), "(none)");
@@ -720,46 +720,39 @@ const TELL: &str = r#"
 // spec/modules.md §12: `is_registered()`, `is_contact_registered()`, `is_ip_registered()`.
 #[test]
 fn a_script_asks_who_is_registered() {
-    let lookup = format!(
-        r#"
-        if ($rU == "me") is_registered("location");
-        if ($rU == "bob") is_registered("location", "sip:bob@10.0.0.1");
-        if ($rU == "bare") is_registered("location", "bob");
-        if ($rU == "nobody") is_registered("location", "sip:nobody@10.0.0.1");
-        if ($rU == "contact") is_contact_registered("location");
-        if ($rU == "other") is_contact_registered("location", "sip:bob@x", "sip:bob@10.0.0.99");
-        if ($rU == "uri") is_contact_registered("location", "sip:bob@x", "sip:bob@10.0.0.12:5060");
-        if ($rU == "call") is_contact_registered("location", "sip:bob@x", , "registration-of-bob");
-        if ($rU == "both") is_contact_registered("location", "sip:bob@x", "sip:bob@10.0.0.12:5060", "else");
+    let questions = [
+        ("me", r#"is_registered("location")"#),
+        ("bob", r#"is_registered("location", "sip:bob@10.0.0.1")"#),
+        ("bare", r#"is_registered("location", "bob")"#),
+        ("nobody", r#"is_registered("location", "sip:nobody@10.0.0.1")"#),
+        ("contact", r#"is_contact_registered("location")"#),
+        ("other", r#"is_contact_registered("location", "sip:bob@x", "sip:bob@10.0.0.99")"#),
+        ("uri", r#"is_contact_registered("location", "sip:bob@x", "sip:bob@10.0.0.12:5060")"#),
+        ("call", r#"is_contact_registered("location", "bob", , "registration-of-bob")"#),
+        ("both", r#"is_contact_registered("location", "bob", "sip:bob@10.0.0.12:5060", "else")"#),
+        ("ips", r#"is_ip_registered("location", "sip:bob@x", $avp(ip))"#),
+        ("ip", r#"is_ip_registered("location", "sip:bob@x", $var(ip))"#),
+        ("source", r#"is_ip_registered("location", , $si)"#),
+        ("port", r#"is_ip_registered("location", "sip:bob@x", $si, $var(port))"#),
+        ("wrong", r#"is_ip_registered("location", "sip:bob@x", $si, $var(wrong))"#),
+    ];
+    let mut lookup = r#"
         $avp(ip) = "192.0.2.1";
         $avp(ip) = "10.0.0.12";
         $avp(ip) = "192.0.2.2";
         $var(ip) = "192.0.2.1";
         $var(port) = 5060;
         $var(wrong) = 5061;
-        if ($rU == "ips") is_ip_registered("location", "sip:bob@x", $avp(ip));
-        if ($rU == "ip") is_ip_registered("location", "sip:bob@x", $var(ip));
-        if ($rU == "source") is_ip_registered("location", , $si);
-        if ($rU == "port") is_ip_registered("location", "sip:bob@x", $si, $var(port));
-        if ($rU == "wrong") is_ip_registered("location", "sip:bob@x", $si, $var(wrong));
-        $var(found) = $retcode;
-        "#
-    );
-    // Each question is a statement of its own, or the last `if` would be what is told.
-    let lookup = lookup
-        .lines()
-        .map(|line| match line.trim_start().strip_prefix("if ($rU") {
-            Some(rest) => {
-                let (question, call) = rest.split_once(") ").unwrap();
-                format!("if ($rU{question}) {{ {call} $var(found) = $retcode; }}\n")
-            }
-            None if line.contains("$retcode") => String::new(),
-            None => format!("{line}\n"),
-        })
-        .collect::<String>();
+        $var(found) = 0;
+    "#
+    .to_owned();
+    for (question, call) in questions {
+        let ask = format!("if ($rU == \"{question}\") {{ {call}; $var(found) = $retcode; }}\n");
+        lookup.push_str(&ask);
+    }
     let save =
         r#"if (is_registered("location")) append_to_reply("X-Known: yes\r\n"); save("location");"#;
-    let script = script("", save, &format!("$var(found) = 0;\n{lookup}{TELL}"));
+    let script = script("", save, &format!("{lookup}{TELL}"));
     let (world, alice, proxy, bob) = cast(29, &script);
     registered(&world, &bob, "bob", 1);
     // The default of a REGISTER is To.

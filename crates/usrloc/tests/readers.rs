@@ -1,5 +1,8 @@
 //! Listings, keys and the journal: what others see of the changes.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+#![allow(clippy::disallowed_methods, reason = "what threads do to it is the question")]
+
 mod support;
 
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! What a registration does to a user's contacts (RFC 3261 §10.3; spec/modules.md §12, §13).
 
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+
 mod support;
 
 use duologue_sip::Tick;
