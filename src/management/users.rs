@@ -274,9 +274,9 @@ impl Iterator for Dump {
         };
         self.state = DumpState::Goes;
         let server = Arc::clone(&self.server);
-        let tables = location(&server).map_or(&[][..], Location::tables);
         while out.len() < SLICE_BYTES {
-            let Some(table) = tables.get(self.table) else {
+            let table = location(&server).ok().and_then(|all| all.tables().nth(self.table));
+            let Some(table) = table else {
                 out.push_str("]}");
                 self.state = DumpState::Over;
                 break;

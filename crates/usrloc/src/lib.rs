@@ -58,7 +58,7 @@ mod update;
 pub use contact::{Contact, ContactId, Expires};
 pub use journal::{BoundedJournal, Entry, Event, Gone, Journal};
 pub use keys::{KeyError, KeyValue};
-pub use limits::Limits;
+pub use limits::{Limits, TABLES_MAX};
 pub use listing::{Cursor, Listed};
 pub use location::{Location, Settings};
 pub use matching::Matching;

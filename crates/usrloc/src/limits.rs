@@ -21,6 +21,9 @@ impl Default for Limits {
     }
 }
 
+/// How many tables a location may have: they are named in a script, a handful.
+pub const TABLES_MAX: usize = 32;
+
 /// The longest key and value that a script may store with a user.
 pub(crate) const KEY_OCTETS_MAX: usize = 128;
 pub(crate) const VALUE_OCTETS_MAX: usize = 1024;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use duologue_sip::Tick;
 
+use crate::limits::TABLES_MAX;
 use crate::{ContactId, Journal, Limits, Matching, Table};
 
 /// The rules of a [`Location`].
@@ -40,12 +41,13 @@ impl Default for Settings {
 /// Where all users are.
 #[derive(Debug)]
 pub struct Location {
-    tables: Box<[Table]>,
+    /// Those that are open stand in front. A table stays for ever, so that it can be lent out.
+    tables: [OnceLock<Table>; TABLES_MAX],
     shared: Arc<Shared>,
 }
 
 impl Location {
-    /// A location with these tables, all empty. `key` must be unknown to the outside: it decides
+    /// A location with these tables, all empty, by name; what is beyond [`TABLES_MAX`] is left out. `key` must be unknown to the outside: it decides
     /// which users share a lock. The first contact gets the number `first_id`, which should be above
     /// those of earlier runs.
     pub fn new(
@@ -65,23 +67,34 @@ impl Location {
         let mut names: Vec<String> = tables.into_iter().collect();
         names.sort();
         names.dedup();
-        let tables = names.iter().map(|name| Table::new(name, Arc::clone(&shared))).collect();
-        Self { tables, shared }
+        let location = Self { tables: [const { OnceLock::new() }; TABLES_MAX], shared };
+        for name in &names {
+            location.open(name);
+        }
+        location
+    }
+
+    /// The table of this name, opened now if there is none; `None` if there are [`TABLES_MAX`] others.
+    pub fn open(&self, name: &str) -> Option<&Table> {
+        self.tables
+            .iter()
+            .map(|place| place.get_or_init(|| Table::new(name, Arc::clone(&self.shared))))
+            .find(|table| &**table.name() == name)
     }
 
     /// The table of this name.
     pub fn table(&self, name: &str) -> Option<&Table> {
-        self.tables.iter().find(|table| &**table.name() == name)
+        self.tables().find(|table| &**table.name() == name)
     }
 
-    /// All tables, by name.
-    pub fn tables(&self) -> &[Table] {
-        &self.tables
+    /// All tables that are open.
+    pub fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.tables.iter().map_while(OnceLock::get)
     }
 
     /// How many users are registered, over all tables.
     pub fn users(&self) -> usize {
-        self.tables.iter().map(|table| table.statistics().users).sum()
+        self.tables().map(|table| table.statistics().users).sum()
     }
 
     /// Whether nobody is registered.
@@ -113,7 +126,7 @@ impl Location {
     /// Nobody sees them meanwhile: reading leaves them out by itself.
     pub fn expire(&self, now: Tick, most: usize) -> bool {
         let mut left = most;
-        for table in &self.tables {
+        for table in self.tables() {
             left -= table.expire(now, left);
             if left == 0 {
                 return true;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use duologue_usrloc::{
     BoundedJournal, Change, Contact, Cursor, Entry, Event, Gone, Journal, KeyError, Limits,
-    Location, Settings, Update,
+    Location, Settings, TABLES_MAX, Update,
 };
 use support::{at, location, phone};
 
@@ -61,9 +61,18 @@ fn an_empty_table_is_an_empty_list() {
 fn tables_are_those_that_were_named() {
     let names = ["b", "a", "b"].map(str::to_owned);
     let location = Location::new(Settings::default(), (1, 2), 1, names);
-    let names: Vec<&str> = location.tables().iter().map(|table| &**table.name()).collect();
-    assert_eq!(names, ["a", "b"]);
+    let names = || location.tables().map(|table| table.name().to_string()).collect::<Vec<_>>();
+    assert_eq!(names(), ["a", "b"]);
     assert!(location.table("c").is_none());
+    // A script that is read again may name more.
+    assert_eq!(&**location.open("c").unwrap().name(), "c");
+    assert_eq!(&**location.open("a").unwrap().name(), "a");
+    assert_eq!(names(), ["a", "b", "c"]);
+    for n in 3..TABLES_MAX {
+        assert!(location.open(&format!("table{n}")).is_some());
+    }
+    assert!(location.open("more").is_none());
+    assert_eq!(location.tables().count(), TABLES_MAX);
 }
 
 // --- Keys -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use duologue_script::{Args, Called, FlagKind, Param, ParamKind, RouteKinds, Value};
 use duologue_sip::{Moment, Tick, Uri};
-use duologue_usrloc::{Location, Matching, Table};
+use duologue_usrloc::{Location, Matching, TABLES_MAX, Table};
 
 use super::registrar;
 use crate::context::Context;
@@ -226,13 +226,19 @@ fn start(host: &Host<'_>) -> Result<(), Refusal> {
     let named = [("ul_add_key", 0), ("ul_get_key", 0), ("ul_del_key", 0)];
     let named = named.iter().chain(registrar::TABLES);
     let tables = named.flat_map(|&(function, position)| host.constants(function, position));
+    let mut tables: Vec<&str> = tables.collect();
+    tables.sort_unstable();
+    tables.dedup();
+    if tables.len() > TABLES_MAX {
+        return Err(format!("the script names more than {TABLES_MAX} tables").into());
+    }
     let started = Started {
         location: Location::new(
             usrloc.settings.clone(),
             host.secret("usrloc"),
             // Above the numbers of an earlier run, unless that registered a million a second.
             host.started().unix << 20,
-            tables.map(str::to_owned),
+            tables.into_iter().map(str::to_owned),
         ),
         nat_mask: match &usrloc.nat_bflag {
             Some(name) => host.flag(FlagKind::Branch, name).unwrap_or_default(),
