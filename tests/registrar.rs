@@ -625,8 +625,9 @@ fn a_phone_behind_a_nat_is_reached_where_it_came_from() {
         save("location");
     "#;
     let lookup = r#"
+        setbflag("OTHER");
         lookup("location");
-        if (isbflagset("NAT")) append_hf("X-Nat: yes, by $du\r\n");
+        if (isbflagset("NAT") && isbflagset("OTHER")) append_hf("X-Nat: yes, by $du\r\n");
     "#;
     let (world, alice, proxy, bob) = cast(26, &script(settings, save, lookup));
     registers(&bob, "bob", 1, |register| replaced(register, "Contact", "<sip:bob@192.168.0.2>"));

@@ -59,7 +59,10 @@ fn find(
     {
         let first = contacts.remove(0);
         desk.show_attributes(ctx, std::iter::once(&*first.attributes));
+        // What the script said about this branch holds beside what was registered.
+        let flags = ctx.draft.target.flags;
         ctx.draft.target = target(&first);
+        ctx.draft.target.flags |= flags;
     }
     let further = match &found {
         Ok(_) if flags.no_branches => &[][..],
