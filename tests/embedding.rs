@@ -6,9 +6,12 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use duologue::dialog::{DialogEvents, ProfileKind};
-use duologue::server::module::Module;
+use duologue::server::module::{Module, Task};
+use duologue::server::statistics::CAUGHT_PANICS;
+use duologue::sip::Tick;
 use duologue::{Builder, Overrides, Plan, StartError};
 use duologue_testkit::World;
 use world::{Proxy, answered, forgotten, plain};
@@ -122,4 +125,45 @@ fn the_first_call_is_seen() {
     alice.hangs_up();
     forgotten(&world, &proxy);
     assert_eq!((calls[0].load(Relaxed), calls[1].load(Relaxed)), (1, 1));
+}
+
+/// How often the task of [`BUSY`] ran.
+static RUNS: AtomicUsize = AtomicUsize::new(0);
+
+/// A module that works every ten seconds, four times, and stumbles once.
+static BUSY: Module = Module {
+    name: "busy",
+    tasks: &[Task {
+        name: "counting",
+        next_due: |_| {
+            let runs = RUNS.load(Relaxed) as u64;
+            (runs < 4).then(|| Tick::from_millis(1_000 + 10_000 * (runs + 1)))
+        },
+        run: |_, now| {
+            let runs = RUNS.fetch_add(1, Relaxed) as u64 + 1;
+            assert_eq!(now.tick, Tick::from_millis(1_000 + 10_000 * runs));
+            assert!(runs != 2, "it stumbles");
+        },
+    }],
+    ..Module::EMPTY
+};
+
+// Promise 5 of the design: a panic of a module is caught and counted, and the proxy goes on.
+#[test]
+fn a_module_works_by_itself() {
+    let world = World::seeded(1);
+    let idle = world.serve(Proxy::with_modules(&plain(), &[&BUSY]));
+    world.run_for(Duration::from_secs(25));
+    assert_eq!(idle.borrow().node.next_task(), None, "a module that is not loaded does nothing");
+    assert_eq!(RUNS.load(Relaxed), 0);
+
+    let script = format!("{}\nloadmodule \"busy.so\"", plain());
+    let world = World::seeded(1);
+    let proxy = world.serve(Proxy::with_modules(&script, &[&BUSY]));
+    world.run_for(Duration::from_secs(25));
+    assert_eq!(RUNS.load(Relaxed), 2);
+    world.run_for(Duration::from_secs(100));
+    assert_eq!(RUNS.load(Relaxed), 4);
+    assert_eq!(proxy.borrow().node.statistics.total(CAUGHT_PANICS), 1);
+    forgotten(&world, &proxy);
 }

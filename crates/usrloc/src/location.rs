@@ -47,9 +47,9 @@ pub struct Location {
 }
 
 impl Location {
-    /// A location with these tables, all empty, by name; what is beyond [`TABLES_MAX`] is left out. `key` must be unknown to the outside: it decides
-    /// which users share a lock. The first contact gets the number `first_id`, which should be above
-    /// those of earlier runs.
+    /// A location with these tables, all empty, by name; what is beyond [`TABLES_MAX`] is left out.
+    /// `key` must be unknown to the outside: it decides which users share a lock. The first contact
+    /// gets the number `first_id`, which should be above those of earlier runs.
     pub fn new(
         settings: Settings,
         key: (u64, u64),
