@@ -7,7 +7,9 @@ use smallvec::SmallVec;
 
 use crate::grammar::is_lws;
 use crate::values::Values;
-use crate::{Edits, Header, HeaderError, HeaderName, HeaderRef, Message, Span, Value, Via};
+use crate::{
+    Edits, Header, HeaderError, HeaderName, HeaderRef, Message, Span, StatusCode, Value, Via,
+};
 
 /// Max-Forwards for a request that has none (RFC 3261 §16.6, step 3).
 pub const MAX_FORWARDS_DEFAULT: u8 = 70;
@@ -30,6 +32,11 @@ impl<'e, 'm, 'b> Draft<'e, 'm, 'b> {
         Self { edits, message }
     }
 
+    /// The message that is changed.
+    pub(crate) const fn message(&self) -> &'m Message<'b> {
+        self.message
+    }
+
     /// The changes themselves, for those that have no name here.
     pub const fn edits(&mut self) -> &mut Edits {
         self.edits
@@ -41,6 +48,16 @@ impl<'e, 'm, 'b> Draft<'e, 'm, 'b> {
             && self.message.is_request()
         {
             self.edits.replace(span, &[uri]);
+        }
+    }
+
+    /// Writes another status and phrase into the first line; line breaks in the phrase become
+    /// spaces. No effect on a request.
+    pub fn set_status(&mut self, code: u16, phrase: &[u8]) {
+        if let Some(span) = status_span(self.message) {
+            let space = |byte: &u8| if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte };
+            let phrase: Vec<u8> = phrase.iter().map(space).collect();
+            self.edits.rewrite(span, &[code.to_string().as_bytes(), b" ", &phrase]);
         }
     }
 
@@ -273,6 +290,26 @@ impl<'e, 'm, 'b> Draft<'e, 'm, 'b> {
     }
 }
 
+impl Edits {
+    /// The status of a response with these changes; none for a request.
+    pub fn status(&self, response: &Message<'_>) -> Option<StatusCode> {
+        let received = response.status()?;
+        let changed = status_span(response).and_then(|span| self.replacement(span));
+        let digits = changed.and_then(|line| std::str::from_utf8(line.get(..3)?).ok());
+        Some(digits.and_then(|code| StatusCode::new(code.parse().ok()?)).unwrap_or(received))
+    }
+}
+
+/// Where code and phrase of a response stand.
+fn status_span(message: &Message<'_>) -> Option<Span> {
+    message.status()?;
+    let phrase = message.span_of(message.reason())?;
+    // An empty phrase may have lost the space before it.
+    let space = message.as_bytes()[..phrase.start as usize].ends_with(b" ");
+    let start = phrase.start.checked_sub(if space { 4 } else { 3 })?;
+    Some(Span { start, end: phrase.end })
+}
+
 /// Tells `write` which parts of a Via to write anew so that the source of the request stands in
 /// it: a part of the Via and the text in its place, an empty part meaning an insertion.
 pub(crate) fn note_source<'b>(
@@ -363,6 +400,29 @@ mod tests {
             d.set_rack_cseq(1);
         });
         assert_eq!(unchanged, MESSAGE, "there is no number to change");
+    }
+
+    // RFC 3261 §7.2
+    #[test]
+    fn a_status_is_exchanged_with_its_phrase() {
+        for (line, wanted) in [
+            ("SIP/2.0 404 Not Found", "SIP/2.0 486 Busy  Here"),
+            ("SIP/2.0 404 ", "SIP/2.0 486 Busy  Here"),
+            ("SIP/2.0 404", "SIP/2.0 486 Busy  Here"),
+            ("REGISTER sip:h SIP/2.0", "REGISTER sip:h SIP/2.0"),
+        ] {
+            let text = format!("{line}\r\nCSeq: 1 REGISTER\r\n\r\n");
+            let message = Message::parse(text.as_bytes()).unwrap();
+            let mut edits = Edits::new();
+            assert_eq!(edits.status(&message), message.status());
+            edits.draft(&message).set_status(480, b"x");
+            edits.draft(&message).set_status(486, b"Busy\r\nHere");
+            let response = message.status().is_some();
+            assert_eq!(edits.status(&message), response.then_some(StatusCode::BUSY_HERE));
+            let mut out = Vec::new();
+            render(message.as_bytes(), &[&edits], &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), text.replacen(line, wanted, 1));
+        }
     }
 
     #[test]

@@ -19,7 +19,9 @@
 //! A message is never changed in place. [`Edits`] records insertions, removals and replacements
 //! against the received bytes, by hand or through a [`Draft`], which knows the changes by name.
 //! [`render`] writes the message out with any number of edits in layers (those of the message,
-//! those of one branch) in a single pass. What no edit names leaves bit for bit.
+//! those of one branch) in a single pass. What no edit names leaves bit for bit; Content-Length
+//! follows a body that changes. A body may consist of [`Parts`], which come and go as a whole;
+//! [`Sdp`] reads what most bodies are.
 //!
 //! ```
 //! use duologue_sip::{Edits, Message, render};
@@ -52,10 +54,12 @@
 //!
 //! # Limits
 //!
-//! [`Limits`] and its constants bound what is read; [`EDITS_MAX`] bounds what is recorded.
+//! [`Limits`] and its constants bound what is read; [`EDITS_MAX`] and [`EDIT_OCTETS_MAX`] bound
+//! what is recorded.
 //! Digest arithmetic is not here yet; [`Auth`] reads the headers.
 
 mod auth;
+mod body;
 mod builder;
 mod check;
 mod cseq;
@@ -71,8 +75,10 @@ mod method;
 mod name_addr;
 mod names;
 mod params;
+mod parts;
 mod reply;
 mod scan;
+mod sdp;
 mod span;
 mod start_line;
 mod status;
@@ -85,11 +91,12 @@ mod values;
 mod via;
 
 pub use auth::Auth;
+pub use body::AddedPart;
 pub use builder::Builder;
 pub use check::CheckError;
 pub use cseq::{CSeq, RAck};
 pub use draft::{Draft, MAX_FORWARDS_DEFAULT};
-pub use edits::{EDITS_MAX, Edits, render};
+pub use edits::{EDIT_OCTETS_MAX, EDITS_MAX, Edits, render, render_body, render_span};
 pub use error::{HeaderError, ParseError, ParseFault, UriError};
 pub use flow::Flow;
 pub use hop::{write_ack, write_cancel};
@@ -99,7 +106,9 @@ pub use method::Method;
 pub use name_addr::{Contact, NameAddr};
 pub use names::{HeaderName, HeaderRef};
 pub use params::{Param, Params, unquote};
+pub use parts::{PARTS_MAX, Part, Parts, is_media_type};
 pub use reply::Reply;
+pub use sdp::{Codecs, Media, PAYLOAD_TYPES, Rtpmap, Sdp, SdpLine};
 pub use span::Span;
 pub use start_line::StartLine;
 pub use status::StatusCode;

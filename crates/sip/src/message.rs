@@ -132,7 +132,7 @@ impl<'b> Message<'b> {
 
     /// All that follows the blank line, whatever Content-Length says.
     pub fn rest(&self) -> &'b [u8] {
-        &self.bytes[usize::from(self.scan.body_start).min(self.bytes.len())..]
+        &self.bytes[self.body_start()..]
     }
 
     /// The body: what follows the blank line, cut to Content-Length where that is smaller
@@ -147,7 +147,7 @@ impl<'b> Message<'b> {
 
     /// The message without what follows its body: the bytes to forward or to keep.
     pub fn framed(&self) -> &'b [u8] {
-        &self.bytes[..usize::from(self.scan.body_start).min(self.bytes.len()) + self.body().len()]
+        &self.bytes[..self.body_start() + self.body().len()]
     }
 
     // --- Headers by name ------------------------------------------------------------------
@@ -369,6 +369,10 @@ impl<'b> Message<'b> {
 
     pub(crate) fn head_end(&self) -> usize {
         self.scan.head_end.into()
+    }
+
+    pub(crate) fn body_start(&self) -> usize {
+        usize::from(self.scan.body_start).min(self.bytes.len())
     }
 
     pub(crate) fn first_line(&self, name: HeaderName) -> Option<usize> {

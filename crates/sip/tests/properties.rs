@@ -2,7 +2,9 @@
 
 mod common;
 
-use duologue_sip::{Edits, Message, render};
+use duologue_sip::{
+    AddedPart, Edits, HeaderName, Message, PARTS_MAX, Sdp, Span, render, render_body,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -44,6 +46,102 @@ proptest! {
         prop_assert_eq!(without, bytes);
     }
 
+    // RFC 3261 §20.14: Content-Length tells the length, whatever happened to the body; all else
+    // stays as it was.
+    #[test]
+    fn the_length_follows_the_body_and_nothing_else_changes(
+        body in proptest::collection::vec(any::<u8>(), 0..80),
+        changes in proptest::collection::vec((0_usize..90, 0_usize..9, "[ -~]{0,12}"), 1..8),
+    ) {
+        let bytes = with_body("application/sdp", &body);
+        let message = Message::parse(&bytes).unwrap();
+        let start = bytes.len() - body.len();
+        let mut edits = Edits::new();
+        let mut plain = Edits::new();
+        for (at, len, text) in &changes {
+            let at = start + at.min(&body.len());
+            let span = Span::new(at, (at + len).min(bytes.len()));
+            edits.draft(&message).change(span, &[text.as_bytes()]);
+            plain.replace(span, &[text.as_bytes()]);
+        }
+        let (mut out, mut wanted) = (Vec::new(), Vec::new());
+        render(&bytes, &[&edits], &mut out);
+        render(&bytes, &[&plain], &mut wanted);
+        let edited = Message::parse(&out).unwrap();
+        prop_assert_eq!(edited.content_length().unwrap(), Some(edited.rest().len() as u32));
+        prop_assert_eq!(edited.rest(), &wanted[start..]);
+        let mut alone = Vec::new();
+        render_body(&message, &[&edits], &mut alone);
+        prop_assert_eq!(edited.rest(), &alone[..]);
+        let head = |bytes: &[u8]| {
+            let message = Message::parse(bytes).unwrap();
+            let lines = message.headers().filter(|it| *it != HeaderName::ContentLength);
+            lines.flat_map(|it| it.line().to_vec()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(head(&out), head(&bytes));
+    }
+
+    #[test]
+    fn parts_that_come_and_go_again_leave_the_message_as_it_was(
+        body in "(--x(--)?\r\n|Content-Type: a/b\r\n|\r\n|[ -~]{0,9}){0,12}",
+        multipart in any::<bool>(),
+        added in proptest::collection::vec("[ -~]{0,20}", 0..4),
+        removed in any::<u16>(),
+    ) {
+        let kind = if multipart { "multipart/mixed;boundary=x" } else { "text/plain" };
+        let bytes = with_body(kind, body.as_bytes());
+        let message = Message::parse(&bytes).unwrap();
+        let before = message.parts();
+        let mut edits = Edits::new();
+        let mut comes = 0;
+        for text in &added {
+            let part = AddedPart {
+                content_type: b"added/part".to_vec(),
+                body: text.clone().into_bytes(),
+                ..AddedPart::default()
+            };
+            comes += usize::from(edits.draft(&message).add_part(part));
+        }
+        let mut index = 0;
+        let goes = edits.draft(&message).remove_parts(|kind| {
+            index += 1;
+            kind != Some(b"added/part") && removed & (1 << (index - 1)) != 0
+        });
+        let mut out = Vec::new();
+        render(&bytes, &[&edits], &mut out);
+        let edited = Message::parse(&out).unwrap();
+        prop_assert_eq!(edited.check_framing(), Ok(()));
+        prop_assert_eq!(edited.content_length().unwrap(), Some(edited.rest().len() as u32));
+        if before.len() < PARTS_MAX && (comes > 0 || goes > 0) {
+            let left = before.len() + comes - goes;
+            // What is left alone may look like a multipart itself.
+            prop_assert!(edited.parts().len() == left || left < 2, "{left}");
+        }
+        edits.draft(&message).remove_parts(|kind| kind == Some(b"added/part"));
+        if goes == 0 {
+            out.clear();
+            render(&bytes, &[&edits], &mut out);
+            prop_assert_eq!(&out, &bytes);
+        }
+    }
+
+    #[test]
+    fn session_descriptions_are_read_in_whole_lines(
+        text in "([a-z]?=?[ -~]{0,9}(\r?\n)?|m=[a-z]{0,3} [0-9]{0,3} [A-Z/]{0,4} ?[0-9 ]{0,4}\r\n){0,9}",
+    ) {
+        let sdp = Sdp::new(text.as_bytes());
+        let lines: Vec<u8> = sdp.lines().flat_map(|line| line.whole.to_vec()).collect();
+        prop_assert_eq!(&lines, text.as_bytes());
+        let blocks = sdp.media().flat_map(|media| media.as_sdp().as_bytes().to_vec());
+        let all: Vec<u8> = sdp.session().as_bytes().iter().copied().chain(blocks).collect();
+        prop_assert_eq!(&all, text.as_bytes());
+        for media in sdp.media() {
+            let codecs = media.codecs();
+            let named = media.formats().filter(|format| codecs.get(format).is_some()).count();
+            prop_assert!(named <= media.formats().count());
+        }
+    }
+
     #[test]
     fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         common::walk(&bytes);
@@ -72,6 +170,15 @@ proptest! {
 fn the_sample_is_a_good_message() {
     assert_eq!(Message::parse(common::INVITE).unwrap().check(), Ok(()));
     common::walk(common::INVITE);
+}
+
+/// A message with this body.
+fn with_body(content_type: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "INFO sip:h SIP/2.0\r\nX: y\r\nContent-Type: {content_type}\r\nl: {}\r\nZ: z\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
 }
 
 /// A message whose lines are in order and whose values are anything.

@@ -48,6 +48,10 @@ pub(crate) fn walk(bytes: &[u8]) {
 
 fn views(message: &Message<'_>) {
     let _ = (message.check(), message.uri(), message.body(), message.framed(), message.call_id());
+    for part in message.parts().iter() {
+        let sdp = duologue_sip::Sdp::new(part.body);
+        let _ = (sdp.is_well_formed(), sdp.connection(), sdp.media().count());
+    }
     let _ = (message.cseq(), message.rack(), message.rseq(), message.expires());
     for header in message.headers() {
         let _ = (header.name(), header.unfolded(), header.line());
@@ -84,6 +88,9 @@ fn edit(message: &Message<'_>) {
     draft.push_record_route(&[b"<sip:p;lr>"]);
     draft.remove_first_values(HeaderName::Route, 1);
     draft.remove_all("x-remove");
+    let kept = draft.remove_parts(|kind| kind.is_some_and(|kind| kind.len() % 2 == 0));
+    let part = duologue_sip::AddedPart { body: vec![b'x'; kept], ..Default::default() };
+    draft.add_part(part);
     let mut out = Vec::new();
     render(message.as_bytes(), &[&edits], &mut out);
     if Message::parse(message.as_bytes()).is_ok() && out.len() <= 65_535 {
