@@ -237,6 +237,10 @@ pub enum ParamKind {
     AnyVar,
     /// A regular expression: POSIX extended, ignoring case, newline-sensitive.
     Regex,
+    /// The same over a whole text: a line break is a character like any other.
+    TextRegex,
+    /// A substitution `/regex/replacement/flags`; only variables of the replacement are expanded.
+    Substitution,
     /// The name of a route of this kind: a constant one must exist, a computed one is looked up
     /// when the call runs.
     Route(RouteKind),

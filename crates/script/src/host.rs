@@ -4,10 +4,14 @@
 //! own: calls, variables, log lines. All names were resolved while loading, so the host matches
 //! on numbers.
 
+use std::ops::Range;
+
 use crate::catalog::{Catalog, FunctionId, RouteKind, TransformId, VariableId};
+use crate::limits::SUBSTITUTION_VARIABLES_MAX;
 use crate::machine::cells::Cells;
 use crate::pattern::Pattern;
-use crate::program::{Argument, Program, RouteId, Slot, Target};
+use crate::program::{Argument, Compiled, Program, RouteId, Slot, Target};
+use crate::transform::Substitution;
 use crate::value::{Level, Reading, Text, Value};
 
 /// What a script runs on.
@@ -256,6 +260,37 @@ pub struct Place<'a> {
     pub route: &'a str,
 }
 
+/// A substitution with the values of its variables: what a `Substitution` parameter gives.
+#[derive(Clone, Copy, Debug)]
+pub struct Substituting<'a> {
+    substitution: &'a Substitution,
+    values: [Value<'a>; SUBSTITUTION_VARIABLES_MAX],
+}
+
+impl Substituting<'_> {
+    /// Finds what is to be replaced in `text`: one match, or all of them with the flag `g`. Tells
+    /// `each` the place of a match and what comes there, until it answers that this is enough;
+    /// tells how many there were.
+    pub fn each(&self, text: &[u8], each: impl FnMut(Range<usize>, &[u8]) -> bool) -> usize {
+        self.substitution.each(text, &self.values, each)
+    }
+
+    /// The text with its matches replaced, and how many there were; none if that is more than
+    /// `octets_max`.
+    pub fn apply(&self, text: &[u8], octets_max: usize) -> Option<(Vec<u8>, usize)> {
+        let mut out = Vec::with_capacity(text.len());
+        let mut from = 0;
+        let count = self.each(text, |place, replacement| {
+            out.extend_from_slice(&text[from..place.start]);
+            out.extend_from_slice(replacement);
+            from = place.end;
+            out.len() <= octets_max
+        });
+        out.extend_from_slice(&text[from..]);
+        (out.len() <= octets_max).then_some((out, count))
+    }
+}
+
 /// The arguments of one call, evaluated. Positions count from 0.
 pub struct Args<'a> {
     pub(crate) program: &'a Program,
@@ -306,6 +341,18 @@ impl<'a> Args<'a> {
             Argument::CachedRegex(n) => self.cells.pattern(n),
             _ => None,
         }
+    }
+
+    /// The substitution of a `Substitution` parameter; `None` if it was left out.
+    pub fn substitution(&self, i: usize) -> Option<Substituting<'_>> {
+        let Argument::Substitution { compiled, values } = self.slots.get(i)? else { return None };
+        let substitution = match *compiled {
+            Compiled::Program(at) => self.program.substitutions.get(at as usize)?,
+            Compiled::Cache(at) => self.cells.substitution(at)?.0,
+        };
+        let scratch = self.scratch.as_bytes();
+        let values = values.map(|slot| slot.borrow(self.program, scratch));
+        Some(Substituting { substitution, values })
     }
 
     /// The route of a `Route` parameter; `None` if it was left out.

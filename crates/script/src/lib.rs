@@ -52,8 +52,8 @@ pub use catalog::{
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use host::{
-    Args, Assign, Called, Context, Host, Index, Launch, LogLine, LogSource, Place, TransformCall,
-    VarAccess, WriteError,
+    Args, Assign, Called, Context, Host, Index, Launch, LogLine, LogSource, Place, Substituting,
+    TransformCall, VarAccess, WriteError,
 };
 pub use machine::{Finish, Machine, Outcome};
 pub use pattern::{Pattern, PatternFlags};

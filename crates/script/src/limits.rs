@@ -47,5 +47,7 @@ pub const AVPS_MAX: usize = 10_000;
 pub const DYNAMIC_VARS_MAX: usize = 1000;
 /// Patterns from variables kept compiled by one machine.
 pub const PATTERN_CACHE_MAX: usize = 64;
+/// Variables in the replacement of one substitution that a function takes.
+pub const SUBSTITUTION_VARIABLES_MAX: usize = 5;
 /// Compiled size in bytes allowed for one pattern.
 pub const PATTERN_BYTES_MAX: usize = 1 << 20;

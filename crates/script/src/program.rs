@@ -2,8 +2,8 @@
 
 use crate::catalog::{FlagKind, FunctionId, RouteKind, TransformId, VariableId};
 use crate::host::{Context, Index};
-use crate::limits::FLAGS_MAX;
-use crate::pattern::Pattern;
+use crate::limits::{FLAGS_MAX, SUBSTITUTION_VARIABLES_MAX};
+use crate::pattern::{Pattern, PatternFlags};
 use crate::script::LoadedModule;
 use crate::transform::BuiltIn;
 use std::net::IpAddr;
@@ -248,8 +248,19 @@ pub(crate) enum Argument {
     },
     Regex(u32),
     CachedRegex(u32),
+    Substitution {
+        compiled: Compiled,
+        values: [Slot; SUBSTITUTION_VARIABLES_MAX],
+    },
     Route(RouteId),
     Flag(u8),
+}
+
+/// Where a substitution is kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Compiled {
+    Program(u32),
+    Cache(u32),
 }
 
 /// Who holds a variable.
@@ -359,7 +370,14 @@ pub(crate) enum ArgSpec {
     /// A variable the function writes.
     Output(u32),
     Regex(u32),
-    RegexVariable(u32),
+    RegexVariable(u32, PatternFlags),
+    /// A substitution and the variables of its replacement.
+    Substitution {
+        at: u32,
+        vars: [u32; SUBSTITUTION_VARIABLES_MAX],
+        count: u8,
+    },
+    SubstitutionVariable(u32),
     Route(RouteId),
     /// A route whose name is known at run time.
     RouteVariable(RouteKind, u32),

@@ -574,3 +574,44 @@ failure_route[missed_call] {
 
 onreply_route { xlog("reply"); }
 "#;
+
+// spec/modules.md §7: the argument is not expanded, variables of the replacement are.
+#[test]
+fn section_6_substitutions_as_arguments() {
+    let ru =
+        |statements: &str| run(&format!("$ru = \"sip:bob@h\"; {statements} xlog(\"$rc $ru\");"));
+    assert_eq!(ru(r"swap('/b(o)(b)/\2\1$si/');"), "1 sip:bo10.1.2.3@h");
+    assert_eq!(ru(r#"swap("/B/$var(x)-$null/ig");"#), "2 sip:<null>-<null>o<null>-<null>@h");
+    assert_eq!(ru(r"$var(n) = 7; swap('|b{1}|$var(n)|g');"), "2 sip:7o7@h");
+    assert_eq!(ru(r"swap('/B/x/');"), "-1 sip:bob@h");
+    // From a variable, where names are looked up when it runs.
+    assert_eq!(ru(r"$var(s) = '/b/$si/g'; swap($var(s));"), "2 sip:10.1.2.3o10.1.2.3@h");
+    assert!(ru(r"$var(s) = '/b/x'; swap($var(s));").ends_with("-1 sip:bob@h"));
+    assert_eq!(ru(r"$var(s) = NULL; swap($var(s));"), "-1 sip:bob@h");
+    // More than the function can take.
+    assert_eq!(
+        ru(r"swap('/b/$ru$ru$ru$ru$ru/g');"),
+        "2 sip:sip:bob@hsip:bob@hsip:bob@hsip:bob@hsip:bob@hosip:bob@hsip:bob@hsip:bob@hsip:bob@hsip:bob@h@h"
+    );
+    assert_eq!(ru(r"swap('/./$ru$ru$ru$ru/g');"), "-1 sip:bob@h");
+}
+
+#[test]
+fn section_6_patterns_over_lines_and_over_whole_texts() {
+    let found = |call: &str| run(&format!("$ru = \"a\nb\"; {call}; xlog(\"$rc\");"));
+    assert_eq!(found("search(\"^b$\")"), "1");
+    assert_eq!(found("search(\"a.b\")"), "-1");
+    assert_eq!(found("across(\"A.B\")"), "1");
+    assert_eq!(found("across(\"^b$\")"), "-1");
+    assert_eq!(found("$var(p) = \"a.b\"; across($var(p))"), "1");
+    assert_eq!(found("$var(p) = \"a.b\"; search($var(p))"), "-1");
+}
+
+#[test]
+fn section_6_wrong_substitutions_are_found_at_load() {
+    for wrong in ["/a/b", "/(/b/", "/a/\\\\1/", "/a/b/x", "/a/$nothing/", "/a/$si$si$si$si$si$si/"]
+    {
+        let text = format!("route {{ swap(\"{wrong}\"); }}");
+        assert!(Script::load("test.cfg", text.as_str(), &common::Shop).is_err(), "{wrong}");
+    }
+}

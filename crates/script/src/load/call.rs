@@ -5,10 +5,11 @@ use super::{Failed, Loader, Parsed, Patch, Reference};
 use crate::catalog::{Function, ParamKind, RouteKind, Standing};
 use crate::diagnostic::did_you_mean;
 use crate::lexer::Token;
-use crate::limits::ARGUMENTS_MAX;
+use crate::limits::{ARGUMENTS_MAX, SUBSTITUTION_VARIABLES_MAX};
 use crate::pattern::{Pattern, PatternFlags};
 use crate::program::{ArgSpec, CallSpec, Op, XlogLevel};
 use crate::source::Span;
+use crate::transform::Substitution;
 
 /// Words that are called and belong to the language.
 const OWN: [&str; 8] = ["route", "xlog", "xdbg", "log", "error", "async", "launch", "assert"];
@@ -181,7 +182,9 @@ impl Loader<'_> {
             return match kind {
                 ParamKind::Int => Ok(ArgSpec::IntVariable(var)),
                 ParamKind::Str | ParamKind::Verbatim => Ok(ArgSpec::TextVariable(var)),
-                ParamKind::Regex => Ok(ArgSpec::RegexVariable(var)),
+                ParamKind::Regex => Ok(ArgSpec::RegexVariable(var, PatternFlags::PARAMETER)),
+                ParamKind::TextRegex => Ok(ArgSpec::RegexVariable(var, PatternFlags::OPERATOR)),
+                ParamKind::Substitution => Ok(ArgSpec::SubstitutionVariable(var)),
                 ParamKind::Var | ParamKind::AnyVar => {
                     let spec = &self.program.variables[var as usize];
                     let (target, plain) = (spec.target, spec.transforms.0 == spec.transforms.1);
@@ -233,15 +236,9 @@ impl Loader<'_> {
                     self.use_route(route, shown, span, Patch::Argument(PENDING + at));
                     Ok(ArgSpec::Route(Self::UNKNOWN_ROUTE))
                 }
-                ParamKind::Regex => match Pattern::compile(&text, PatternFlags::PARAMETER) {
-                    Ok(pattern) => {
-                        self.program.patterns.push(pattern);
-                        Ok(ArgSpec::Regex(self.program.patterns.len() as u32 - 1))
-                    }
-                    Err(reason) => {
-                        Err(self.fail(span, format!("{bad}: wrong regular expression: {reason}")))
-                    }
-                },
+                ParamKind::Regex => self.regex(&text, PatternFlags::PARAMETER, span, &bad),
+                ParamKind::TextRegex => self.regex(&text, PatternFlags::OPERATOR, span, &bad),
+                ParamKind::Substitution => self.substitution(&text, span, &bad),
                 ParamKind::Int => {
                     let message = format!("{bad}: a number is needed here, without quotes");
                     Err(self.fail(span, message))
@@ -266,6 +263,39 @@ impl Loader<'_> {
         let word = self.found();
         let help = (self.peek() == Some(Token::Word)).then(|| "put it into quotes".to_owned());
         Err(self.fail_help(span, format!("{bad}: unexpected {word}"), help))
+    }
+
+    fn regex(
+        &mut self,
+        text: &[u8],
+        flags: PatternFlags,
+        span: Span,
+        bad: &str,
+    ) -> Parsed<ArgSpec> {
+        match Pattern::compile(text, flags) {
+            Ok(pattern) => {
+                self.program.patterns.push(pattern);
+                Ok(ArgSpec::Regex(self.program.patterns.len() as u32 - 1))
+            }
+            Err(reason) => {
+                Err(self.fail(span, format!("{bad}: wrong regular expression: {reason}")))
+            }
+        }
+    }
+
+    fn substitution(&mut self, text: &[u8], span: Span, bad: &str) -> Parsed<ArgSpec> {
+        match Substitution::parse(text, SUBSTITUTION_VARIABLES_MAX) {
+            Ok((substitution, variables)) => {
+                let mut vars = [0; SUBSTITUTION_VARIABLES_MAX];
+                for (var, text) in vars.iter_mut().zip(&variables) {
+                    *var = self.variable_text(text, span, 0)?;
+                }
+                self.program.substitutions.push(substitution);
+                let at = self.program.substitutions.len() as u32 - 1;
+                Ok(ArgSpec::Substitution { at, vars, count: variables.len() as u8 })
+            }
+            Err(reason) => Err(self.fail(span, format!("{bad}: wrong substitution: {reason}"))),
+        }
     }
 
     /// A string literal whose variables are expanded.

@@ -26,7 +26,7 @@ impl Loader<'_> {
             );
         };
         if full == "re.subst" {
-            return match Substitution::parse(rest.unwrap_or_default()) {
+            return match Substitution::in_braces(rest.unwrap_or_default()) {
                 Ok((substitution, variables)) => {
                     let mut spec = TransSpec::new(TransOp::Substitute(0));
                     for (arg, text) in spec.args.iter_mut().zip(&variables) {

@@ -1,9 +1,10 @@
 //! What the language itself remembers: `$var`, parameters, return values, where the run stands.
 
 use crate::host::WriteError;
-use crate::limits::{DYNAMIC_VARS_MAX, PATTERN_CACHE_MAX};
+use crate::limits::{DYNAMIC_VARS_MAX, PATTERN_CACHE_MAX, SUBSTITUTION_VARIABLES_MAX};
 use crate::pattern::{Pattern, PatternFlags};
 use crate::program::{Program, RouteId, Target};
+use crate::transform::Substitution;
 use crate::value::{Reading, Text, Value};
 
 /// The variables of the language, and the route levels that scope some of them.
@@ -26,6 +27,8 @@ pub(crate) struct Cells {
     pub(crate) pc: u32,
     /// Compiled patterns from variables, the newest use last.
     patterns: Vec<(Box<[u8]>, PatternFlags, Pattern)>,
+    /// Substitutions from variables, with the variables of their replacements.
+    substitutions: Vec<(Box<[u8]>, Substitution, Vec<Vec<u8>>)>,
 }
 
 /// A route level.
@@ -246,6 +249,30 @@ impl Cells {
 
     pub(crate) fn pattern(&self, at: u32) -> Option<&Pattern> {
         self.patterns.get(at as usize).map(|(_, _, pattern)| pattern)
+    }
+
+    /// Compiles a substitution, or finds it compiled.
+    pub(crate) fn cached_substitution(&mut self, text: &[u8]) -> Result<u32, String> {
+        if let Some(at) = self.substitutions.iter().position(|(t, ..)| **t == *text) {
+            return Ok(at as u32);
+        }
+        let (substitution, variables) = Substitution::parse(text, SUBSTITUTION_VARIABLES_MAX)?;
+        let at = if self.substitutions.len() < PATTERN_CACHE_MAX {
+            self.substitutions.push((text.into(), substitution, variables));
+            self.substitutions.len() - 1
+        } else {
+            let at = text.len() % PATTERN_CACHE_MAX;
+            self.substitutions[at] = (text.into(), substitution, variables);
+            at
+        };
+        Ok(at as u32)
+    }
+
+    /// A substitution that was found in the cache, and the variables of its replacement.
+    pub(crate) fn substitution(&self, at: u32) -> Option<(&Substitution, &[Vec<u8>])> {
+        self.substitutions
+            .get(at as usize)
+            .map(|(_, compiled, variables)| (compiled, &variables[..]))
     }
 
     fn find_var(&self, program: &Program, name: &[u8]) -> Option<&Cell> {

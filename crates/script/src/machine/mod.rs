@@ -4,6 +4,7 @@ mod actions;
 mod arithmetic;
 pub(crate) mod cells;
 mod compare;
+mod substitution;
 mod values;
 
 use crate::catalog::RouteKind;

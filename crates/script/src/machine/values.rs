@@ -4,7 +4,6 @@ use super::Machine;
 use crate::catalog::RouteKind;
 use crate::host::{Assign, Host, Index, TransformCall, VarAccess};
 use crate::limits::EVALS_NESTED_MAX;
-use crate::pattern::PatternFlags;
 use crate::program::{
     ArgSpec, Argument, Fragment, IndexSpec, NameSpec, Piece, Program, Slot, TRANSFORM_ARGS_MAX,
     Target, TransArg, TransOp, TransSpec,
@@ -17,7 +16,7 @@ type Parts = (Option<Slot>, Option<u32>, Index);
 impl Slot {
     /// The value behind it.
     #[inline]
-    pub(super) fn borrow<'a>(self, program: &'a Program, scratch: &'a [u8]) -> Value<'a> {
+    pub(crate) fn borrow<'a>(self, program: &'a Program, scratch: &'a [u8]) -> Value<'a> {
         match self {
             Self::Nothing | Self::Null => Value::Null,
             Self::Int(n) | Self::Number(n) => Value::Int(n),
@@ -295,7 +294,12 @@ impl Machine {
     }
 
     /// Expands a value as a format string; NULL if it is none.
-    fn eval<H: Host + ?Sized>(&mut self, program: &Program, host: &mut H, slot: Slot) -> Slot {
+    pub(super) fn eval<H: Host + ?Sized>(
+        &mut self,
+        program: &Program,
+        host: &mut H,
+        slot: Slot,
+    ) -> Slot {
         let slot = self.as_text(slot);
         let text = slot.bytes(program, self.scratch.as_bytes()).unwrap_or_default();
         let fragment = match host.catalog() {
@@ -429,17 +433,24 @@ impl Machine {
                 Argument::Variable { target: spec.target, context: spec.context, name, key, index }
             }
             ArgSpec::Regex(at) => Argument::Regex(at),
-            ArgSpec::RegexVariable(var) => {
+            ArgSpec::RegexVariable(var, flags) => {
                 let slot = self.read(program, host, var);
                 let slot = self.as_text(slot);
                 let text = slot.bytes(program, self.scratch.as_bytes())?;
-                match self.cells.cached_pattern(text, PatternFlags::PARAMETER) {
+                match self.cells.cached_pattern(text, flags) {
                     Ok(at) => Argument::CachedRegex(at),
                     Err(reason) => {
                         self.complain(program, host, Level::Error, &reason);
                         return None;
                     }
                 }
+            }
+            ArgSpec::Substitution { at, vars, count } => {
+                let vars = &vars[..usize::from(count)];
+                self.substitution(program, host, at, vars)
+            }
+            ArgSpec::SubstitutionVariable(var) => {
+                self.substitution_of_variable(program, host, var)?
             }
             ArgSpec::Route(route) => Argument::Route(route),
             ArgSpec::RouteVariable(kind, var) => {

@@ -1,9 +1,10 @@
-//! `{re.subst,/regex/replacement/flags}`.
+//! `/regex/replacement/flags`, in `{re.subst,…}` and as an argument of functions.
 
 use crate::lexer::variable_len;
 use crate::pattern::{Pattern, PatternFlags};
 use crate::program::TRANSFORM_ARGS_MAX;
 use crate::value::{Reading, Text, Value};
+use std::ops::Range;
 
 /// A substitution, compiled at load time.
 #[derive(Clone, Debug)]
@@ -22,9 +23,23 @@ enum Part {
 }
 
 impl Substitution {
+    /// As the argument of `{re.subst}`, where braces that count are escaped because of those
+    /// around the transformation.
+    pub(crate) fn in_braces(text: &[u8]) -> Result<(Self, Vec<Vec<u8>>), String> {
+        Self::read(text, TRANSFORM_ARGS_MAX, braces)
+    }
+
     /// From `/regex/replacement/flags`; any first character separates. The second value holds
-    /// the variables of the replacement, to be passed as arguments.
-    pub(crate) fn parse(text: &[u8]) -> Result<(Self, Vec<Vec<u8>>), String> {
+    /// the variables of the replacement, at most `variables_max`, to be passed as values.
+    pub(crate) fn parse(text: &[u8], variables_max: usize) -> Result<(Self, Vec<Vec<u8>>), String> {
+        Self::read(text, variables_max, <[u8]>::to_vec)
+    }
+
+    fn read(
+        text: &[u8],
+        variables_max: usize,
+        regex_of: fn(&[u8]) -> Vec<u8>,
+    ) -> Result<(Self, Vec<Vec<u8>>), String> {
         let text = text.trim_ascii_start();
         let Some((&separator, rest)) = text.split_first() else {
             return Err("an expression is missing: `/regex/replacement/flags`".to_owned());
@@ -41,34 +56,56 @@ impl Substitution {
                 other => return Err(format!("unknown flag `{}`", char::from(*other))),
             }
         }
-        let pattern = Pattern::compile(&braces(&regex), pattern_flags)?;
+        let pattern = Pattern::compile(&regex_of(&regex), pattern_flags)?;
         let groups = pattern.regex().captures_len();
         let mut variables = Vec::new();
-        let replacement = parts(&replacement, groups, &mut variables)?;
+        let replacement = parts(&replacement, groups, variables_max, &mut variables)?;
         Ok((Self { pattern, replacement, all }, variables))
     }
 
     /// Appends the input with its matches replaced; without a match, the input.
     pub(crate) fn apply(&self, input: &[u8], args: &[Value<'_>], out: &mut Text) -> Reading {
         let mut from = 0;
-        let most = if self.all { usize::MAX } else { 1 };
-        for found in self.pattern.regex().captures_iter(input).take(most) {
-            let Some(whole) = found.get(0) else { break };
-            out.push(&input[from..whole.start()]);
-            for part in &self.replacement {
-                match part {
-                    Part::Text(text) => out.push(text),
-                    Part::Argument(n) => match args.get(*n) {
-                        Some(Value::Int(n)) => out.push_int(i64::from(*n)),
-                        value => out.push(value.and_then(Value::text).unwrap_or_default()),
-                    },
-                    Part::Group(n) => out.push(found.get(*n).map_or(b"", |m| m.as_bytes())),
-                }
-            }
-            from = whole.end();
-        }
+        self.each(input, args, |place, replacement| {
+            out.push(&input[from..place.start]);
+            out.push(replacement);
+            from = place.end;
+            true
+        });
         out.push(&input[from..]);
         Reading::Str
+    }
+
+    /// Tells `each` the place of every match to be replaced and what comes there, until it answers
+    /// that this is enough; tells how many there were.
+    pub(crate) fn each(
+        &self,
+        input: &[u8],
+        args: &[Value<'_>],
+        mut each: impl FnMut(Range<usize>, &[u8]) -> bool,
+    ) -> usize {
+        let most = if self.all { usize::MAX } else { 1 };
+        let (mut count, mut text) = (0, Vec::new());
+        for found in self.pattern.regex().captures_iter(input).take(most) {
+            let Some(whole) = found.get(0) else { break };
+            text.clear();
+            for part in &self.replacement {
+                match part {
+                    Part::Text(piece) => text.extend_from_slice(piece),
+                    Part::Argument(n) => {
+                        text.extend(args.get(*n).and_then(Value::to_bytes).unwrap_or_default());
+                    }
+                    Part::Group(n) => {
+                        text.extend_from_slice(found.get(*n).map_or(b"", |m| m.as_bytes()));
+                    }
+                }
+            }
+            count += 1;
+            if !each(whole.range(), &text) {
+                break;
+            }
+        }
+        count
     }
 }
 
@@ -122,6 +159,7 @@ fn braces(regex: &[u8]) -> Vec<u8> {
 fn parts(
     replacement: &[u8],
     groups: usize,
+    variables_max: usize,
     variables: &mut Vec<Vec<u8>>,
 ) -> Result<Vec<Part>, String> {
     let mut found = Vec::new();
@@ -144,8 +182,8 @@ fn parts(
             }
             (b'$', after) => {
                 let len = variable_len(after).map_err(|error| error.message().to_owned())?;
-                if variables.len() == TRANSFORM_ARGS_MAX {
-                    return Err(format!("more than {TRANSFORM_ARGS_MAX} variables"));
+                if variables.len() == variables_max {
+                    return Err(format!("more than {variables_max} variables"));
                 }
                 found.push(Part::Text(std::mem::take(&mut text)));
                 found.push(Part::Argument(variables.len()));
@@ -168,7 +206,7 @@ mod tests {
 
     fn subst(text: &str, input: &str) -> String {
         let mut out = Text::new(1000);
-        Substitution::parse(text.as_bytes()).unwrap().0.apply(input.as_bytes(), &[], &mut out);
+        Substitution::in_braces(text.as_bytes()).unwrap().0.apply(input.as_bytes(), &[], &mut out);
         String::from_utf8(out.as_bytes().to_vec()).unwrap()
     }
 
@@ -179,7 +217,28 @@ mod tests {
         assert_eq!(subst("/X/y/", "axbx"), "axbx", "no match leaves the input");
         assert_eq!(subst("/X/y/i", "axbx"), "aybx");
         assert_eq!(subst("|[0-9]\\{3\\}|-|", "12345"), "-45");
-        assert!(Substitution::parse(b"/a/b").is_err());
-        assert!(Substitution::parse(b"/a/\\1/").is_err());
+        assert!(Substitution::in_braces(b"/a/b").is_err());
+        assert!(Substitution::in_braces(b"/a/\\1/").is_err());
+    }
+
+    #[test]
+    fn arguments_of_functions_know_no_escaped_braces() {
+        let parse = |text: &str| Substitution::parse(text.as_bytes(), 1);
+        let places = |text: &str, input: &str| {
+            let mut found = Vec::new();
+            let each = |place: Range<usize>, text: &[u8]| {
+                found.push((place, text.to_vec()));
+                true
+            };
+            let count = parse(text).unwrap().0.each(input.as_bytes(), &[Value::Int(7)], each);
+            assert_eq!(count, found.len());
+            found
+        };
+        assert_eq!(places("/a{2}/-$si-/", "xaaaa"), [(1..3, b"-7-".to_vec())]);
+        assert_eq!(places("/a{2}/b/g", "xaaaa"), [(1..3, b"b".to_vec()), (3..5, b"b".to_vec())]);
+        assert_eq!(places("/a\\{2/b/", "a{2"), [(0..3, b"b".to_vec())]);
+        assert_eq!(places("/A/b/", "a"), []);
+        assert!(parse("/a/$si$ru/").is_err(), "one variable is allowed here");
+        assert_eq!(parse("/a/$si/").unwrap().1, [b"$si".to_vec()]);
     }
 }

@@ -23,6 +23,8 @@ pub const WAIT: FunctionId = FunctionId(8);
 pub const SEARCH: FunctionId = FunctionId(9);
 pub const ON_FAILURE: FunctionId = FunctionId(10);
 pub const CHECK: FunctionId = FunctionId(11);
+pub const SWAP: FunctionId = FunctionId(12);
+pub const ACROSS: FunctionId = FunctionId(13);
 
 impl Catalog for Shop {
     fn modules(&self) -> &[Module] {
@@ -57,6 +59,8 @@ impl Catalog for Shop {
             Function::core(WAIT, "wait", &[Param::new(K::Int), Param::optional(K::Var)])
                 .asynchronous(),
             Function::core(SEARCH, "search", &[Param::new(K::Regex)]),
+            Function::core(SWAP, "swap", &[Param::new(K::Substitution)]),
+            Function::core(ACROSS, "across", &[Param::new(K::TextRegex)]),
             Function::of(
                 TM,
                 ON_FAILURE,
@@ -168,6 +172,18 @@ impl Host for World {
             SEARCH => {
                 let found = args.regex(0).unwrap().is_match(self.ru.as_bytes());
                 return Called::Value(if found { 1 } else { -1 });
+            }
+            ACROSS => {
+                let found = args.regex(0).unwrap().is_match(self.ru.as_bytes());
+                return Called::Value(if found { 1 } else { -1 });
+            }
+            SWAP => {
+                let swap = args.substitution(0).unwrap();
+                let Some((text, count)) = swap.apply(self.ru.as_bytes(), 100) else {
+                    return Called::Value(-1);
+                };
+                self.ru = String::from_utf8_lossy(&text).into_owned();
+                return Called::Value(if count > 0 { count as i32 } else { -1 });
             }
             ON_FAILURE => self.said.push(format!("on_failure {}", args.route(0).is_some())),
             other => self.said.push(format!("function {}", other.0)),
