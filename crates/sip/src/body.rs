@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hasher};
 use memchr::memmem;
 use smallvec::SmallVec;
 
+use crate::edits::render_with_edges;
 use crate::parts::{PARTS_MAX, Part, Parts, describing_lines};
 use crate::{Draft, Edits, HeaderName, MESSAGE_OCTETS_MAX, Message, Span, is_media_type, unquote};
 
@@ -369,7 +370,7 @@ impl Message<'_> {
             parts.iter().enumerate().find(|(i, part)| part.is_type(wanted) && !removed(*i));
         if let Some((_, part)) = received {
             let mut text = Vec::new();
-            crate::render_span(self, layers, self.span_of_part(&part), &mut text);
+            render_with_edges(self, layers, self.span_of_part(&part), &mut text);
             return Some(text);
         }
         let mut added = plan.map_or(&[][..], |plan| plan.added_parts()).iter();
@@ -464,6 +465,9 @@ mod tests {
         edits.draft(&message).change_again(span, &[b"2"]);
         assert_eq!(becomes(&[&edits], span), "2");
         assert_eq!(becomes(&[&edits], Span::new(at, at + 4)), "b2y");
+        edits.draft(&message).change(Span::new(at + 3, at + 3), &[b"behind"]);
+        assert_eq!(becomes(&[&edits], span), "2", "what is behind it is written anyway");
+        assert_eq!(becomes(&[&edits], Span::new(at, at + 4)), "b2behindy");
         later.draft(&message).change_again(span, &[b"3"]);
         assert_eq!(becomes(&[&edits, &later], span), "3");
         assert!(!edits.removes_span(span));

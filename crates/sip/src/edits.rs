@@ -194,9 +194,31 @@ pub fn render_body(message: &Message<'_>, layers: &[&Edits], out: &mut Vec<u8>) 
     changes.write(framed, message.body_start(), |piece| out.extend_from_slice(piece));
 }
 
-/// Appends what a part of `message` becomes with the changes inside it; nothing if it is removed
-/// together with what is around it. What the body's parts become is not its matter.
+/// Appends what a piece of `message` becomes with the changes inside it; nothing if it is removed
+/// together with what is around it. What was put right before or behind it is not its matter, nor
+/// what the body's parts become.
 pub fn render_span(message: &Message<'_>, layers: &[&Edits], span: Span, out: &mut Vec<u8>) {
+    let edge = |op: &Op| op.start == op.end && (op.start == span.start || op.end == span.end);
+    render_inside(message, layers, span, |op| !edge(op), out);
+}
+
+/// As [`render_span`], with what was put right before or behind it.
+pub(crate) fn render_with_edges(
+    message: &Message<'_>,
+    layers: &[&Edits],
+    span: Span,
+    out: &mut Vec<u8>,
+) {
+    render_inside(message, layers, span, |_| true, out);
+}
+
+fn render_inside(
+    message: &Message<'_>,
+    layers: &[&Edits],
+    span: Span,
+    counts: impl Fn(&Op) -> bool,
+    out: &mut Vec<u8>,
+) {
     if layers.iter().any(|layer| layer.removes_around(span)) {
         return;
     }
@@ -205,6 +227,7 @@ pub fn render_span(message: &Message<'_>, layers: &[&Edits], span: Span, out: &m
     let mut changes = Changes(SmallVec::new());
     for layer in layers {
         let inside = layer.ops.iter().filter(|op| op.start >= span.start && op.end <= span.end);
+        let inside = inside.filter(|op| counts(op));
         changes.0.extend(inside.map(|op| (*op, layer.text_of(op))));
     }
     changes.sort();
