@@ -27,8 +27,17 @@ pub(crate) struct Cells {
     pub(crate) pc: u32,
     /// Compiled patterns from variables, the newest use last.
     patterns: Vec<(Box<[u8]>, PatternFlags, Pattern)>,
-    /// Substitutions from variables, with the variables of their replacements.
-    substitutions: Vec<(Box<[u8]>, Substitution, Vec<Vec<u8>>)>,
+    /// Compiled substitutions from variables.
+    substitutions: Vec<CachedSubstitution>,
+}
+
+/// A substitution that was the value of a variable.
+#[derive(Debug)]
+struct CachedSubstitution {
+    text: Box<[u8]>,
+    compiled: Substitution,
+    /// The variables of its replacement.
+    variables: Vec<Vec<u8>>,
 }
 
 /// A route level.
@@ -253,16 +262,17 @@ impl Cells {
 
     /// Compiles a substitution, or finds it compiled.
     pub(crate) fn cached_substitution(&mut self, text: &[u8]) -> Result<u32, String> {
-        if let Some(at) = self.substitutions.iter().position(|(t, ..)| **t == *text) {
+        if let Some(at) = self.substitutions.iter().position(|cached| *cached.text == *text) {
             return Ok(at as u32);
         }
-        let (substitution, variables) = Substitution::parse(text, SUBSTITUTION_VARIABLES_MAX)?;
+        let (compiled, variables) = Substitution::parse(text, SUBSTITUTION_VARIABLES_MAX)?;
+        let cached = CachedSubstitution { text: text.into(), compiled, variables };
         let at = if self.substitutions.len() < PATTERN_CACHE_MAX {
-            self.substitutions.push((text.into(), substitution, variables));
+            self.substitutions.push(cached);
             self.substitutions.len() - 1
         } else {
             let at = text.len() % PATTERN_CACHE_MAX;
-            self.substitutions[at] = (text.into(), substitution, variables);
+            self.substitutions[at] = cached;
             at
         };
         Ok(at as u32)
@@ -270,9 +280,8 @@ impl Cells {
 
     /// A substitution that was found in the cache, and the variables of its replacement.
     pub(crate) fn substitution(&self, at: u32) -> Option<(&Substitution, &[Vec<u8>])> {
-        self.substitutions
-            .get(at as usize)
-            .map(|(_, compiled, variables)| (compiled, &variables[..]))
+        let cached = self.substitutions.get(at as usize)?;
+        Some((&cached.compiled, &cached.variables))
     }
 
     fn find_var(&self, program: &Program, name: &[u8]) -> Option<&Cell> {
