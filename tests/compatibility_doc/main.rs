@@ -145,6 +145,8 @@ fn parameter(param: &Param) -> String {
         ParamKind::Static => "constant text".to_owned(),
         ParamKind::Var | ParamKind::AnyVar => "variable".to_owned(),
         ParamKind::Regex => "regular expression".to_owned(),
+        ParamKind::TextRegex => "regular expression over lines".to_owned(),
+        ParamKind::Substitution => "substitution `/regex/replacement/flags`".to_owned(),
         ParamKind::Route(kind) => format!("name of a `{}`", kind.keyword()),
         ParamKind::Flag(FlagKind::Message) => "message flag".to_owned(),
         ParamKind::Flag(FlagKind::Branch) => "branch flag".to_owned(),

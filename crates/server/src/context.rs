@@ -6,6 +6,7 @@ use duologue_dialog::{
 use duologue_script::{AvpList, RouteId, RouteKind};
 use duologue_sip::{Edits, Flow, Message, StatusCode};
 use duologue_transaction::{BranchIndex, TransactionId, Winner};
+use smallvec::{SmallVec, smallvec};
 
 use crate::dialogs::{self, Again};
 use crate::manners::Manners;
@@ -125,6 +126,8 @@ pub struct Draft {
     pub request_headers: Vec<u8>,
     /// Header lines for the CANCELs of this INVITE (`t_add_cancel_reason()`).
     pub cancel_headers: Vec<u8>,
+    /// The body of local replies.
+    pub reply_body: Vec<u8>,
     /// Max-Forwards after `mf_process_maxfwd_header()`.
     pub max_forwards: Option<u32>,
     /// `$DLG_timeout` written before there was a dialog.
@@ -188,6 +191,7 @@ impl Draft {
             reply_headers,
             request_headers,
             cancel_headers,
+            reply_body,
             max_forwards,
             dialog_timeout,
             timeouts,
@@ -218,6 +222,7 @@ impl Draft {
         reply_headers.clear();
         request_headers.clear();
         cancel_headers.clear();
+        reply_body.clear();
         *max_forwards = None;
         *dialog_timeout = None;
         *timeouts = (None, None);
@@ -277,6 +282,7 @@ impl Draft {
             || !self.reply_headers.is_empty()
             || !self.manners.is_plain()
             || !self.cancel_headers.is_empty()
+            || !self.reply_body.is_empty()
     }
 
     /// Whether branches are to be remembered one by one, also when the script does not ask for it.
@@ -325,6 +331,28 @@ impl<'r> Context<'r> {
         match self.kind {
             RouteKind::Branch => &mut self.draft.branch_edits,
             _ => &mut self.draft.edits,
+        }
+    }
+
+    /// The changes that count when the running block asks what becomes of the message: those for
+    /// all branches, then the branch's own.
+    pub fn layers(&self) -> SmallVec<[&Edits; 2]> {
+        match self.kind {
+            RouteKind::Branch => smallvec![&self.draft.edits, &self.draft.branch_edits],
+            _ => smallvec![&self.draft.edits],
+        }
+    }
+
+    /// As [`Context::edits`], for parts of the body that come or go: a branch goes on from what
+    /// all branches have.
+    pub fn edits_of_parts(&mut self) -> &mut Edits {
+        let Draft { edits, branch_edits, .. } = &mut *self.draft;
+        match self.kind {
+            RouteKind::Branch => {
+                branch_edits.inherit_parts(edits);
+                branch_edits
+            }
+            _ => edits,
         }
     }
 

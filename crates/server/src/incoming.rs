@@ -179,6 +179,10 @@ fn forward(
     facts: Reply<'_>,
     edits: &mut Edits,
 ) {
+    // The script may have changed it; the class stays, so what the transaction was told of the reply
+    // holds.
+    let status = edits.status(message).map_or(facts.status, |status| status.code());
+    let facts = Reply { status, ..facts };
     let now = turn.now.tick;
     let mut fx = turn.worker.take_effects();
     // A negative reply is kept as it will leave; others leave at once and are not copied.

@@ -51,6 +51,7 @@ pub mod road;
 pub mod runqueue;
 pub mod serial;
 pub mod server;
+pub mod session_description;
 mod slow;
 pub mod sockets;
 pub mod stateless;

@@ -595,6 +595,7 @@ fn store(ctx: &mut Context<'_>, id: TransactionId) {
     if !draft.cancel_headers.is_empty() {
         kept.cancel_headers.clone_from(&draft.cancel_headers);
     }
+    kept.reply_body.clone_from(&draft.reply_body);
     kept.avps = draft.avps.clone();
     kept.manners.clone_from(&draft.manners);
 }
@@ -675,6 +676,7 @@ fn restore(ctx: &mut Context<'_>, kept: &mut Attached, winner: Option<BranchInde
     draft.edits = std::mem::take(&mut kept.edits);
     draft.record_route = std::mem::take(&mut kept.record_route);
     draft.reply_headers = std::mem::take(&mut kept.reply_headers);
+    draft.reply_body = std::mem::take(&mut kept.reply_body);
     draft.request_headers = std::mem::take(&mut kept.request_headers);
     draft.max_forwards = kept.max_forwards;
     draft.manners = std::mem::take(&mut kept.manners);

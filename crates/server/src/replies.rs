@@ -46,6 +46,12 @@ pub fn lines(
     lines
 }
 
+/// The body that the script wants local replies to have; its type is one of their header lines. A
+/// 100 only says that the request has come.
+pub fn body(status: u16, body: &[u8]) -> Option<(&[u8], &[u8])> {
+    (status > 100 && !body.is_empty()).then_some((b"", body))
+}
+
 /// Appends a reply to `request`, which came in on `source` (RFC 3261 §8.2.6).
 pub fn write(
     request: &Message<'_>,

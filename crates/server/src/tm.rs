@@ -88,6 +88,8 @@ pub struct Attached {
     pub record_route: crate::record_route::RecordRoute,
     /// Headers for local replies.
     pub reply_headers: Vec<u8>,
+    /// The body of local replies.
+    pub reply_body: Vec<u8>,
     /// Headers for every branch.
     pub request_headers: Vec<u8>,
     /// Headers for CANCELs.

@@ -39,7 +39,8 @@ pub fn flow_of_via(request: &Message<'_>, flow: Flow) -> Option<Flow> {
 
 /// Replies to the context's request through its transaction; false once a final reply went out.
 pub fn reply_locally(ctx: &mut Context<'_>, id: TransactionId, status: u16, reason: &[u8]) -> bool {
-    reply_with(ctx, id, &Local { status, reason, body: None })
+    let body = ctx.draft.reply_body.clone();
+    reply_with(ctx, id, &Local { status, reason, body: replies::body(status, &body) })
 }
 
 /// The same with all that a reply may have.
@@ -77,11 +78,17 @@ fn reply_stored_with(
     let Some(flow) = entry.transaction.flow() else { return };
     let request: Box<[u8]> = entry.transaction.request().into();
     let Some(message) = Message::parse(&request).ok() else { return };
+    let mut body = Vec::new();
+    let mut kept_lines = Vec::new();
+    if let Some(kept) = turn.body.transactions.get(id).and_then(|entry| entry.attached.as_ref()) {
+        kept_lines.clone_from(&kept.reply_headers);
+        body.clone_from(&kept.reply_body);
+    }
+    let body = local.body.or_else(|| replies::body(local.status, &body));
+    let local = &Local { body, ..*local };
     let mut lines = replies::lines(turn.node, &message, None, local);
     lines.extend_from_slice(further);
-    if let Some(kept) = turn.body.transactions.get(id).and_then(|entry| entry.attached.as_ref()) {
-        lines.extend_from_slice(&kept.reply_headers);
-    }
+    lines.extend_from_slice(&kept_lines);
     let tag = to_tag.filter(|tag| !tag.is_empty());
     send_local(turn, id, &message, (flow, tag), local, &lines, fx);
 }
@@ -162,7 +169,8 @@ pub fn forward(
 ) {
     let Some(entry) = turn.body.transactions.get(id) else { return };
     let (Some(flow), link) = (entry.transaction.flow(), entry.dialog) else { return };
-    let Some(received) = reply.status() else { return };
+    // The script may have given it another one.
+    let Some(received) = edits.status(reply) else { return };
     let status = effects::upstream_status(turn, received.code());
     let own_record_routes = entry.own_record_routes(branch);
     match link.map(|link| (link.key, link.role)) {
@@ -181,7 +189,8 @@ pub fn forward(
     wire.clear();
     wire.draft(reply).pop_via();
     if status != received.code() {
-        set_status(&mut wire, reply, status);
+        // RFC 3261 §16.7 step 6: 503 does not travel.
+        wire.draft(reply).set_status(status, effects::phrase(status));
     }
     let to_tag = reply.to().ok().and_then(|to| to.tag()).unwrap_or_default();
     let now = turn.now.tick;
@@ -198,17 +207,6 @@ pub fn forward(
         turn.count(TM_RELAYED_REPLIES);
     }
     turn.worker.wire_edits = wire;
-}
-
-/// Another status in the first line (RFC 3261 §16.7 step 6: 503 does not travel).
-fn set_status(edits: &mut Edits, reply: &Message<'_>, status: u16) {
-    let phrase = reply.span_of(reply.reason());
-    let code = phrase.and_then(|phrase| phrase.start.checked_sub(4));
-    if let (Some(phrase), Some(code)) = (phrase, code) {
-        let digits = status.to_string();
-        let span = duologue_sip::Span { start: code, end: phrase.end };
-        edits.replace(span, &[digits.as_bytes(), b" ", effects::phrase(status)]);
-    }
 }
 
 /// The phrase of a reply that stands for a branch's: what nobody else would say has the words of

@@ -12,6 +12,7 @@ pub mod rr;
 pub mod signaling;
 pub mod sipmsgops;
 pub mod sl;
+pub mod textops;
 pub mod tm;
 pub mod udp;
 pub mod usrloc;
@@ -27,6 +28,7 @@ pub const ALL: &[&Module] = &[
     &rr::MODULE,
     &maxfwd::MODULE,
     &sipmsgops::MODULE,
+    &textops::MODULE,
     &dialog::MODULE,
     &event_route::MODULE,
     &event_datagram::MODULE,

@@ -56,7 +56,8 @@ pub fn reply(ctx: &mut Context<'_>, status: u16, reason: &[u8]) -> bool {
     }
     let (message, source) = (ctx.message, ctx.flow);
     let Some(flow) = ctx.reply_flow() else { return false };
-    let local = replies::Local { status, reason, body: None };
+    let body = ctx.draft.reply_body.clone();
+    let local = replies::Local { status, reason, body: replies::body(status, &body) };
     let node = ctx.turn.node;
     let tag = replies::local_tag(node, message);
     let lines = replies::lines(node, message, Some(&ctx.draft), &local);
