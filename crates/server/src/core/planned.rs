@@ -121,11 +121,6 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
 
 /// Variables.
 pub const PLANNED_VARIABLES: &[&str] = &[
-    "sdp",
-    "sdp.line",
-    "sdp.stream",
-    "sdp.session",
-    "sdp.stream.idx",
     "proxy_protocol",
     "json",
     "json_pretty",

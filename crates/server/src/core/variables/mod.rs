@@ -12,6 +12,7 @@ mod headers;
 mod message;
 mod msg_branches;
 mod process;
+mod sdp;
 mod sockets;
 mod uri;
 mod view;
@@ -173,6 +174,23 @@ pub static VARIABLES: &[Variable] = &[
         .writable(sockets::write_socket_out)
         .named(Subname::Optional)
         .resolved(sockets::resolve_out),
+    // The session description.
+    Variable::new(&["sdp"], sdp::whole).writable(sdp::write_whole),
+    Variable::new(&["sdp.line"], sdp::line)
+        .writable(sdp::write_line)
+        .named(Subname::Required)
+        .resolved(sdp::check_line),
+    Variable::new(&["sdp.stream"], sdp::stream)
+        .writable(sdp::write_stream)
+        .named(Subname::Required)
+        .resolved(sdp::check_stream),
+    Variable::new(&["sdp.session"], sdp::session)
+        .writable(sdp::write_session)
+        .named(Subname::Optional)
+        .resolved(sdp::check_session),
+    Variable::new(&["sdp.stream.idx"], sdp::stream_index)
+        .named(Subname::Required)
+        .resolved(sdp::check_stream_index),
     // The program around it.
     Variable::new(&["avp"], process::avp)
         .writable(process::write_avp)
