@@ -388,7 +388,7 @@ mod tests {
             (Scope::Line, "m=[1]/[1]", "2| 2".to_owned()),
             (Scope::Line, "m=[-1]/RTP", "RTP/AVP| RTP/AVP".to_owned()),
             (Scope::Line, "a=x/z", "z|  z".to_owned()),
-            (Scope::Line, "a=x/[3]", "+42".to_owned()),
+            (Scope::Line, "a=x/[3]", "+39".to_owned()),
             (Scope::Line, "b=", format!("+{end}")),
             (Scope::Line, "b=[1]", "-".to_owned()),
             (Scope::Line, "b=/x", "-".to_owned()),

@@ -393,17 +393,17 @@ mod tests {
             ("Max-Forwards: 70", "Max-Forwards: 256", "", -13),
             ("Contact: <sip:a@h.example>\r\n", "", "", -14),
             ("Contact: <sip:a@h.example>", "Contact: <", "", -14),
-            ("INVITE sip:bob@h.example", "INVITE sip:b\"b@h.example", "r", -15),
+            ("INVITE sip:bob@h.example", "INVITE sip:b{@h.example", "r", -15),
             ("Content-Type: application/sdp\r\n", "", "", -21),
             ("To: <sip:bob@192.0.2.1>", "To: <bob>", "t", -22),
             ("To: <sip:bob@192.0.2.1>", "To: <sip:bob@192.0.2.300>", "t", -23),
-            ("To: <sip:bob@192.0.2.1>", "To: <sip:b%0@h>", "t", -24),
+            ("To: <sip:bob@192.0.2.1>", "To: <sip:b^@h>", "t", -24),
             ("From: <sip:a@h.example>", "From: <a>", "f", -25),
             ("From: <sip:a@h.example>", "From: <sip:a@h_.example>", "f", -26),
             ("From: <sip:a@h.example>", "From: <sip:a{@h>", "f", -27),
             ("Contact: <sip:a@h.example>", "Contact: <a>", "c", -28),
             ("Contact: <sip:a@h.example>", "Contact: <sip:a@h..example>", "c", -29),
-            ("Contact: <sip:a@h.example>", "Contact: <sip:<@h>", "c", -30),
+            ("Contact: <sip:a@h.example>", "Contact: <sip:a|@h>", "c", -30),
             ("Call-ID: x", "Call-ID: x\r\nCall-ID: y", "", -255),
         ] {
             assert_eq!(code(&broken(from, to), flags), wanted, "{from} -> {to}");
@@ -415,7 +415,7 @@ mod tests {
     fn flags_choose() {
         assert_eq!(code(&broken("Max-Forwards: 70\r\n", ""), "m"), 1);
         assert_eq!(code(&broken("m=audio 1 x 0", "m=audio q x 0"), ""), 1);
-        assert_eq!(code(&broken("To: <sip:bob@192.0.2.1>", "To: <sip:b%0@h>"), "rfc"), 1);
+        assert_eq!(code(&broken("To: <sip:bob@192.0.2.1>", "To: <sip:b^@h>"), "rfc"), 1);
         assert_eq!(Flags::parse(b"sx"), None);
         assert!(check_flags(0, "sx").is_err() && check_flags(0, "shm").is_ok());
     }
