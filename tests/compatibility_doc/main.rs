@@ -143,7 +143,8 @@ fn parameter(param: &Param) -> String {
         ParamKind::Str => "text".to_owned(),
         ParamKind::Verbatim => "text, expanded later".to_owned(),
         ParamKind::Static => "constant text".to_owned(),
-        ParamKind::Var | ParamKind::AnyVar => "variable".to_owned(),
+        ParamKind::Var => "variable".to_owned(),
+        ParamKind::AnyVar => "any variable".to_owned(),
         ParamKind::Regex => "regular expression".to_owned(),
         ParamKind::TextRegex => "regular expression over lines".to_owned(),
         ParamKind::Substitution => "substitution `/regex/replacement/flags`".to_owned(),
@@ -194,6 +195,7 @@ fn variables(page: &mut String, variables: &[Variable], proofs: &Proofs) {
             Subname::None => "",
             Subname::Optional => "[(name)]",
             Subname::Required => "(name)",
+            Subname::Path => "(path)",
             Subname::Flag(_) => "(flag)",
         };
         let index = if *indexed { "[index]" } else { "" };

@@ -407,6 +407,10 @@ pub enum Subname {
     Optional,
     /// Something.
     Required,
+    /// A path such as `order/lines[0]`, with variables wherever it likes (`order/$var(key)`). A
+    /// backslash takes the next character as it is; what a variable brings is one step of the path
+    /// whatever it contains, unless the variable is the whole path.
+    Path,
     /// The name of a flag; a constant one arrives as its bit number in
     /// [`VarAccess::key`](crate::VarAccess::key).
     Flag(FlagKind),

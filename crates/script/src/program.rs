@@ -6,6 +6,7 @@ use crate::limits::{FLAGS_MAX, SUBSTITUTION_VARIABLES_MAX};
 use crate::pattern::{Pattern, PatternFlags};
 use crate::script::LoadedModule;
 use crate::transform::BuiltIn;
+use crate::value::Setting;
 use std::net::IpAddr;
 
 /// Number of a route block in its [`Program`].
@@ -39,6 +40,8 @@ pub struct Program {
     pub(crate) substitutions: Vec<crate::transform::Substitution>,
     pub(crate) routes: Vec<Route>,
     pub(crate) vars: Vec<String>,
+    /// What some of them are when a run starts, by their number.
+    pub(crate) presets: Vec<(u32, Setting)>,
     pub(crate) flags: [Vec<String>; 3],
     pub(crate) functions: Vec<FunctionId>,
     pub(crate) settings: RunSettings,
@@ -137,6 +140,22 @@ impl Program {
     /// Whether anything of the script names this variable.
     pub fn reads(&self, variable: VariableId) -> bool {
         self.variables.iter().any(|spec| spec.target == Target::Host(variable))
+    }
+
+    /// Whether the script loads a module.
+    pub fn has_module(&self, name: &str) -> bool {
+        self.modules.iter().any(|module| module.name == name)
+    }
+
+    /// Gives `$var(name)` a value at the start of each run, in place of NULL: for variables that
+    /// module parameters set.
+    pub fn preset_var(&mut self, name: &str, value: Setting) {
+        let known = self.vars.iter().position(|var| var == name);
+        let slot = known.unwrap_or_else(|| {
+            self.vars.push(name.to_owned());
+            self.vars.len() - 1
+        });
+        self.presets.push((slot as u32, value));
     }
 
     /// The names of the flags of a kind; a name's place is its bit number.
@@ -298,8 +317,14 @@ pub(crate) struct VarSpec {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum NameSpec {
     None,
-    Fixed { start: u32, len: u32, key: Option<u32> },
+    Fixed {
+        start: u32,
+        len: u32,
+        key: Option<u32>,
+    },
     Dynamic(u32),
+    /// Pieces from, to; what variables bring is escaped.
+    Path(u32, u32),
 }
 
 #[derive(Clone, Copy, Debug)]

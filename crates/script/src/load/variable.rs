@@ -42,6 +42,10 @@ impl Loader<'_> {
 
     /// Cuts a format string into text and variables.
     pub(super) fn pieces(&mut self, text: &[u8], span: Span) -> Parsed<(u32, u32)> {
+        self.pieces_within(text, span, 0)
+    }
+
+    fn pieces_within(&mut self, text: &[u8], span: Span, depth: usize) -> Parsed<(u32, u32)> {
         let mut found = Vec::new();
         let mut rest = text;
         while !rest.is_empty() {
@@ -67,7 +71,8 @@ impl Loader<'_> {
                 let (start, len) = self.literal(b"$");
                 found.push(Piece::Literal(start, len));
             } else {
-                found.push(Piece::Variable(self.variable_text(&rest[..len], place(len), 0)?));
+                let var = self.variable_text(&rest[..len], place(len), depth)?;
+                found.push(Piece::Variable(var));
             }
             rest = &rest[len..];
         }
@@ -226,6 +231,12 @@ impl Loader<'_> {
         }
         self.check_subname(name, variable.subname, subname, span)?;
         let mut spec = VarSpec::new(Target::Host(variable.id));
+        if let (Subname::Path, Some(path)) = (variable.subname, subname)
+            && path.contains(&b'$')
+        {
+            spec.name = self.path(path, span, depth)?;
+            return Ok(spec);
+        }
         let mut key = None;
         if let Some(text) = subname.filter(|s| s.first() != Some(&b'$')) {
             let text = String::from_utf8_lossy(text).into_owned();
@@ -256,7 +267,7 @@ impl Loader<'_> {
             (Subname::None, Some(_)) => {
                 Err(self.fail(span, format!("`${name}` takes nothing in parentheses")))
             }
-            (Subname::Required | Subname::Flag(_), None) => {
+            (Subname::Required | Subname::Path | Subname::Flag(_), None) => {
                 let help = Some(format!("write `${name}(…)`"));
                 Err(self.fail_help(span, format!("`${name}` needs a name in parentheses"), help))
             }
@@ -284,6 +295,17 @@ impl Loader<'_> {
                 NameSpec::Fixed { start, len, key }
             }
         })
+    }
+
+    /// The parentheses of a variable that takes a path with variables in it.
+    fn path(&mut self, path: &[u8], span: Span, depth: usize) -> Parsed<NameSpec> {
+        let lone = path.first() == Some(&b'$')
+            && variable_len(&path[1..]).is_ok_and(|len| len + 1 == path.len());
+        if lone {
+            return self.subname(Some(path), None, span, depth);
+        }
+        let (from, to) = self.pieces_within(path, span, depth + 1)?;
+        Ok(NameSpec::Path(from, to))
     }
 
     fn var_slot(&mut self, name: &[u8]) -> u32 {

@@ -5,7 +5,7 @@ use crate::limits::{DYNAMIC_VARS_MAX, PATTERN_CACHE_MAX, SUBSTITUTION_VARIABLES_
 use crate::pattern::{Pattern, PatternFlags};
 use crate::program::{Program, RouteId, Target};
 use crate::transform::Substitution;
-use crate::value::{Reading, Text, Value};
+use crate::value::{Reading, Setting, Text, Value};
 
 /// The variables of the language, and the route levels that scope some of them.
 #[derive(Debug, Default)]
@@ -117,6 +117,23 @@ impl Cells {
             cell.kind = Kind::Null;
         }
         self.named.clear();
+    }
+
+    /// Gives some `$var` the values that they have at the start of each run.
+    pub(crate) fn preset(&mut self, program: &Program) {
+        self.preset_but(program, |_| false);
+    }
+
+    /// The same, but for those in some slots.
+    pub(crate) fn preset_but(&mut self, program: &Program, kept: impl Fn(u32) -> bool) {
+        for (slot, setting) in program.presets.iter().filter(|(slot, _)| !kept(*slot)) {
+            if let Some(cell) = self.vars.get_mut(*slot as usize) {
+                cell.write(match setting {
+                    Setting::Int(number) => Value::Int(*number),
+                    Setting::Str(text) => Value::Str(text.as_bytes()),
+                });
+            }
+        }
     }
 
     pub(crate) fn read(

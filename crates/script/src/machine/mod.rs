@@ -126,10 +126,12 @@ impl Machine {
         self.state = State::Ended(Finish { code: 1, dropped: false, exited: false });
     }
 
-    /// Gets ready to run a block. All `$var` are NULL, `$rc` is unknown.
+    /// Gets ready to run a block. All `$var` are NULL but those of [`Program::preset_var`], `$rc` is
+    /// unknown.
     pub fn start(&mut self, program: &Program, route: RouteId) {
         self.clear();
         self.cells.clear(program.vars.len());
+        self.cells.preset(program);
         if let Some(info) = program.route_info(route) {
             self.kind = info.kind;
             self.state = State::Running;
@@ -497,12 +499,14 @@ impl Machine {
     /// given to fill (spec §12).
     fn restart(&mut self, program: &Program, route: RouteId, code: i32) {
         self.cells.frames.clear();
-        self.cells.forget_vars_but(|slot| {
-            let filled = |arg: &Argument| {
+        let filled = |slot: u32| {
+            let is = |arg: &Argument| {
                 matches!(arg, Argument::Variable { target: Target::Var(var), .. } if *var == slot)
             };
-            self.args.iter().any(filled)
-        });
+            self.args.iter().any(is)
+        };
+        self.cells.forget_vars_but(filled);
+        self.cells.preset_but(program, filled);
         self.cells.clear_extras();
         self.cells.truncate_params(0);
         self.stack.clear();

@@ -117,6 +117,7 @@ impl Machine {
                 }
                 (Some(slot), None)
             }
+            NameSpec::Path(from, to) => (Some(self.path(program, host, from, to)?), None),
         };
         let index = match spec.index {
             IndexSpec::Plain(index) => index,
@@ -129,6 +130,44 @@ impl Machine {
             },
         };
         Some((name, key, index))
+    }
+
+    /// The text of a path. What stands in variables is one step of it, whatever it contains.
+    fn path<H: Host + ?Sized>(
+        &mut self,
+        program: &Program,
+        host: &mut H,
+        from: u32,
+        to: u32,
+    ) -> Option<Slot> {
+        let mut path = Vec::new();
+        for piece in &program.pieces[from as usize..to as usize] {
+            match *piece {
+                Piece::Literal(start, len) => path.extend_from_slice(program.literal(start, len)),
+                Piece::Variable(var) => {
+                    let slot = self.read(program, host, var);
+                    let slot = self.as_text(slot);
+                    let value = slot.bytes(program, self.scratch.as_bytes()).unwrap_or_default();
+                    if value.is_empty() {
+                        let message = "a variable in the name of a variable is empty";
+                        self.complain(program, host, Level::Error, message);
+                        return None;
+                    }
+                    for &byte in value {
+                        if matches!(byte, b'\\' | b'/' | b'[' | b']') {
+                            path.push(b'\\');
+                        }
+                        path.push(byte);
+                    }
+                }
+            }
+        }
+        let start = self.scratch.len();
+        self.scratch.push(&path);
+        match self.settle(start, Reading::Str) {
+            Slot::Null => None,
+            slot => Some(slot),
+        }
     }
 
     fn fetch<H: Host + ?Sized>(
