@@ -1,5 +1,6 @@
 //! Management: what operators ask of a running server over JSON-RPC.
 
+mod cache;
 mod dialogs;
 mod events;
 mod info;
@@ -31,6 +32,7 @@ pub fn commands(
     events::register(&mut registry, server)?;
     transactions::register(&mut registry, server.node())?;
     users::register(&mut registry, server)?;
+    cache::register(&mut registry, server)?;
     Ok(registry)
 }
 

@@ -18,6 +18,7 @@
 //! - [`server`]: all of it started, with threads; [`node`]: what they share.
 
 pub mod blacklist;
+pub mod cachedb;
 pub mod call;
 pub mod catalog;
 mod challenges;
@@ -26,6 +27,7 @@ pub mod core;
 pub mod dialogs;
 pub mod effects;
 pub mod events;
+pub mod glob;
 pub mod host;
 pub mod in_dialog;
 pub mod incoming;

@@ -329,6 +329,12 @@ impl<'a> Parameters<'a> {
         self.given.iter().rev().find(|(given, _)| *given == name)?.1.str()
     }
 
+    /// All texts given to `name`, in order: for parameters that may be repeated.
+    pub fn all_str<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'a str> + 'p {
+        let given = self.given.iter().filter(move |(given, _)| *given == name);
+        given.filter_map(|(_, setting)| setting.str())
+    }
+
     /// A number of at least `min`, or `default` if none was given.
     ///
     /// # Errors

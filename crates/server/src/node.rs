@@ -13,6 +13,7 @@ use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
 
 use crate::blacklist::Blacklists;
+use crate::cachedb::Caches;
 use crate::call::Ending;
 use crate::catalog::Catalog;
 use crate::dialogs::Told;
@@ -49,6 +50,8 @@ pub struct Node {
     pub events: Events,
     /// The counters.
     pub statistics: Statistics,
+    /// The key-value stores.
+    pub caches: Caches,
     /// Calls that wait for an idle worker.
     pub queue: Arc<RunQueue>,
     /// The places for runs of scripts that wait.

@@ -15,6 +15,7 @@ use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
 
 use crate::blacklist::{self, Blacklists};
+use crate::cachedb::Caches;
 use crate::call::{Ending, Job};
 use crate::catalog::Catalog;
 use crate::core::type_of_service;
@@ -255,7 +256,7 @@ impl Plan {
         let minor = minor.and_then(|name| program.flag(FlagKind::Branch, name));
         let minor_branches =
             minor.map_or(0, |bit| 1u32.checked_shl(bit.into()).unwrap_or_default());
-        let node = Node {
+        let mut node = Node {
             routes: Routes::of(&program).with_tm(&program, &self.catalog, &tm),
             minor_branches,
             slow_messages,
@@ -267,6 +268,7 @@ impl Plan {
             calls: CallIndex::new((numbers.next(), numbers.next()), CALLS_MAX),
             dialogs: Dialogs::new(dialog.engine, numbers.next()),
             statistics: Statistics::new(workers),
+            caches: Caches::default(),
             queue: Arc::new(RunQueue::default()),
             parking: Parking::default(),
             branch_key: BranchKey::new(numbers.next(), numbers.next()),
@@ -293,6 +295,7 @@ impl Plan {
             endings: Mutex::default(),
         };
         start_modules(&Host::new(&node, &self.script.modules), self.on_start)?;
+        node.caches.settle();
         events::join_script(&node).map_err(StartError::Events)?;
         Ok(node)
     }

@@ -12,7 +12,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "b2b_entities",
     "b2b_logic",
     "benchmark",
-    "cachedb_local",
     "cachedb_redis",
     "call_control",
     "call_center",
@@ -101,13 +100,6 @@ pub const PLANNED_MODULES: &[&str] = &[
 /// Functions, of the core and of the modules that exist.
 pub const PLANNED_FUNCTIONS: &[&str] = &[
     // core
-    "cache_store",
-    "cache_remove",
-    "cache_fetch",
-    "cache_counter_fetch",
-    "cache_add",
-    "cache_sub",
-    "cache_raw_query",
     "sr_check_status",
     "socket_belongs_to_bond",
     "tcp_close_conn",

@@ -3,12 +3,14 @@
 use std::error::Error;
 use std::fmt;
 use std::hash::Hasher;
+use std::sync::Arc;
 
 use duologue_dialog::Dialogs;
 use duologue_script::{FlagKind, LoadedModule};
 use duologue_sip::Moment;
 use siphasher::sip::SipHasher13;
 
+use crate::cachedb::CacheDb;
 use crate::events::Events;
 use crate::node::Node;
 
@@ -87,6 +89,13 @@ impl<'a> Host<'a> {
     /// When the proxy started, which is now.
     pub fn started(&self) -> Moment {
         self.node.started
+    }
+
+    /// Enters a key-value store, which scripts then know as `engine` or `engine:group`. Where two
+    /// have one name, the first stays.
+    #[doc(alias = "register_cachedb")]
+    pub fn add_cache(&self, engine: &'static str, group: Option<String>, store: Arc<dyn CacheDb>) {
+        self.node.caches.enter(engine, group, store);
     }
 
     /// The settings that a module's `configure` made, by their type.

@@ -1,5 +1,6 @@
 //! The modules that come with Duologue: a file each, whose declaration tells all it exports.
 
+pub mod cachedb_local;
 pub mod cfgutils;
 pub mod cfgutils_sleep;
 pub mod dialog;
@@ -35,6 +36,7 @@ pub const ALL: &[&Module] = &[
     &cfgutils::MODULE,
     &usrloc::MODULE,
     &registrar::MODULE,
+    &cachedb_local::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
 ];

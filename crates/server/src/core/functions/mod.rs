@@ -3,6 +3,7 @@
 
 mod blacklists;
 mod branches;
+mod cache;
 mod debug;
 pub(crate) mod events;
 mod flags;
@@ -23,6 +24,7 @@ pub(in crate::core) use values::micros_of_second;
 
 const STR: Param = Param::new(ParamKind::Str);
 const INT: Param = Param::new(ParamKind::Int);
+const OPTIONAL_VERBATIM: Param = Param::optional(ParamKind::Verbatim);
 const OPTIONAL_STR: Param = Param::optional(ParamKind::Str);
 const OPTIONAL_VAR: Param = Param::optional(ParamKind::Var);
 const OPTIONAL_INT: Param = Param::optional(ParamKind::Int);
@@ -144,6 +146,18 @@ pub static FUNCTIONS: &[Function] = &[
         debug::script_trace,
     ),
     Function::new("avp_print", &[], ANY, debug::avp_print),
+    Function::new("cache_store", &[STR, STR, STR, OPTIONAL_INT], ANY, cache::store)
+        .checked(cache::check),
+    Function::new("cache_remove", &[STR, STR], ANY, cache::remove).checked(cache::check),
+    Function::new("cache_fetch", &[STR, STR, VAR], ANY, cache::fetch).checked(cache::check),
+    Function::new("cache_counter_fetch", &[STR, STR, VAR], ANY, cache::counter_fetch)
+        .checked(cache::check),
+    Function::new("cache_add", &[STR, STR, INT, INT, OPTIONAL_VAR], ANY, cache::add)
+        .checked(cache::check),
+    Function::new("cache_sub", &[STR, STR, INT, INT, OPTIONAL_VAR], ANY, cache::subtract)
+        .checked(cache::check),
+    Function::new("cache_raw_query", &[STR, STR, OPTIONAL_VERBATIM], ANY, cache::raw_query)
+        .checked(cache::check_query),
 ];
 
 /// What a function that cannot answer anything but yes or no returns.
