@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use duologue_management::{Process, ServerInfo, Statistic, StatisticKind, Uptime, Version};
-use duologue_server::modules::{registrar::Registrar, usrloc::Usrloc};
-use duologue_server::statistics::{
-    Statistics, TM_REMOVED, TM_UAC_TRANSACTIONS, TM_UAS_TRANSACTIONS,
-};
+use duologue_server::statistics::Listed;
 use duologue_server::{Server, loglevel};
 
 /// The running process, as the core commands see it.
@@ -74,59 +71,17 @@ impl ServerInfo for Info {
     }
 
     fn statistics(&self, visit: &mut dyn FnMut(Statistic<'_>)) {
-        let node = self.server.node();
-        let mut tell =
-            |group: &str, name: &str, value, kind| visit(Statistic { group, name, value, kind });
-        for (group, name, counter) in Statistics::all().filter(|(_, _, it)| *it != TM_REMOVED) {
-            tell(group, name, node.statistics.read(counter), StatisticKind::Incremental);
-        }
-        let computed = StatisticKind::NonIncremental;
-        let (uas, uac) = (TM_UAS_TRANSACTIONS, TM_UAC_TRANSACTIONS);
-        let made = node.statistics.total(uas).wrapping_add(node.statistics.total(uac));
-        let in_use = made.wrapping_sub(node.statistics.total(TM_REMOVED));
-        tell("tm", "inuse_transactions", in_use, computed);
-        let uptime = self.server.now().unix.saturating_sub(node.started.unix);
-        tell("core", "timestamp", uptime, computed);
-        tell("core", "calls", node.calls.len() as u64, computed);
-        tell("core", "waiting_calls", node.queue.len() as u64, computed);
-        tell("core", "events_dropped", node.events.dropped(), computed);
-        let dialogs = node.dialogs.statistics();
-        let counted = StatisticKind::Incremental;
-        tell("dialog", "active_dialogs", dialogs.active_dialogs, computed);
-        tell("dialog", "early_dialogs", dialogs.early_dialogs, computed);
-        tell("dialog", "processed_dialogs", dialogs.processed_dialogs, counted);
-        tell("dialog", "expired_dialogs", dialogs.expired_dialogs, counted);
-        tell("dialog", "failed_dialogs", dialogs.failed_dialogs, counted);
-        tell("dialog", "late_answers", dialogs.late_answers, counted);
-        tell("dialog", "races", dialogs.races, counted);
-        tell("dialog", "byes_failed", dialogs.byes_failed, counted);
-        tell("dialog", "pings_sent", dialogs.pings_sent, counted);
-        tell("dialog", "pings_answered", dialogs.pings_answered, counted);
-        tell("dialog", "pings_failed", dialogs.pings_failed, counted);
-        tell("dialog", "dialogs_lingering", dialogs.dialogs_lingering, computed);
-        tell("dialog", "dialogs_tombstones", dialogs.dialogs_tombstones, computed);
-        tell("dialog", "callback_panics", dialogs.callback_panics, counted);
-        let usrloc: &Usrloc = node.settings();
-        if let Some(location) = usrloc.location() {
-            tell("usrloc", "registered_users", location.users() as u64, computed);
-            for table in location.tables() {
-                let (name, counts) = (table.name(), table.statistics());
-                tell("usrloc", &format!("{name}-users"), counts.users as u64, computed);
-                tell("usrloc", &format!("{name}-contacts"), counts.contacts as u64, computed);
-                tell("usrloc", &format!("{name}-expires"), counts.expired, counted);
-            }
-            let registrar: &Registrar = node.settings();
-            tell("registrar", "max_expires", registrar.max_expires.into(), computed);
-            tell("registrar", "max_contacts", registrar.max_contacts.into(), computed);
-            tell("registrar", "default_expire", registrar.default_expires.into(), computed);
-        }
+        let mut show = |Listed { group, name, value, counts }: Listed<'_>| {
+            let kind =
+                if counts { StatisticKind::Incremental } else { StatisticKind::NonIncremental };
+            visit(Statistic { group, name, value, kind });
+        };
+        self.server.node().visit_statistics(self.server.now(), &mut show);
     }
 
     fn reset_statistic(&self, group: &str, name: &str) {
-        let counter = Statistics::all().find(|(of, called, _)| *of == group && *called == name);
-        if let Some((_, _, counter)) = counter {
-            self.server.node().statistics.reset(counter);
-        }
+        let name = format!("{group}:{name}");
+        self.server.node().reset_statistic(self.server.now(), name.as_bytes());
     }
 
     fn arguments(&self) -> Vec<String> {

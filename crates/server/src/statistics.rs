@@ -3,7 +3,17 @@
 //! spec/script.md §14 gives groups and names. A worker writes only its own shard, with plain
 //! relaxed loads and stores, so counting never bounces a cache line between cores.
 
+mod dynamic;
+mod listed;
+mod series;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+pub use dynamic::{DEFAULT_GROUP, DYNAMIC_MAX, Dynamic, NAME_BYTES_MAX, Refused, SERIES_MAX};
+use listed::DIALOG_COUNTERS;
+pub use listed::Listed;
+pub(crate) use listed::counter;
+pub use series::{Algorithm, Profile};
 
 /// A counter's place: an index that module and core declarations hand out at start-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +176,10 @@ impl Shard {
 pub struct Statistics {
     shards: Box<[Shard]>,
     reset: [AtomicU64; COUNTERS.len()],
+    /// The same of the dialog engine's counters.
+    dialogs_reset: [AtomicU64; DIALOG_COUNTERS.len()],
+    /// Those that scripts make.
+    pub dynamic: Dynamic,
 }
 
 impl Statistics {
@@ -174,6 +188,8 @@ impl Statistics {
         Self {
             shards: (0..workers.max(1)).map(|_| Shard::new()).collect(),
             reset: [const { AtomicU64::new(0) }; COUNTERS.len()],
+            dialogs_reset: [const { AtomicU64::new(0) }; DIALOG_COUNTERS.len()],
+            dynamic: Dynamic::default(),
         }
     }
 
@@ -204,6 +220,15 @@ impl Statistics {
         let index = counter.0 as usize;
         let current = self.read(counter);
         self.reset[index].fetch_add(current, Relaxed);
+    }
+
+    /// What a counter of the dialog engine had reached when it was last reset.
+    fn dialog_base(&self, at: usize) -> u64 {
+        self.dialogs_reset[at].load(Relaxed)
+    }
+
+    fn set_dialog_base(&self, at: usize, value: u64) {
+        self.dialogs_reset[at].store(value, Relaxed);
     }
 
     /// All counters: group, name, index.

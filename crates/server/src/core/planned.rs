@@ -81,7 +81,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "sockets_mgm",
     "speeddial",
     "sst",
-    "statistics",
     "status_report",
     "stir_shaken",
     "stun",
@@ -118,6 +117,5 @@ pub const PLANNED_VARIABLES: &[&str] = &[
     "json_pretty",
     "json_compact",
     "shv",
-    "stat",
     "tm.branch.path",
 ];

@@ -13,6 +13,7 @@ use siphasher::sip::SipHasher13;
 use crate::cachedb::CacheDb;
 use crate::events::Events;
 use crate::node::Node;
+use crate::statistics::Statistics;
 
 /// The proxy as modules meet it when it starts, once: the script is loaded, no socket is open.
 ///
@@ -89,6 +90,11 @@ impl<'a> Host<'a> {
     /// When the proxy started, which is now.
     pub fn started(&self) -> Moment {
         self.node.started
+    }
+
+    /// The counters: the place to declare some of yours.
+    pub fn statistics(&self) -> &'a Statistics {
+        &self.node.statistics
     }
 
     /// Enters a key-value store, which scripts then know as `engine` or `engine:group`. Where two

@@ -13,6 +13,7 @@ pub mod rr;
 pub mod signaling;
 pub mod sipmsgops;
 pub mod sl;
+pub mod statistics;
 pub mod textops;
 pub mod tm;
 pub mod udp;
@@ -36,6 +37,7 @@ pub const ALL: &[&Module] = &[
     &cfgutils::MODULE,
     &usrloc::MODULE,
     &registrar::MODULE,
+    &statistics::MODULE,
     &cachedb_local::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
