@@ -10,6 +10,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::dialogs::{self, Again};
 use crate::manners::Manners;
+use crate::modules::json::Documents;
 use crate::parked::Wait;
 use crate::record_route::RecordRoute;
 use crate::target::Target;
@@ -160,6 +161,8 @@ pub struct Draft {
     pub verified_user: Option<Box<[u8]>>,
     /// What `script_trace()` asked for.
     pub trace: Option<Box<Trace>>,
+    /// The documents behind `$json`.
+    pub json: Documents,
 }
 
 /// What is written before each statement while a script is traced.
@@ -208,6 +211,7 @@ impl Draft {
             manners,
             verified_user,
             trace,
+            json,
         } = self;
         edits.clear();
         branch_edits.clear();
@@ -239,6 +243,7 @@ impl Draft {
         manners.clear();
         *verified_user = None;
         *trace = None;
+        json.clear();
     }
 }
 

@@ -40,7 +40,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "httpd2",
     "identity",
     "jsonrpc",
-    "json",
     "load_balancer",
     "mathops",
     "media_exchange",
@@ -106,6 +105,9 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
     "t_write_req",
     "t_write_unix",
     "t_anycast_replicate",
+    // json
+    "json_link",
+    "json_merge",
     // dialog
     "set_dlg_sharing_tag",
 ];
@@ -113,9 +115,6 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
 /// Variables.
 pub const PLANNED_VARIABLES: &[&str] = &[
     "proxy_protocol",
-    "json",
-    "json_pretty",
-    "json_compact",
     "shv",
     "tm.branch.path",
 ];

@@ -6,6 +6,7 @@ pub mod cfgutils_sleep;
 pub mod dialog;
 pub mod event_datagram;
 pub mod event_route;
+pub mod json;
 pub mod maxfwd;
 pub mod mi;
 pub mod registrar;
@@ -38,6 +39,7 @@ pub const ALL: &[&Module] = &[
     &usrloc::MODULE,
     &registrar::MODULE,
     &statistics::MODULE,
+    &json::MODULE,
     &cachedb_local::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
