@@ -1,6 +1,7 @@
 //! Management: what operators ask of a running server over JSON-RPC.
 
 mod cache;
+mod cfgutils;
 mod dialogs;
 mod events;
 mod info;
@@ -33,6 +34,7 @@ pub fn commands(
     transactions::register(&mut registry, server.node())?;
     users::register(&mut registry, server)?;
     cache::register(&mut registry, server)?;
+    cfgutils::register(&mut registry, server)?;
     Ok(registry)
 }
 

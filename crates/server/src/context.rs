@@ -10,6 +10,7 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::dialogs::{self, Again};
 use crate::manners::Manners;
+use crate::modules::cfgutils::HeldLocks;
 use crate::modules::json::Documents;
 use crate::parked::Wait;
 use crate::record_route::RecordRoute;
@@ -163,6 +164,8 @@ pub struct Draft {
     pub trace: Option<Box<Trace>>,
     /// The documents behind `$json`.
     pub json: Documents,
+    /// Locks of `get_static_lock()` and `get_dynamic_lock()`; dropped, they are free.
+    pub locks: HeldLocks,
 }
 
 /// What is written before each statement while a script is traced.
@@ -212,6 +215,7 @@ impl Draft {
             verified_user,
             trace,
             json,
+            locks,
         } = self;
         edits.clear();
         branch_edits.clear();
@@ -244,6 +248,7 @@ impl Draft {
         *verified_user = None;
         *trace = None;
         json.clear();
+        locks.release_all();
     }
 }
 

@@ -25,7 +25,9 @@ use crate::index::{CallIndex, Entered};
 use crate::loglevel::Threshold;
 use crate::logs::LogSettings;
 use crate::module::{Host, Module, Parameters, Refusal, Settings};
-use crate::modules::{self, dialog::DialogSettings, tm::TmSettings, udp::UdpSettings};
+use crate::modules::{
+    self, cfgutils::CfgutilsSettings, dialog::DialogSettings, tm::TmSettings, udp::UdpSettings,
+};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::{Node, Routes};
 use crate::own_routes::{self, TimerRoutes};
@@ -248,7 +250,12 @@ impl Plan {
             |module: &Module| self.script.modules.iter().any(|loaded| loaded.name == module.name);
         let modules = self.catalog.built().map(|(_, module)| module).filter(|it| loaded(it));
         let tasks = modules.flat_map(|module| module.tasks).copied().collect();
-        let program: Arc<Program> = Arc::new(self.script.program);
+        let mut program = self.script.program;
+        let preset = self.settings.iter().find_map(|it| it.downcast_ref::<CfgutilsSettings>());
+        for (name, value) in preset.map(|cfgutils| &cfgutils.varset[..]).unwrap_or_default() {
+            program.preset_var(name, value.clone());
+        }
+        let program: Arc<Program> = Arc::new(program);
         let tm = self.settings.iter().find_map(|settings| settings.downcast_ref::<TmSettings>());
         let tm = tm.cloned().unwrap_or_default();
         let minor = tm.minor_branch_flag.as_deref();

@@ -53,14 +53,7 @@ pub fn forward(ctx: &mut Context<'_>, to: Option<&[u8]>) -> i32 {
         }
     }
     wire.clear();
-    relay::edit_request(
-        wire,
-        message,
-        ctx.flow,
-        (&draft.target, &draft.manners),
-        socket,
-        branch,
-    );
+    relay::edit_request(wire, message, ctx.flow, (&draft.target, &draft.manners), socket, branch);
     relay::push_record_routes(wire, message, ctx.flow, draft, node, hop);
     outbox.push(hop, None, |out| render(message.framed(), &[&draft.edits, &*wire], out));
     ctx.turn.count(FWD_REQUESTS);

@@ -500,9 +500,7 @@ impl Machine {
     fn restart(&mut self, program: &Program, route: RouteId, code: i32) {
         self.cells.frames.clear();
         let filled = |slot: u32| {
-            let is = |arg: &Argument| {
-                matches!(arg, Argument::Variable { target: Target::Var(var), .. } if *var == slot)
-            };
+            let is = |arg: &Argument| matches!(arg, Argument::Variable { target: Target::Var(var), .. } if *var == slot);
             self.args.iter().any(is)
         };
         self.cells.forget_vars_but(filled);

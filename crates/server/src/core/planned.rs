@@ -113,8 +113,4 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
 ];
 
 /// Variables.
-pub const PLANNED_VARIABLES: &[&str] = &[
-    "proxy_protocol",
-    "shv",
-    "tm.branch.path",
-];
+pub const PLANNED_VARIABLES: &[&str] = &["proxy_protocol", "tm.branch.path"];

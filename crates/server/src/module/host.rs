@@ -92,6 +92,16 @@ impl<'a> Host<'a> {
         self.node.started
     }
 
+    /// A number that differs from start to start, for what should be different each time and is no
+    /// secret. A proxy in virtual time has one that stays.
+    pub fn seed(&self) -> u64 {
+        // Not the key itself: what is made of this number may be seen outside.
+        let mut hasher =
+            siphasher::sip::SipHasher13::new_with_keys(self.node.tag_key.0, self.node.tag_key.1);
+        hasher.write(b"seed");
+        hasher.finish()
+    }
+
     /// The counters: the place to declare some of yours.
     pub fn statistics(&self) -> &'a Statistics {
         &self.node.statistics

@@ -2,7 +2,6 @@
 
 pub mod cachedb_local;
 pub mod cfgutils;
-pub mod cfgutils_sleep;
 pub mod dialog;
 pub mod event_datagram;
 pub mod event_route;

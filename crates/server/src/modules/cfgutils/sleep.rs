@@ -2,24 +2,18 @@
 
 use std::time::Duration;
 
-use duologue_script::{Args, Called, Param, ParamKind, RouteKinds};
+use duologue_script::{Args, Called, Param, ParamKind};
 
 use crate::context::Context;
-use crate::module::{AsyncFunction, Function};
+use crate::module::AsyncFunction;
 use crate::waiting::{Begun, Pending, WAIT_MAX};
 
 const INT: Param = Param::new(ParamKind::Int);
 
 /// For `async()` and `launch()`.
-pub const ASYNC: &[AsyncFunction] = &[
+pub(super) const ASYNC: &[AsyncFunction] = &[
     AsyncFunction::new("sleep", &[INT], begin_sleep).checked(check_seconds),
     AsyncFunction::new("usleep", &[INT], begin_usleep).checked(check_micros),
-];
-
-/// As plain statements: the run waits where it stands, the worker goes on.
-pub const FUNCTIONS: &[Function] = &[
-    Function::new("sleep", &[INT], RouteKinds::all(), sleep).checked(check_seconds),
-    Function::new("usleep", &[INT], RouteKinds::all(), usleep).checked(check_micros),
 ];
 
 fn begin_sleep(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Begun {
@@ -41,11 +35,12 @@ fn begin(ctx: &Context<'_>, time: Option<Duration>) -> Begun {
     }
 }
 
-fn sleep(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+/// As a plain statement the run waits where it stands, and the worker goes on.
+pub(super) fn sleep(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     wait(ctx, args.int(0).and_then(seconds))
 }
 
-fn usleep(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+pub(super) fn usleep(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     wait(ctx, args.int(0).and_then(micros))
 }
 
@@ -66,11 +61,11 @@ fn micros(number: i32) -> Option<Duration> {
     u64::try_from(number).ok().map(Duration::from_micros)
 }
 
-fn check_seconds(_: usize, text: &str) -> Result<(), String> {
+pub(super) fn check_seconds(_: usize, text: &str) -> Result<(), String> {
     check(text, seconds, "seconds")
 }
 
-fn check_micros(_: usize, text: &str) -> Result<(), String> {
+pub(super) fn check_micros(_: usize, text: &str) -> Result<(), String> {
     check(text, micros, "microseconds")
 }
 
