@@ -12,6 +12,56 @@ fn section_1_3_formats() {
     assert_eq!(text, "a 5 $ x. <null> sip:bob@example.com 5060 5 x A-1");
 }
 
+/// What a variable brings is one step of a path, unless it is the whole of it.
+#[test]
+fn section_7_3_paths_take_variables() {
+    let text = run(r#"$var(k) = "a/b[0]\\c"; $var(n) = -1;
+           xlog("$tree(x/y[0]) $tree(x/$var(k)) $tree($var(k)) $tree($var(k)/z)");
+           xlog("$tree(x[$var(n)]) $tree(x/$(var(n))/$tree(in/$var(n)))");
+           $tree(x/$var(none)) = 1;
+           xlog("$tree(x/$var(none))");"#);
+    let lines: Vec<&str> = text.split(" | ").collect();
+    assert_eq!(lines[0], r"x/y[0] x/a\/b\[0\]\\c a/b[0]\c a\/b\[0\]\\c/z");
+    assert_eq!(lines[1], r"x[-1] x/-1/in\/-1");
+    // Without a name nothing is read or written.
+    assert!(lines[2].contains("a variable in the name of a variable is empty"), "{text}");
+    assert_eq!(lines.last(), Some(&"<null>"));
+    let nested = format!("$tree({}x{})", "a/$tree(".repeat(20), ")".repeat(20));
+    let script = format!("route {{ xlog(\"{nested}\"); }}");
+    assert!(Script::load("test.cfg", script.as_str(), &Shop).is_err(), "too deep");
+}
+
+#[test]
+fn section_6_some_functions_take_any_variable() {
+    assert_eq!(run("look($hdr(A)); look($var(x)); look($avp(x));"), ["function 12"; 3].join(" | "));
+    for bad in ["look(\"$avp(x)\");", "look($(avp(x){s.len}));", "look(5);"] {
+        let script = format!("route {{ {bad} }}");
+        assert!(Script::load("test.cfg", script.as_str(), &Shop).is_err(), "{bad}");
+    }
+}
+
+/// Module parameters may say what a `$var` is when a run starts; others are NULL (§7.1).
+#[test]
+fn section_7_1_a_var_may_have_a_first_value() {
+    let mut script = load(
+        r#"route { xlog("$var(a) $var(b) $var($var(c))"); $var(a) = 7; async(wait(1), next); }
+           route[next] { xlog("$var(a)"); }"#,
+    );
+    script.program.preset_var("a", Setting::Int(5));
+    script.program.preset_var("c", Setting::Str("a".to_owned()));
+    let route = script.program.route(RouteKind::Request, "0").unwrap();
+    let (mut world, mut machine) = (World::new(), Machine::new());
+    for _ in 0..2 {
+        machine.start(&script.program, route);
+        assert_eq!(machine.resume(&script.program, &mut world), Outcome::Park);
+        machine.resume_with(1);
+        machine.resume(&script.program, &mut world);
+    }
+    assert_eq!(world.said, ["5 <null> 5", "5", "5 <null> 5", "5"]);
+    assert!(!script.program.has_module("tm"));
+    assert!(load("loadmodule \"tm.so\" route { exit; }").program.has_module("tm"));
+}
+
 #[test]
 fn section_1_4_includes() {
     struct Two;

@@ -25,6 +25,7 @@ pub const ON_FAILURE: FunctionId = FunctionId(10);
 pub const CHECK: FunctionId = FunctionId(11);
 pub const SWAP: FunctionId = FunctionId(12);
 pub const ACROSS: FunctionId = FunctionId(13);
+pub const LOOK: FunctionId = FunctionId(14);
 
 impl Catalog for Shop {
     fn modules(&self) -> &[Module] {
@@ -56,6 +57,7 @@ impl Catalog for Shop {
                 &[Param::new(K::Str), Param::optional(K::Int), Param::optional(K::Str)],
             ),
             Function::core(FETCH, "fetch", &[Param::new(K::Str), Param::new(K::Var)]),
+            Function::core(LOOK, "look", &[Param::new(K::AnyVar)]),
             Function::core(WAIT, "wait", &[Param::new(K::Int), Param::optional(K::Var)])
                 .asynchronous(),
             Function::core(SEARCH, "search", &[Param::new(K::Regex)]),
@@ -88,6 +90,7 @@ impl Catalog for Shop {
                 .writable()
                 .named(Subname::Flag(FlagKind::Message)),
             Variable::core(VariableId(10), "mb").planned(),
+            Variable::core(VariableId(11), "tree").writable().named(Subname::Path),
         ];
         LIST
     }
@@ -211,6 +214,7 @@ impl Host for World {
                     out.push_int(i64::from(n));
                 }
             }
+            11 => out.push(var.name.unwrap()),
             6 => {
                 out.push(b"5060");
                 return Reading::StrInt(5060);
