@@ -41,7 +41,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "identity",
     "jsonrpc",
     "load_balancer",
-    "mathops",
     "media_exchange",
     "mediaproxy",
     "mi_datagram",
@@ -105,6 +104,9 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
     "t_write_req",
     "t_write_unix",
     "t_anycast_replicate",
+    // mathops
+    "math_rpn",
+    "math_compare",
     // json
     "json_link",
     "json_merge",

@@ -6,6 +6,7 @@ pub mod dialog;
 pub mod event_datagram;
 pub mod event_route;
 pub mod json;
+pub mod mathops;
 pub mod maxfwd;
 pub mod mi;
 pub mod registrar;
@@ -40,6 +41,7 @@ pub const ALL: &[&Module] = &[
     &statistics::MODULE,
     &json::MODULE,
     &cachedb_local::MODULE,
+    &mathops::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
 ];
