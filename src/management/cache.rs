@@ -67,8 +67,10 @@ fn store(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> 
         return Err(CommandError::invalid_params("Empty value"));
     }
     let expire = params.optional_integer("expire")?.unwrap_or_default();
-    let seconds =
-        u32::try_from(expire).map_err(|_| CommandError::invalid_params("Negative expire value"))?;
+    if expire < 0 {
+        return Err(CommandError::invalid_params("Negative expire value"));
+    }
+    let seconds = u32::try_from(expire).unwrap_or(u32::MAX);
     let lifetime = (seconds > 0).then_some(seconds);
     let kept = find(server, &system)
         .map(|store| store.store(server.now(), key.as_bytes(), value.as_bytes(), lifetime));
