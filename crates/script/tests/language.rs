@@ -44,7 +44,8 @@ fn section_6_some_functions_take_any_variable() {
 #[test]
 fn section_7_1_a_var_may_have_a_first_value() {
     let mut script = load(
-        r#"route { xlog("$var(a) $var(b) $var($var(c))"); $var(a) = 7; async(wait(1), next); }
+        r#"loadmodule "tm.so"
+           route { xlog("$var(a) $var(b) $var($var(c))"); $var(a) = 7; async(wait(1), next); }
            route[next] { xlog("$var(a)"); }"#,
     );
     script.program.preset_var("a", Setting::Int(5));
