@@ -44,7 +44,6 @@ pub static MODULE: Module = Module {
     ],
     configure,
     start,
-    ..Module::EMPTY
 };
 
 /// What the script declared, and its iterators.
@@ -55,9 +54,10 @@ pub struct StatisticsSettings {
     groups: Vec<String>,
     profiles: Vec<Arc<Profile>>,
     /// By worker and name: an iterator lives where the script that opened it runs.
-    iterators: Mutex<HashMap<(usize, Box<[u8]>), Opened>>,
+    iterators: Mutex<Iterators>,
 }
 
+type Iterators = HashMap<(usize, Box<[u8]>), Opened>;
 type Opened = std::vec::IntoIter<(String, u64)>;
 
 fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {

@@ -118,8 +118,11 @@ impl Node {
     }
 }
 
+/// A name, and where the engine counts it.
+type DialogCounter = (&'static str, fn(&DialogStatistics) -> u64);
+
 /// What the dialog engine counts. It never starts again; we remember where a reset was.
-pub(super) const DIALOG_COUNTERS: [(&str, fn(&DialogStatistics) -> u64); 10] = [
+pub(super) const DIALOG_COUNTERS: [DialogCounter; 10] = [
     ("processed_dialogs", |dialogs| dialogs.processed_dialogs),
     ("expired_dialogs", |dialogs| dialogs.expired_dialogs),
     ("failed_dialogs", |dialogs| dialogs.failed_dialogs),

@@ -90,7 +90,6 @@ pub static MODULE: Module = Module {
     asynchronous: sleep::ASYNC,
     configure,
     start,
-    ..Module::EMPTY
 };
 
 /// What the module keeps for all workers.
