@@ -53,7 +53,8 @@ fn scripts_count_and_read() {
         $var(before) = $stat(sl:sent_replies);
         update_stat("sl:sent_replies", 4);
         $var(after) = $stat(sl:sent_replies);
-        append_hf("X-Own: $var(before) $var(after)\r\n");
+        update_stat("sl:sent_replies", -100);
+        append_hf("X-Own: $var(before) $var(after) $stat(sl:sent_replies)\r\n");
     "#;
     let (world, alice, proxy, bob) = cast(1, &script_to(SETTINGS, targets, ""));
     alice.invite(&bob);
@@ -63,7 +64,7 @@ fn scripts_count_and_read() {
     assert_eq!(shown(&bob, "INVITE", "X-Read"), "2 1 0");
     assert_eq!(shown(&bob, "INVITE", "X-Number"), "yes");
     assert_eq!(shown(&bob, "INVITE", "X-Server"), "yes");
-    assert_eq!(shown(&bob, "INVITE", "X-Own"), "0 4");
+    assert_eq!(shown(&bob, "INVITE", "X-Own"), "0 4 0");
     assert_eq!(value(&proxy, "dynamic:declared"), Some(2));
     assert_eq!(value(&proxy, "methods:INVITE"), Some(1));
     bob.rejects(486);

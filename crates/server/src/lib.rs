@@ -11,10 +11,11 @@
 //! - [`road`]: from a datagram to its call; [`index`], [`call`], [`turn`]: who runs what when;
 //! - [`context`], [`host`]: what a script's block runs on; [`core`], [`modules`]: what it can call;
 //! - [`relay`], [`incoming`], [`upstream`], [`effects`]: requests down, replies up;
-//! - [`dialogs`], [`own_requests`]: the bridge to the dialog engine; `own_routes`: startup and timers;
 //! - [`events`]: what happens, told to whoever subscribed;
 //! - [`waiting`], [`parked`]: functions that take their time, and the runs that wait for them;
-//! - [`dialogs`], [`own_requests`], [`new_requests`]: the bridge to the dialog engine, requests of our own; `own_routes`: startup and timers;
+//! - [`dialogs`], [`own_requests`], [`new_requests`]: the bridge to the dialog engine, requests of
+//!   our own; `own_routes`: startup, timers and events;
+//! - [`statistics`], [`cachedb`]: what counts and what remembers beyond a call;
 //! - [`server`]: all of it started, with threads; [`node`]: what they share.
 
 pub mod blacklist;

@@ -173,7 +173,15 @@ fn update(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let counters = &ctx.turn.node.statistics.dynamic;
     // A counter of the server, unless the script has one of this name.
     if let Some(counter) = counter(name).filter(|_| !counters.contains(name)) {
-        ctx.turn.statistics().add(counter, i64::from(delta) as u64);
+        let shard = ctx.turn.statistics();
+        let amount = u64::from(delta.unsigned_abs());
+        if delta > 0 {
+            shard.add(counter, amount);
+        } else {
+            // Not below zero, and shards are added up by wrapping.
+            let amount = amount.min(ctx.turn.node.statistics.read(counter));
+            shard.add(counter, amount.wrapping_neg());
+        }
         return Called::Value(1);
     }
     match counters.update(name, delta) {
