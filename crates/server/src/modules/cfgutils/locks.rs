@@ -48,7 +48,12 @@ impl Locks {
 
 /// The locks of a run.
 #[derive(Debug, Default)]
-pub struct HeldLocks(Vec<Held>);
+pub struct HeldLocks {
+    list: Vec<Held>,
+    /// It has waited in vain: from now on it only looks whether a lock is free. Two runs that each
+    /// want what the other one has, and ask again and again, must come to an end.
+    tired: bool,
+}
 
 #[derive(Debug)]
 struct Held {
@@ -65,40 +70,44 @@ impl Drop for Held {
 }
 
 impl HeldLocks {
-    /// Gets a lock, waiting for it if need be; false if it took too long. One that the run has
-    /// already is counted.
+    /// Gets a lock, waiting for it if need be; false if it took too long, and at once if it took
+    /// too long before. One that the run has already is counted.
     pub(super) fn get(&mut self, locks: &Arc<Locks>, key: Key, wait: Duration) -> bool {
-        if let Some(held) = self.0.iter_mut().find(|held| held.key == key) {
+        if let Some(held) = self.list.iter_mut().find(|held| held.key == key) {
             held.times = held.times.saturating_add(1);
             return true;
         }
-        if self.0.len() >= HELD_MAX {
+        if self.list.len() >= HELD_MAX {
             return false;
         }
         {
             let mut held = locks.held.lock();
-            locks.freed.wait_while_for(&mut held, |held| held.contains(&key), wait);
+            if !self.tired {
+                locks.freed.wait_while_for(&mut held, |held| held.contains(&key), wait);
+            }
             if !held.insert(key.clone()) {
+                self.tired = true;
                 return false;
             }
         }
-        self.0.push(Held { locks: Arc::clone(locks), key, times: 1 });
+        self.list.push(Held { locks: Arc::clone(locks), key, times: 1 });
         true
     }
 
     /// Gives a lock back; false if the run does not have it.
     pub(super) fn release(&mut self, key: &Key) -> bool {
-        let Some(at) = self.0.iter().position(|held| held.key == *key) else { return false };
-        self.0[at].times -= 1;
-        if self.0[at].times == 0 {
-            self.0.swap_remove(at);
+        let Some(at) = self.list.iter().position(|held| held.key == *key) else { return false };
+        self.list[at].times -= 1;
+        if self.list[at].times == 0 {
+            self.list.swap_remove(at);
         }
         true
     }
 
     /// Gives all locks back.
     pub fn release_all(&mut self) {
-        self.0.clear();
+        self.list.clear();
+        self.tired = false;
     }
 }
 
@@ -123,6 +132,13 @@ mod tests {
         assert!(!other.release(&named(b"a")), "it has none");
         assert!(one.release(&named(b"a")));
         assert!(other.get(&locks, named(b"a"), SOON));
+        // Who has waited in vain only looks; this would take a year.
+        let year = Duration::from_secs(365 * 86_400);
+        assert!(!one.get(&locks, named(b"a"), SOON));
+        assert!(!one.get(&locks, named(b"a"), year));
+        one.release_all();
+        other.release_all();
+        assert!(one.get(&locks, named(b"a"), SOON));
     }
 
     #[test]
