@@ -42,6 +42,8 @@ pub static MODULE: Module = Module {
         Parameter::str("stat_groups"),
         Parameter::str("stat_series_profile"),
     ],
+    asynchronous: &[],
+    tasks: &[],
     configure,
     start,
 };

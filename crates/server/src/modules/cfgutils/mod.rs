@@ -88,6 +88,7 @@ pub static MODULE: Module = Module {
         Parameter::int("lock_pool_size"),
     ],
     asynchronous: sleep::ASYNC,
+    tasks: &[],
     configure,
     start,
 };
