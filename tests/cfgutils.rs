@@ -154,7 +154,8 @@ fn time_is_told_and_subtracted() {
         append_hf("X-Apart: $var(a) $var(d)\r\n");
         $var(a) = ts_usec_delta(0, 0, 10000, 0, $var(d), $var(n));
         append_hf("X-Far: $var(a) $var(d)\r\n");
-        $var(a) = usleep(-1);
+        $var(never) = -1;
+        $var(a) = usleep($var(never));
         append_hf("X-Never: $var(a)\r\n");
         if ($ctime(year) > 2000 && $ctime(mon) <= 12 && $ctime(wday) > 0)
             append_hf("X-Date: yes\r\n");
@@ -164,28 +165,14 @@ fn time_is_told_and_subtracted() {
     let fields: Vec<i64> = time.split(' ').map(|n| n.parse().unwrap()).collect();
     assert!((0..=1).contains(&fields[0]) && fields[1] < 1_000_000, "{time}");
     assert_eq!(fields[2], 17, "ten digits, a dot, six digits");
-    // The run lives later than it did by as long as it slept.
-    assert_eq!(shown(&bob, "INVITE", "X-Slept"), "3000 3000");
+    // The run goes on later than it was by at least as long as it slept.
+    let slept = shown(&bob, "INVITE", "X-Slept");
+    let (text, number) = slept.split_once(' ').unwrap();
+    assert!(text == number && text.parse::<u32>().unwrap() >= 3000, "{slept}");
     assert_eq!(shown(&bob, "INVITE", "X-Apart"), "1 999999");
     assert_eq!(shown(&bob, "INVITE", "X-Far"), "-1 10000000000");
     assert_eq!(shown(&bob, "INVITE", "X-Never"), "-1");
     assert_eq!(shown(&bob, "INVITE", "X-Date"), "yes");
-}
-
-/// A worker is not kept longer than a second per message, whatever the script says.
-#[test]
-fn sleep_has_an_end() {
-    let started = std::time::Instant::now();
-    let targets = r#"
-        usleep(600000);
-        sleep(30);
-        $var(a) = sleep(30);
-        append_hf("X-Slept: $var(a)\r\n");
-    "#;
-    let (_, bob) = invited(targets, "");
-    assert_eq!(shown(&bob, "INVITE", "X-Slept"), "1");
-    let slept = started.elapsed();
-    assert!(slept >= Duration::from_secs(1) && slept < Duration::from_secs(15), "{slept:?}");
 }
 
 #[test]
@@ -285,7 +272,7 @@ fn what_cannot_be_meant_is_refused_when_the_script_loads() {
     assert!(statement("get_static_lock(\"$ci\");").contains("no variables"));
     assert!(statement("$var(x) = $ctime(day);").contains("is not one of"));
     assert!(statement("set_count(\"$avp(x)\", $var(n));").contains("without quotes"));
-    assert!(statement("set_count($(avp(x){s.len}), $var(n));").contains("no transformations"));
+    assert!(statement("set_count($(avp(x){s.len}), $var(n));").contains("a plain variable"));
     let parameter = |name: &str, value: &str| {
         let line = format!("modparam(\"cfgutils\", \"{name}\", {value})");
         refusal(&format!("loadmodule \"cfgutils.so\"\n{line}"), "")

@@ -39,14 +39,15 @@ pub fn flow_of_via(request: &Message<'_>, flow: Flow) -> Option<Flow> {
 
 /// Replies to the context's request through its transaction; false once a final reply went out.
 pub fn reply_locally(ctx: &mut Context<'_>, id: TransactionId, status: u16, reason: &[u8]) -> bool {
-    let body = ctx.draft.reply_body.clone();
-    reply_with(ctx, id, &Local { status, reason, body: replies::body(status, &body) })
+    reply_with(ctx, id, &Local { status, reason, body: None })
 }
 
-/// The same with all that a reply may have.
+/// The same with all that a reply may have; without a body it has that of `append_body_to_reply()`.
 pub fn reply_with(ctx: &mut Context<'_>, id: TransactionId, local: &Local<'_>) -> bool {
     let mut fx = ctx.turn.worker.take_effects();
     let draft = &*ctx.draft;
+    let body = local.body.or_else(|| replies::body(local.status, &draft.reply_body));
+    let local = &Local { body, ..*local };
     let lines = replies::lines(ctx.turn.node, ctx.message, Some(draft), local);
     let sent = send_local(&mut ctx.turn, id, ctx.message, (ctx.flow, None), local, &lines, &mut fx);
     effects::carry_out(&mut ctx.turn, id, &mut fx, None);
