@@ -218,3 +218,39 @@ fn what_phones_ask_for_beside_calls_is_answered() {
     assert_eq!(alice.status_of("OPTIONS"), Some(404));
     forgotten(&world, &proxy);
 }
+
+// spec/dialog.md §9: a user has five calls at a time, counted by a profile; others have no limit.
+#[test]
+fn a_user_has_five_calls_at_a_time() {
+    let (world, alice, proxy, bob) = cast(20);
+    bob.answers_always();
+    let at = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let lines: Vec<Agent> =
+        (0..6).map(|line| world.agent_at(&format!("line{line}"), at(6000 + line))).collect();
+    let call = |line: &Agent| {
+        let own = format!("sip:{}@", line.name());
+        line.invite_with(&bob.uri(), |mut invite| {
+            for (_, value) in invite.headers.iter_mut().filter(|(name, _)| name == "From") {
+                *value = value.replace(&own, "sip:alice@");
+            }
+            invite
+        });
+        world.settle();
+        line.final_status()
+    };
+    let statuses: Vec<_> = lines.iter().map(call).collect();
+    assert_eq!(statuses, [Some(200); 6], "nobody knows her");
+    lines[5].hangs_up();
+    assert_eq!(registered(&world, &alice), Some(200));
+    assert_eq!(call(&lines[5]), Some(486), "the five that run are hers");
+    lines[0].hangs_up();
+    world.settle();
+    assert_eq!(call(&lines[5]), Some(200), "there is room again");
+    for line in &lines[1..] {
+        line.hangs_up();
+    }
+    world.settle();
+    world.run_for(world::CALL_FORGOTTEN);
+    world.check();
+    proxy.borrow().assert_call_forgotten();
+}

@@ -82,10 +82,22 @@ impl House {
         let (sip, management) = (ports::local(sip), ports::local(management));
         let alice = Phone::start("alice", sip, directory)?;
         let bob = Phone::start("bob", sip, directory)?;
-        for phone in [&alice, &bob] {
-            phone.hears("REGISTER_OK")?;
+        let house = Self { alice, bob, sip, management, _proxy: proxy };
+        let deadline = Instant::now() + LIMIT;
+        while ![&house.alice, &house.bob].into_iter().all(|phone| house.knows(phone)) {
+            if Instant::now() > deadline {
+                return Err("they did not register".into());
+            }
+            sleep(Duration::from_millis(50));
         }
-        Ok(Self { alice, bob, sip, management, _proxy: proxy })
+        Ok(house)
+    }
+
+    /// Whether a telephone is registered, at the address that it has.
+    fn knows(&self, phone: &Phone) -> bool {
+        let asked = json!({"table_name": "location", "aor": phone.name()});
+        let shown = management::call(self.management, "ul_show_contact", &asked);
+        shown.is_ok_and(|contacts| contacts.to_string().contains(&phone.address().to_string()))
     }
 
     /// A call from ringing to its end.
@@ -96,9 +108,9 @@ impl House {
         callee.accepts()?;
         for phone in [caller, callee] {
             phone.hears("CALL_ESTABLISHED")?;
-            // The media run beside us, but the descriptions that agreed on them came through us.
-            phone.hears("CALL_RTPESTAB")?;
         }
+        // The media run beside us, but the descriptions that agreed on them came through us.
+        caller.hears("CALL_RTPESTAB")?;
         self.shows(caller, callee)?;
         hangs_up.hangs_up()?;
         for phone in [caller, callee] {
@@ -112,7 +124,8 @@ impl House {
         let dialog = self.until(|dialog| dialog["state"] == 4)?;
         let of = |phone: &Phone| format!("sip:{}@{}", phone.name(), self.sip);
         expect(&dialog, "/from_uri", &json!(of(caller)))?;
-        expect(&dialog, "/to_uri", &json!(of(callee)))?;
+        // A telephone says which transport it wants.
+        expect(&dialog, "/to_uri", &json!(format!("{};transport=udp", of(callee))))?;
         let text = |path: &str| dialog.pointer(path).and_then(Value::as_str).unwrap_or_default();
         for (path, phone) in [("/caller_contact", caller), ("/CALLEES/0/callee_contact", callee)] {
             if !text(path).contains(&phone.address().to_string()) {
@@ -124,11 +137,15 @@ impl House {
         if distinct { Ok(()) } else { Err(format!("the tags of {dialog}").into()) }
     }
 
-    /// What happened before is forgotten, and a call rings.
+    /// What happened before is over and forgotten, and a call rings.
     fn rings(&self, caller: &Phone, callee: &Phone) -> Result<()> {
         for phone in [caller, callee] {
+            if !self.dialogs()?.is_empty() {
+                phone.hangs_up()?;
+            }
             phone.forgets()?;
         }
+        self.is_empty()?;
         caller.dials(&self.uri(callee.name()))?;
         callee.hears("CALL_INCOMING")?;
         caller.hears("CALL_RINGING").map(drop)
