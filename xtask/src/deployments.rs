@@ -74,7 +74,7 @@ fn carries_calls(name: &str, script: &Path, directory: &Path) -> Result<()> {
     let directory = &directory.join(name);
     fs::create_dir_all(directory)?;
     let deployment = Deployment::start(script, directory)?;
-    let callee = Plan { calls: None, ..Plan::one("uas") };
+    let callee = Plan { calls: None, ..Plan::one("callee") };
     let callee = sipp::callee(&callee, deployment.callee, directory)?;
     let text = fs::read_to_string(script)?;
     let registers = text.contains("registrar.so");
@@ -82,7 +82,7 @@ fn carries_calls(name: &str, script: &Path, directory: &Path) -> Result<()> {
         deployment.register()?;
     }
     let hold = Duration::from_millis(100);
-    let plan = Plan { calls: Some(CALLS), rate: RATE, hold, limit: LIMIT, ..Plan::one("uac") };
+    let plan = Plan { calls: Some(CALLS), rate: RATE, hold, limit: LIMIT, ..Plan::one("caller") };
     // Who registers is called at the proxy, others where they are.
     let to = if registers { deployment.sip } else { deployment.callee };
     let sip = ports::local(deployment.sip);
@@ -90,7 +90,7 @@ fn carries_calls(name: &str, script: &Path, directory: &Path) -> Result<()> {
     let caller = caller.finish()?;
     let answered = callee.stop()?;
     if caller.successful != CALLS || answered.successful != CALLS {
-        let why = Agent::first_error(directory, "uac").unwrap_or_default();
+        let why = Agent::first_error(directory, "caller").unwrap_or_default();
         return Err(format!("caller {caller:?}, callee {answered:?}: {why}").into());
     }
     deployment.forgets()?;
