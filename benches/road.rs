@@ -263,7 +263,8 @@ static MEASURE: Module = Module {
 };
 
 fn measure(context: &mut Context<'_>, _: &mut Args<'_>) -> Called {
-    let mut routes = context.turn.node.program.routes();
+    let script = context.turn.node.script();
+    let mut routes = script.program.routes();
     let (route, _) = routes.find(|(_, info)| info.name == "standard").unwrap();
     let begun = Instant::now();
     for _ in 0..RUNS.load(Ordering::Relaxed) {

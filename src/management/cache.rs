@@ -34,7 +34,7 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
             .alias("cache_remove")
             .signatures(&[&["system", "attr"]]),
     )?;
-    if !server.node().program.has_module("cachedb_local") {
+    if !server.node().script().program.has_module("cachedb_local") {
         return Ok(());
     }
     let chunk: &[&[&str]] = &[&["glob"], &["glob", "collection"]];

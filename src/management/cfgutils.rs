@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 /// # Errors
 /// One of their names is taken.
 pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<(), Duplicate> {
-    if !server.node().program.has_module("cfgutils") {
+    if !server.node().script().program.has_module("cfgutils") {
         return Ok(());
     }
     let command = |name, help, handler: fn(&CfgutilsSettings, &Params) -> _| {

@@ -6,6 +6,7 @@ mod dialogs;
 mod events;
 mod info;
 mod listing;
+mod routes;
 pub mod transactions;
 mod users;
 
@@ -18,6 +19,7 @@ use duologue_server::modules::mi::{HttpdSettings, MiHttpSettings};
 
 pub use duologue_management as rpc;
 pub use info::{Info, local_time};
+pub use routes::reloading;
 
 /// All commands of a server. `terminate` is what `kill` does.
 ///

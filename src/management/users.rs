@@ -195,7 +195,8 @@ fn branch_flags(server: &Server, params: &Params) -> Result<u32, CommandError> {
         return Ok(mask);
     }
     let names = text.split([' ', ',']).filter(|name| !name.is_empty());
-    let bit = |name| server.node().program.flag(FlagKind::Branch, name).map(|bit| 1u32 << bit);
+    let script = server.node().script();
+    let bit = |name| script.program.flag(FlagKind::Branch, name).map(|bit| 1u32 << bit);
     let mask = names.map(bit).try_fold(0, |mask, bit| bit.map(|bit| mask | bit));
     mask.ok_or_else(|| CommandError::invalid_params("cflags names a flag that the script has not"))
 }
@@ -341,7 +342,8 @@ fn contact(server: &Server, now: Moment, contact: &Contact) -> Value {
 }
 
 fn flag_names(server: &Server, mask: u32) -> String {
-    let names = server.node().program.flag_names(FlagKind::Branch).iter().zip(0..32);
+    let script = server.node().script();
+    let names = script.program.flag_names(FlagKind::Branch).iter().zip(0..32);
     let set: Vec<&str> =
         names.filter(|(_, bit)| mask & 1 << bit != 0).map(|(name, _)| name.as_str()).collect();
     set.join(" ")

@@ -258,8 +258,9 @@ impl Context<'_> {
     }
 
     fn run_prepared(&mut self, prepare: impl FnOnce(&mut Machine, &Program)) -> Ended {
-        // Borrowed from the node: a counted reference would be written to by all workers at once.
-        let program = &*self.turn.node.program;
+        // Guarded, not counted: a counter would be written to by all workers at once.
+        let script = self.turn.node.script();
+        let program = &script.program;
         let mut machine = self.turn.worker.machines.take();
         prepare(&mut machine, program);
         let outer = std::mem::replace(&mut self.may_park, false);

@@ -20,7 +20,7 @@ use crate::upstream;
 /// A reply has found its call: the global reply route, its transaction, that one's routes, and on.
 pub fn reply(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
     let mut edits = Edits::new();
-    if let Some(route) = turn.node.routes.reply
+    if let Some(route) = turn.node.script().routes.reply
         && run_global_route(turn, message, flow, route, &mut edits)
     {
         turn.count(DROP_REPLIES);

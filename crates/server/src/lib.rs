@@ -16,7 +16,8 @@
 //! - [`dialogs`], [`own_requests`], [`new_requests`]: the bridge to the dialog engine, requests of
 //!   our own; `own_routes`: startup, timers and events;
 //! - [`statistics`], [`cachedb`]: what counts and what remembers beyond a call;
-//! - [`server`]: all of it started, with threads; [`node`]: what they share.
+//! - [`server`]: all of it started, with threads; [`node`]: what they share; [`loaded`]: the script
+//!   that runs, and another one in its place.
 
 pub mod blacklist;
 pub mod cachedb;
@@ -35,6 +36,7 @@ pub mod incoming;
 pub mod index;
 #[cfg(all(test, shuttle))]
 mod interleavings;
+pub mod loaded;
 pub mod loglevel;
 pub mod logs;
 pub mod manners;

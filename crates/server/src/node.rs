@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use arc_swap::{ArcSwap, Guard};
 use duologue_dialog::{DialogKey, Dialogs};
-use duologue_script::{Program, RouteId, RouteKind};
 use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
@@ -19,9 +19,9 @@ use crate::catalog::Catalog;
 use crate::dialogs::Told;
 use crate::events::Events;
 use crate::index::CallIndex;
+use crate::loaded::Loaded;
 use crate::loglevel::Threshold;
 use crate::module::{Settings, Task};
-use crate::modules::tm::{self, TmSettings};
 use crate::parked::Parking;
 use crate::runqueue::RunQueue;
 use crate::slow::SlowMessages;
@@ -36,10 +36,10 @@ const STATELESS_ACK_SECONDS: u64 = 32;
 pub struct Node {
     /// The names of scripts and the code behind them.
     pub catalog: Catalog,
-    /// The routes.
-    pub program: Arc<Program>,
-    /// The routes that run by themselves.
-    pub routes: Routes,
+    /// The script that runs; see [`Node::script`].
+    pub(crate) script: ArcSwap<Loaded>,
+    /// Held by whoever puts another one in its place.
+    pub(crate) reloading: Mutex<()>,
     /// The listening sockets.
     pub sockets: Sockets,
     /// All calls.
@@ -68,8 +68,6 @@ pub struct Node {
     pub disable_503_translation: bool,
     /// Whether replies whose top Via is not ours are dropped before anything.
     pub check_via: bool,
-    /// The flag of branches that nobody waits for (`minor_branch_flag`), as a bit.
-    pub minor_branches: u32,
     /// Whether the script loaded `rr`: Route headers mean something.
     pub record_routing: bool,
     /// The threshold of `xlog()`.
@@ -80,8 +78,6 @@ pub struct Node {
     pub sip_warning: bool,
     /// Whether a failed `assert()` ends the program.
     pub abort_on_assert: bool,
-    /// Whether the script calls `forward()`: replies without a transaction are relayed, too.
-    pub forwards_statelessly: bool,
     /// The destinations to which nothing is sent.
     pub blacklists: Blacklists,
     /// `-o name=value`.
@@ -105,63 +101,13 @@ pub struct Node {
     pub(crate) endings: Mutex<HashMap<DialogKey, Ending>>,
 }
 
-/// The unnamed blocks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Routes {
-    /// `route`.
-    pub request: Option<RouteId>,
-    /// `onreply_route`.
-    pub reply: Option<RouteId>,
-    /// `error_route`.
-    pub error: Option<RouteId>,
-    /// `local_route`.
-    pub local: Option<RouteId>,
-    /// `startup_route`.
-    pub startup: Option<RouteId>,
-    /// The route that runs with each request of our own (`local_request_route`).
-    pub local_request: Option<RouteId>,
-    /// The route that runs with each reply of our own (`local_reply_route`).
-    pub local_reply: Option<RouteId>,
-    /// Whether branches may be added to a transaction after its request was relayed: by a
-    /// `failure_route`, or by injection.
-    pub branches_later: bool,
-    /// Whether the script asks for its branches one by one.
-    pub looks_at_branches: bool,
-}
-
-impl Routes {
-    /// The unnamed blocks of a program.
-    pub fn of(program: &Program) -> Self {
-        let unnamed = |kind| program.route(kind, "0");
-        Self {
-            request: unnamed(RouteKind::Request),
-            reply: unnamed(RouteKind::Reply),
-            error: unnamed(RouteKind::Error),
-            local: unnamed(RouteKind::Local),
-            startup: unnamed(RouteKind::Startup),
-            local_request: None,
-            local_reply: None,
-            branches_later: program.routes().any(|(_, route)| route.kind == RouteKind::Failure),
-            looks_at_branches: false,
-        }
-    }
-
-    /// What the parameters of `tm` and the use of its names add.
-    pub(crate) fn with_tm(self, program: &Program, catalog: &Catalog, tm: &TmSettings) -> Self {
-        let named = |name: &Option<String>| program.route(RouteKind::Request, name.as_deref()?);
-        let uses = |name| catalog.function_named(name).is_some_and(|id| program.needs(id));
-        let reads = |name: &&str| catalog.variable_named(name).is_some_and(|id| program.reads(id));
-        Self {
-            local_request: named(&tm.local_request_route),
-            local_reply: named(&tm.local_reply_route),
-            branches_later: self.branches_later || uses("t_inject_branches"),
-            looks_at_branches: tm::BRANCH_VARIABLES.iter().any(reads),
-            ..self
-        }
-    }
-}
-
 impl Node {
+    /// The script that runs. Ask once for each piece of work: another one may come in its place.
+    #[inline]
+    pub fn script(&self) -> Guard<Arc<Loaded>> {
+        self.script.load()
+    }
+
     /// The settings of a module, by their type.
     ///
     /// # Panics

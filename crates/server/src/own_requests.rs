@@ -162,7 +162,8 @@ pub(crate) fn shown_to_local_route(
     flow: Flow,
     prepare: impl FnOnce(&mut Context<'_>),
 ) -> (Edits, Target) {
-    let (Some(route), Ok(message)) = (turn.node.routes.local, Message::parse(request)) else {
+    let (Some(route), Ok(message)) = (turn.node.script().routes.local, Message::parse(request))
+    else {
         return (Edits::new(), Target::received());
     };
     let mut ctx = Context::new(turn.reborrow(), &message, flow, RouteKind::Local);
@@ -187,7 +188,7 @@ pub(crate) fn show_to_request_route(
     edits: &[&Edits],
     flow: Flow,
 ) {
-    let Some(route) = turn.node.routes.local_request else { return };
+    let Some(route) = turn.node.script().routes.local_request else { return };
     let mut shown = Vec::with_capacity(request.len() + 128);
     render(request, edits, &mut shown);
     own_routes::show(turn, &shown, flow, RouteKind::Request, route);

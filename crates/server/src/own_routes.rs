@@ -3,6 +3,8 @@
 //! and on-hangup routes of a dialog (spec/dialog.md §14), in the dialog's, as the event routes of
 //! dialogs. They run on a made-up request.
 
+use std::sync::Arc;
+
 use duologue_dialog::DialogKey;
 use duologue_script::{RouteId, RouteKind};
 use duologue_sip::{Flow, Message, Moment};
@@ -12,6 +14,7 @@ use crate::context::Context;
 use crate::effects;
 use crate::events::Wanted;
 use crate::index::Entered;
+use crate::loaded::Loaded;
 use crate::node::Node;
 use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
@@ -30,7 +33,7 @@ const DUMMY: &[u8] = b"OPTIONS sip:you@duologue.invalid SIP/2.0\r\n\
 
 /// Runs a route of a dialog, with the dialog current and no AVPs (spec/dialog.md §14).
 pub(crate) fn run_of_dialog(turn: &mut Turn<'_>, key: DialogKey, number: u32) {
-    if let Some(route) = turn.node.program.route_numbered(number) {
+    if let Some(route) = turn.node.script().program.route_numbered(number) {
         run_with_dialog(turn, key, route, RouteKind::Request);
     }
 }
@@ -56,7 +59,7 @@ pub(crate) fn run_of_event(turn: &mut Turn<'_>, number: u32) {
     if more {
         turn.call.queue(Job::EventRoute(number));
     }
-    let Some(route) = turn.node.program.route_numbered(number) else { return };
+    let Some(route) = turn.node.script().program.route_numbered(number) else { return };
     let Ok(message) = Message::parse(DUMMY) else { return };
     let mut ctx = Context::new(turn.reborrow(), &message, nowhere(), RouteKind::Event);
     ctx.run_with_params(route, raised.params());
@@ -99,9 +102,13 @@ fn nowhere() -> Flow {
     Flow::datagram(0, ([127, 0, 0, 1], 0).into())
 }
 
-/// The timer routes of a script, and when each is due.
+/// The timer routes of the script, and when each is due.
 #[derive(Debug)]
-pub(crate) struct TimerRoutes(Vec<TimerRoute>);
+pub(crate) struct TimerRoutes {
+    /// Whose they are.
+    script: Arc<Loaded>,
+    list: Vec<TimerRoute>,
+}
 
 #[derive(Debug)]
 struct TimerRoute {
@@ -113,19 +120,37 @@ struct TimerRoute {
 impl TimerRoutes {
     /// The timer routes of a node; each runs for the first time after its interval.
     pub(crate) fn of(node: &Node, now: Moment) -> Self {
-        let routes = node.program.routes().filter_map(|(route, info)| {
+        let script = node.script.load_full();
+        let routes = script.program.routes().filter_map(|(route, info)| {
             let seconds = info.interval_seconds.filter(|_| info.kind == RouteKind::Timer)?;
             let interval_millis = u64::from(seconds.max(1)) * 1000;
             let due_millis = now.tick.as_millis() + interval_millis;
             Some(TimerRoute { route, interval_millis, due_millis })
         });
-        Self(routes.collect())
+        let list = routes.collect();
+        Self { script, list }
+    }
+
+    /// Another script: its timers are due as those of the same name and interval were.
+    fn renew(&mut self, node: &Node, now: Moment) {
+        let mut new = Self::of(node, now);
+        for timer in &mut new.list {
+            let same = |old: &&TimerRoute| {
+                (old.route, old.interval_millis) == (timer.route, timer.interval_millis)
+            };
+            timer.due_millis =
+                self.list.iter().find(same).map_or(timer.due_millis, |it| it.due_millis);
+        }
+        *self = new;
     }
 
     /// Runs those that are due. One that is late is not made up for.
     pub(crate) fn run_due(&mut self, worker: &mut Worker, node: &Node, now: Moment) {
+        if !Arc::ptr_eq(&self.script, &node.script()) {
+            self.renew(node, now);
+        }
         let millis = now.tick.as_millis();
-        for timer in self.0.iter_mut().filter(|timer| timer.due_millis <= millis) {
+        for timer in self.list.iter_mut().filter(|timer| timer.due_millis <= millis) {
             timer.due_millis = millis + timer.interval_millis;
             worker.run_own(node, now, RouteKind::Timer, timer.route);
         }
@@ -135,7 +160,7 @@ impl TimerRoutes {
 impl Worker {
     /// Runs the startup route, if the script has one.
     pub(crate) fn run_startup(&mut self, node: &Node, now: Moment) {
-        if let Some(route) = node.routes.startup {
+        if let Some(route) = node.script().routes.startup {
             self.run_own(node, now, RouteKind::Startup, route);
         }
     }

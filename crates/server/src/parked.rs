@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use arc_swap::Guard;
 use duologue_script::{Launch, Machine, Outcome, RouteId, RouteKind};
 use duologue_sip::{Flow, Message, Tick};
 use duologue_transaction::{BranchIndex, TransactionId};
@@ -16,6 +17,7 @@ use crate::dialogs;
 use crate::effects;
 use crate::host::Ended;
 use crate::incoming::{self, AfterReply};
+use crate::loaded::Loaded;
 use crate::own_routes;
 use crate::relay;
 use crate::road;
@@ -96,6 +98,8 @@ enum What {
 #[derive(Debug)]
 struct Run {
     machine: Machine,
+    /// The script that it began on, whatever runs since.
+    script: Arc<Loaded>,
     /// The message that the context below was about.
     message: Box<[u8]>,
     context: Frozen,
@@ -169,18 +173,19 @@ impl ParkedRuns {
 /// Runs a block that may wait, and what comes after it.
 pub(crate) fn run(mut ctx: Context<'_>, route: RouteId, after: After) {
     let mut machine = ctx.turn.worker.machines.take();
-    machine.start(&ctx.turn.node.program, route);
+    let script = ctx.turn.node.script();
+    machine.start(&script.program, route);
     ctx.may_park = true;
-    go_on(ctx, machine, after);
+    go_on(ctx, machine, script, after);
 }
 
-fn go_on(mut ctx: Context<'_>, mut machine: Machine, after: After) {
-    let program = &*ctx.turn.node.program;
+fn go_on(mut ctx: Context<'_>, mut machine: Machine, script: Guard<Arc<Loaded>>, after: After) {
+    let program = &script.program;
     let finish = loop {
         match machine.resume(program, &mut ctx) {
             Outcome::Done(finish) => break finish,
             Outcome::Park => match ctx.waiting.take() {
-                Some(wait) => return park(ctx, machine, wait, after),
+                Some(wait) => return park(ctx, machine, Guard::into_inner(script), wait, after),
                 None => machine.resume_with(-1),
             },
         }
@@ -194,7 +199,7 @@ fn go_on(mut ctx: Context<'_>, mut machine: Machine, after: After) {
 }
 
 /// Puts a run aside. What others of the call may ask its transaction for stands there meanwhile.
-fn park(mut ctx: Context<'_>, machine: Machine, wait: Wait, after: After) {
+fn park(mut ctx: Context<'_>, machine: Machine, script: Arc<Loaded>, wait: Wait, after: After) {
     match after {
         After::Request => {
             relay::store_flags(&mut ctx);
@@ -204,7 +209,7 @@ fn park(mut ctx: Context<'_>, machine: Machine, wait: Wait, after: After) {
     }
     let Context { turn, message, flow, kind, draft, transaction, branch, dialog, .. } = ctx;
     let context = Frozen { draft, flow, kind, transaction, branch, dialog };
-    let run = Run { machine, message: message.as_bytes().into(), context, after };
+    let run = Run { machine, script, message: message.as_bytes().into(), context, after };
     turn.count(PARKED_RUNS);
     push(&mut turn.body.parked, wait, What::Run(Box::new(run)));
 }
@@ -244,15 +249,14 @@ pub(crate) fn abandon(turn: &mut Turn<'_>) {
 
 impl Run {
     fn resume(self, turn: &mut Turn<'_>, finish: Finish) {
-        let Self { mut machine, message, context, after } = self;
+        let Self { mut machine, script, message, context, after } = self;
         // It parsed when it came in.
         let Ok(message) = Message::parse(&message) else { return };
         let mut ctx = context.thaw(turn.reborrow(), &message);
-        let program = &*ctx.turn.node.program;
-        let code = ctx.conclude(finish, machine.parked_args(program).as_mut());
+        let code = ctx.conclude(finish, machine.parked_args(&script.program).as_mut());
         machine.resume_with(code);
         ctx.may_park = true;
-        go_on(ctx, machine, after);
+        go_on(ctx, machine, Guard::from_inner(script), after);
     }
 
     /// Gives up what the run holds.

@@ -438,7 +438,8 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
     if !draft.request_headers.is_empty() {
         wire.draft(message).append_lines(&[&draft.request_headers]);
     }
-    let minor = draft.target.flags & node.minor_branches != 0;
+    let script = node.script();
+    let minor = draft.target.flags & script.minor_branches != 0;
     let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return false };
     let tag = SendTag { call: ctx.turn.call.clone(), transaction: id, branch };
     let now = ctx.turn.now.tick;
@@ -457,7 +458,7 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
         return false;
     }
     entry.note_record_routes(branch, draft.record_route.count(inbound.socket, hop.socket));
-    let asked = node.routes.branches_later || node.routes.looks_at_branches;
+    let asked = script.routes.branches_later || script.routes.looks_at_branches;
     if asked || draft.keeps_branches() {
         let target = &draft.target;
         let kept = BranchAttached {
@@ -575,7 +576,7 @@ fn link_dialog(ctx: &mut Context<'_>, id: TransactionId) {
 /// Keeps with the transaction what later routes need, if there is anything.
 fn store(ctx: &mut Context<'_>, id: TransactionId) {
     let received_on = ctx.flow;
-    let branches_later = ctx.turn.node.routes.branches_later;
+    let branches_later = ctx.turn.node.script().routes.branches_later;
     let Some(entry) = ctx.turn.body.transactions.get_mut(id) else { return };
     let draft = &mut *ctx.draft;
     if !draft.keeps_anything(branches_later) {
@@ -787,7 +788,7 @@ pub fn replicate(ctx: &mut Context<'_>, uri: &[u8]) -> i32 {
 /// too (spec/script.md §10).
 pub fn store_flags(ctx: &mut Context<'_>) {
     if let Some(id) = ctx.transaction
-        && ctx.draft.keeps_anything(ctx.turn.node.routes.branches_later)
+        && ctx.draft.keeps_anything(ctx.turn.node.script().routes.branches_later)
     {
         store(ctx, id);
     }

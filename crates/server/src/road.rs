@@ -87,7 +87,7 @@ impl Worker {
         if message.is_request() && self.refused(node, now, &message, flow) {
             return;
         }
-        let make = message.is_request() || node.forwards_statelessly;
+        let make = message.is_request() || node.script().forwards_statelessly;
         let entered =
             node.calls.enter(call_id, make, || Job::Datagram { bytes: bytes.into(), flow });
         match entered {
@@ -298,7 +298,7 @@ impl Worker {
         error: CheckError,
     ) {
         let (status, info) = (error.status(), error.to_string());
-        let Some(route) = node.routes.error else {
+        let Some(route) = node.script().routes.error else {
             return self.reply_stateless(node, now, message, flow, status, info.as_bytes());
         };
         let call_id = message.call_id().unwrap_or(b"malformed@duologue.invalid");
@@ -449,7 +449,7 @@ fn request_or_reply(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
 
 /// A request goes to the script, which decides.
 fn request(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
-    let Some(route) = turn.node.routes.request else { return };
+    let Some(route) = turn.node.script().routes.request else { return };
     let ctx = Context::new(turn.reborrow(), message, flow, RouteKind::Request);
     parked::run(ctx, route, After::Request);
 }

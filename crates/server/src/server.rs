@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use duologue_dialog::{Dialogs, EndReason, Heard, Wish};
-use duologue_script::{Diagnostics, FlagKind, Program, Script, Setting, Sources};
+use duologue_script::{Diagnostics, Script, Setting, Sources};
 use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
@@ -22,14 +23,13 @@ use crate::core::type_of_service;
 use crate::dialogs::{Published, Told};
 use crate::events::{self, Events};
 use crate::index::{CallIndex, Entered};
+use crate::loaded::Loaded;
 use crate::loglevel::Threshold;
 use crate::logs::LogSettings;
 use crate::module::{Host, Module, Parameters, Refusal, Settings};
-use crate::modules::{
-    self, cfgutils::CfgutilsSettings, dialog::DialogSettings, tm::TmSettings, udp::UdpSettings,
-};
+use crate::modules::{self, dialog::DialogSettings, tm::TmSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
-use crate::node::{Node, Routes};
+use crate::node::Node;
 use crate::own_routes::{self, TimerRoutes};
 use crate::parked::Parking;
 use crate::road::Load;
@@ -246,31 +246,24 @@ impl Plan {
             limit: Duration::from_micros(micros),
             event: events.publish_own(THRESHOLD),
         });
-        let loaded =
+        let is_loaded =
             |module: &Module| self.script.modules.iter().any(|loaded| loaded.name == module.name);
-        let modules = self.catalog.built().map(|(_, module)| module).filter(|it| loaded(it));
+        let modules = self.catalog.built().map(|(_, module)| module).filter(|it| is_loaded(it));
         let tasks = modules.flat_map(|module| module.tasks).copied().collect();
-        let mut program = self.script.program;
-        let preset = self.settings.iter().find_map(|it| it.downcast_ref::<CfgutilsSettings>());
-        for (name, value) in preset.map(|cfgutils| &cfgutils.varset[..]).unwrap_or_default() {
-            program.preset_var(name, value.clone());
-        }
-        let program: Arc<Program> = Arc::new(program);
-        let tm = self.settings.iter().find_map(|settings| settings.downcast_ref::<TmSettings>());
-        let tm = tm.cloned().unwrap_or_default();
-        let minor = tm.minor_branch_flag.as_deref();
-        // A flag that the script never sets marks no branch.
-        let minor = minor.and_then(|name| program.flag(FlagKind::Branch, name));
-        let minor_branches =
-            minor.map_or(0, |bit| 1u32.checked_shl(bit.into()).unwrap_or_default());
+        let (tm, cfgutils) = (find::<TmSettings>(&self.settings), find(&self.settings));
+        let loaded = Loaded::new(
+            self.script.program,
+            self.forwards_statelessly,
+            &self.catalog,
+            (tm, cfgutils),
+        );
         let mut node = Node {
-            routes: Routes::of(&program).with_tm(&program, &self.catalog, &tm),
-            minor_branches,
+            script: ArcSwap::from_pointee(loaded),
+            reloading: Mutex::default(),
             slow_messages,
-            told: Told::of(&program, dialog_events, dialog.event_ids),
+            told: Told::of(dialog_events, dialog.event_ids),
             events,
             catalog: self.catalog,
-            program,
             sockets,
             calls: CallIndex::new((numbers.next(), numbers.next()), CALLS_MAX),
             dialogs: Dialogs::new(dialog.engine, numbers.next()),
@@ -289,7 +282,6 @@ impl Plan {
             colors,
             sip_warning,
             abort_on_assert,
-            forwards_statelessly: self.forwards_statelessly,
             blacklists: self.blacklists,
             argv: self.overrides.argv,
             started: now,
@@ -301,9 +293,10 @@ impl Plan {
             own_numbers: AtomicU64::new(0),
             endings: Mutex::default(),
         };
-        start_modules(&Host::new(&node, &self.script.modules), self.on_start)?;
+        let script = node.script.load_full();
+        start_modules(&Host::new(&node, &script, &self.script.modules), self.on_start)?;
         node.caches.settle();
-        events::join_script(&node).map_err(StartError::Events)?;
+        events::join_script(&node, &script.program).map_err(StartError::Events)?;
         Ok(node)
     }
 
@@ -398,7 +391,7 @@ fn blacklists(script: &Script) -> Result<Blacklists, String> {
 
 /// Whether replies are relayed without state: if the script calls `forward()`, unless that is
 /// forbidden (spec/script.md §2.3, `disable_stateless_fwd`).
-fn forwards_statelessly(catalog: &Catalog, script: &Script) -> Result<bool, StartError> {
+pub(crate) fn forwards_statelessly(catalog: &Catalog, script: &Script) -> Result<bool, StartError> {
     let calls = catalog.core_function("forward").is_some_and(|id| script.program.needs(id));
     let disabled = script.global("disable_stateless_fwd").and_then(Setting::int) == Some(1);
     match calls && disabled {
@@ -410,7 +403,7 @@ fn forwards_statelessly(catalog: &Catalog, script: &Script) -> Result<bool, Star
 }
 
 /// Gives bits to the flags that parameters of modules name (spec/script.md §10).
-fn name_flags(catalog: &Catalog, script: &mut Script) -> Result<(), StartError> {
+pub(crate) fn name_flags(catalog: &Catalog, script: &mut Script) -> Result<(), StartError> {
     for (id, module) in catalog.built() {
         for given in script.modparams.iter().filter(|given| given.module == id) {
             let declared = module.parameters.iter().find(|declared| declared.name == given.name);
@@ -423,6 +416,12 @@ fn name_flags(catalog: &Catalog, script: &mut Script) -> Result<(), StartError> 
         }
     }
     Ok(())
+}
+
+/// The settings of a built-in module: each is configured, loaded or not.
+fn find<T: 'static>(settings: &[Settings]) -> &T {
+    let mut found = settings.iter().filter_map(|settings| settings.downcast_ref());
+    found.next().expect("every module of the catalog is configured when the script is loaded")
 }
 
 fn configure(catalog: &Catalog, script: &Script) -> Result<Vec<Settings>, StartError> {
@@ -458,6 +457,8 @@ pub enum StartError {
     Refused(Refusal),
     /// Settings that do not go together.
     Setting(String),
+    /// The script that was read again loads a module that the first one did not.
+    NewModule(String),
     /// The script names no socket.
     NoSocket,
     /// A socket's transport has no loaded module.
@@ -491,6 +492,9 @@ impl fmt::Display for StartError {
             }
             Self::Setting(reason) | Self::Socket(reason) | Self::Events(reason) => {
                 f.write_str(reason)
+            }
+            Self::NewModule(name) => {
+                write!(f, "module {name} was not loaded when the proxy started: restart it")
             }
             Self::Bind(address, error) => write!(f, "cannot listen on udp:{address}: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),

@@ -93,7 +93,7 @@ pub(crate) fn forward_reply(
     let node = turn.node;
     let Ok(own) = message.top_via() else { return false };
     // RFC 3261 §16.11: what did not pass here on its way down is discarded.
-    if !node.forwards_statelessly || !node.sockets.is_me(own.host(), own.port(), None) {
+    if !node.script().forwards_statelessly || !node.sockets.is_me(own.host(), own.port(), None) {
         return false;
     }
     let below = message.values(HeaderName::Via).nth(1).and_then(|value| Via::parse(value.bytes));

@@ -140,7 +140,7 @@ fn send_local(
     let node = turn.node;
     let own = replies::local_tag(node, request);
     let tag = to_tag.unwrap_or(&own);
-    if let Some(route) = node.routes.local_reply {
+    if let Some(route) = node.script().routes.local_reply {
         let mut reply = Vec::with_capacity(512);
         replies::write(request, source, local, tag, lines, &mut reply);
         own_routes::show(turn, &reply, source, RouteKind::Reply, route);

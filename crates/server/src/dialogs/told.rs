@@ -2,9 +2,9 @@
 //! and late answers (§18.1, D3), and the event routes `dialog:start`, `dialog:end`, `dialog:failed`.
 
 use duologue_dialog::{Changed, DialogKey, Fire, Firing, Note, Snapshot};
-use duologue_script::{Program, RouteId, RouteKind};
+use duologue_script::RouteKind;
 
-use crate::events::{DIALOG_END, DIALOG_FAILED, DIALOG_START, EventParams, Events, Publisher};
+use crate::events::{EventParams, Events, Publisher};
 use crate::own_routes;
 use crate::turn::Turn;
 
@@ -45,9 +45,6 @@ pub(crate) struct Told {
     /// `None` without the dialog module.
     events: Option<Published>,
     ids: EventIds,
-    start: Option<RouteId>,
-    end: Option<RouteId>,
-    failed: Option<RouteId>,
 }
 
 /// The events of dialogs.
@@ -70,11 +67,9 @@ impl Published {
 }
 
 impl Told {
-    /// The event routes of a program, and the events if there are dialogs.
-    pub(crate) fn of(program: &Program, events: Option<Published>, ids: EventIds) -> Self {
-        let route = |name| program.route(RouteKind::Event, name);
-        let (start, end, failed) = (route(DIALOG_START), route(DIALOG_END), route(DIALOG_FAILED));
-        Self { events, ids, start, end, failed }
+    /// The events, if there are dialogs.
+    pub(crate) const fn of(events: Option<Published>, ids: EventIds) -> Self {
+        Self { events, ids }
     }
 }
 
@@ -135,11 +130,11 @@ fn name(dialog: &Snapshot, ids: EventIds, params: &mut EventParams) {
 
 /// The callbacks of a step were run: its event route runs in the same turn, with the dialog current.
 pub(super) fn fired(turn: &mut Turn<'_>, firing: &Firing) {
-    let told = &turn.node.told;
+    let routes = turn.node.script().routes;
     let route = match firing.what {
-        Fire::Confirmed => told.start,
-        Fire::Terminated(_) | Fire::Expired => told.end,
-        Fire::Failed(_) => told.failed,
+        Fire::Confirmed => routes.dialog_start,
+        Fire::Terminated(_) | Fire::Expired => routes.dialog_end,
+        Fire::Failed(_) => routes.dialog_failed,
         _ => None,
     };
     if let Some(route) = route {

@@ -166,11 +166,11 @@ impl EventSink for RouteSink {
 ///
 /// # Errors
 /// What can never work, for people: no module serves a socket that the script subscribes.
-pub(crate) fn join_script(node: &Node) -> Result<(), String> {
+pub(crate) fn join_script(node: &Node, program: &Program) -> Result<(), String> {
     let events = &node.events;
     let literals = |name, position| {
         let function = node.catalog.core_function(name);
-        let literals = function.map(|it| node.program.literals(it, position));
+        let literals = function.map(|it| program.literals(it, position));
         literals.into_iter().flatten().map(String::from_utf8_lossy)
     };
     for name in literals("raise_event", 0) {
@@ -181,7 +181,7 @@ pub(crate) fn join_script(node: &Node) -> Result<(), String> {
             .check_transport(&socket)
             .map_err(|error| format!("subscribe_event(): {socket}: {error}"))?;
     }
-    let routes = node.program.routes().filter(|(_, route)| route.kind == RouteKind::Event);
+    let routes = program.routes().filter(|(_, route)| route.kind == RouteKind::Event);
     for (id, route) in routes.filter(|(_, route)| is_bus_event(&route.name)) {
         events
             .subscribe_route(&route.name, id.number())

@@ -6,12 +6,13 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use duologue_dialog::Dialogs;
-use duologue_script::{FlagKind, LoadedModule};
+use duologue_script::{FlagKind, LoadedModule, Program};
 use duologue_sip::Moment;
 use siphasher::sip::SipHasher13;
 
 use crate::cachedb::CacheDb;
 use crate::events::Events;
+use crate::loaded::Loaded;
 use crate::node::Node;
 use crate::statistics::Statistics;
 
@@ -22,12 +23,17 @@ use crate::statistics::Statistics;
 #[derive(Clone, Copy, Debug)]
 pub struct Host<'a> {
     pub(crate) node: &'a Node,
+    pub(crate) program: &'a Program,
     loaded: &'a [LoadedModule],
 }
 
 impl<'a> Host<'a> {
-    pub(crate) const fn new(node: &'a Node, loaded: &'a [LoadedModule]) -> Self {
-        Self { node, loaded }
+    pub(crate) const fn new(
+        node: &'a Node,
+        script: &'a Loaded,
+        loaded: &'a [LoadedModule],
+    ) -> Self {
+        Self { node, program: &script.program, loaded }
     }
 
     /// The dialog API: a cheap handle, to keep and to share. What is registered on it now sees
@@ -59,20 +65,20 @@ impl<'a> Host<'a> {
 
     /// The names of the flags of a kind that the script uses; a name's place is its bit number.
     pub fn flag_names(&self, kind: FlagKind) -> &'a [String] {
-        self.node.program.flag_names(kind)
+        self.program.flag_names(kind)
     }
 
     /// The constant texts that the script gives to a function at a position, counted from 0: names
     /// that can be made ready now instead of being looked for with each message.
     pub fn constants(&self, function: &str, position: usize) -> impl Iterator<Item = &'a str> {
-        let (node, id) = (self.node, self.node.catalog.function_named(function));
-        let literals = id.into_iter().flat_map(move |id| node.program.literals(id, position));
+        let (program, id) = (self.program, self.node.catalog.function_named(function));
+        let literals = id.into_iter().flat_map(move |id| program.literals(id, position));
         literals.filter_map(|literal| std::str::from_utf8(literal).ok())
     }
 
     /// The bit of a flag, if the script or a parameter names it.
     pub fn flag(&self, kind: FlagKind, name: &str) -> Option<u32> {
-        self.node.program.flag(kind, name).map(|bit| 1 << bit)
+        self.program.flag(kind, name).map(|bit| 1 << bit)
     }
 
     /// A key that nobody outside can guess, the same for the same purpose as long as the proxy runs:

@@ -50,7 +50,7 @@ impl Field {
                 Reading::Str
             }
             Self::Flags => {
-                flags::names(node.program.flag_names(FlagKind::Branch), branch.flags, out)
+                flags::names(node.script().program.flag_names(FlagKind::Branch), branch.flags, out)
             }
             Self::Socket => {
                 let socket = branch.socket.and_then(|socket| node.sockets.get(socket));

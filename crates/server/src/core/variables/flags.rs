@@ -8,12 +8,12 @@ use crate::node::Node;
 
 /// `$mf`: the names of the message flags that are set.
 pub(super) fn message_names(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {
-    names(ctx.turn.node.program.flag_names(FlagKind::Message), ctx.draft.flags, out)
+    names(ctx.turn.node.script().program.flag_names(FlagKind::Message), ctx.draft.flags, out)
 }
 
 /// `$bf`: the names of the flags of the Request-URI branch that are set.
 pub(super) fn branch_names(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {
-    names(ctx.turn.node.program.flag_names(FlagKind::Branch), ctx.draft.target.flags, out)
+    names(ctx.turn.node.script().program.flag_names(FlagKind::Branch), ctx.draft.target.flags, out)
 }
 
 /// `$msg.flag(name)`: 1 or 0.
@@ -67,7 +67,7 @@ pub(super) fn bits(node: &Node, value: Value<'_>) -> Result<u32, WriteError> {
     let text = value.text().and_then(|text| std::str::from_utf8(text).ok());
     let mut bits = 0;
     for name in text.ok_or(WriteError::BadValue)?.split_ascii_whitespace() {
-        let bit = node.program.flag(FlagKind::Branch, name).ok_or(WriteError::BadValue)?;
+        let bit = node.script().program.flag(FlagKind::Branch, name).ok_or(WriteError::BadValue)?;
         bits |= 1u32.checked_shl(bit.into()).unwrap_or_default();
     }
     Ok(bits)
@@ -79,7 +79,7 @@ fn mask(ctx: &Context<'_>, var: &VarAccess<'_>, kind: FlagKind) -> Option<u32> {
         Some(bit) => bit,
         None => {
             let name = std::str::from_utf8(var.name?).ok()?;
-            ctx.turn.node.program.flag(kind, name)?.into()
+            ctx.turn.node.script().program.flag(kind, name)?.into()
         }
     };
     1u32.checked_shl(bit)

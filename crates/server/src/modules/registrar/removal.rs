@@ -76,7 +76,7 @@ pub(super) fn check_ip(position: usize, text: &str) -> Result<(), String> {
 
 fn branch_flag(ctx: &Context<'_>, name: &[u8]) -> Option<u32> {
     let name = std::str::from_utf8(name).ok()?;
-    ctx.turn.node.program.flag(FlagKind::Branch, name).map(|bit| 1 << bit)
+    ctx.turn.node.script().program.flag(FlagKind::Branch, name).map(|bit| 1 << bit)
 }
 
 /// Whether requests to a contact go to this host first: `host` or `host:port`, or a URI.

@@ -139,7 +139,8 @@ fn flags_of(ctx: &Context<'_>, branch: BranchIndex) -> Option<u32> {
 
 /// `$(tm.branch.flags[n])`: the names of those that are set.
 pub(super) fn flags(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    let names = ctx.turn.node.program.flag_names(FlagKind::Branch);
+    let script = ctx.turn.node.script();
+    let names = script.program.flag_names(FlagKind::Branch);
     texts(ctx, var, out, |branch, text| {
         let set = flags_of(ctx, branch).unwrap_or_default();
         let named = (0u32..32).zip(names).filter(|(bit, _)| set & (1 << bit) != 0);
@@ -154,7 +155,7 @@ fn flag_mask(ctx: &Context<'_>, var: &VarAccess<'_>) -> Option<u32> {
         Some(bit) => bit,
         None => {
             let name = std::str::from_utf8(var.name?).ok()?;
-            ctx.turn.node.program.flag(FlagKind::Branch, name)?.into()
+            ctx.turn.node.script().program.flag(FlagKind::Branch, name)?.into()
         }
     };
     1u32.checked_shl(bit)

@@ -194,7 +194,7 @@ pub struct TmSettings {
 fn start(host: &Host<'_>) -> Result<(), Refusal> {
     let settings = host.settings::<TmSettings>();
     for name in [&settings.local_request_route, &settings.local_reply_route].into_iter().flatten() {
-        if host.node.program.route(RouteKind::Request, name).is_none() {
+        if host.program.route(RouteKind::Request, name).is_none() {
             return Err(format!("there is no route[{name}]").into());
         }
     }
