@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use duologue::script::{DEFAULT_NAME, Embedded, Files, Sources};
+use duologue::script::{DEFAULT_NAME, Embedded, Files};
 use duologue::{Overrides, Plan, Server, StartError, management};
 use options::Options;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -109,7 +109,7 @@ fn run(options: Options) -> Result<(), Failure> {
             }
         }
     });
-    let door = if with_management { Some(open_management(&server)?) } else { None };
+    let door = if with_management { Some(open_management(&server, &options)?) } else { None };
     if let Some(path) = &options.pid_file {
         std::fs::write(path, format!("{}\n", std::process::id()))
             .map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))?;
@@ -161,11 +161,10 @@ fn load(options: &Options) -> Result<Plan, Failure> {
         debug_mode: options.debug_mode,
         ..Overrides::default()
     };
-    let (path, sources): (String, &dyn Sources) = match &options.file {
-        Some(path) => (path.display().to_string(), &Files),
-        None => (DEFAULT_NAME.to_owned(), &Embedded),
+    let plan = match &options.file {
+        Some(path) => Plan::load(&path.display().to_string(), &Files, &[], overrides)?,
+        None => Plan::load(DEFAULT_NAME, &Embedded, &[], overrides)?,
     };
-    let plan = Plan::load(&path, sources, &[], overrides)?;
     let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
     if !plan.warnings().list().is_empty() {
         eprint!("{}", plan.warnings().render(color));
@@ -173,13 +172,26 @@ fn load(options: &Options) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-fn open_management(server: &Arc<Server>) -> Result<duologue::management::rpc::Door, Failure> {
+fn open_management(
+    server: &Arc<Server>,
+    options: &Options,
+) -> Result<duologue::management::rpc::Door, Failure> {
     let terminate = || {
         // The signal thread takes it from there, as for any other SIGTERM.
         let _ = signal_hook::low_level::raise(SIGTERM);
     };
-    let registry = management::commands(server, terminate)
-        .map_err(|error| Failure::Machine(format!("management: {error}")))?;
+    let registry = management::commands(server, terminate).and_then(|mut registry| {
+        match &options.file {
+            // A script from standard input is gone.
+            Some(path) if path.as_os_str() == "-" => {}
+            Some(path) => {
+                management::reloading(&mut registry, server, path.display().to_string(), Files)?;
+            }
+            None => management::reloading(&mut registry, server, DEFAULT_NAME, Embedded)?,
+        }
+        Ok(registry)
+    });
+    let registry = registry.map_err(|error| Failure::Machine(format!("management: {error}")))?;
     let door = management::open(server, registry)
         .map_err(|error| Failure::Machine(format!("management: {error}")))?;
     if let Some(warning) = door.warning() {
