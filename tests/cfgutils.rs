@@ -2,8 +2,6 @@
 
 mod world;
 
-use std::time::Duration;
-
 use duologue::{Overrides, Plan};
 use duologue_testkit::{Agent, Served};
 use world::{NAME, Proxy, Text, answered, cast, forgotten, script_to};
