@@ -3,7 +3,6 @@
 //! all that do not say otherwise.
 
 mod definition;
-mod glob;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -11,6 +10,7 @@ use parking_lot::RwLock;
 
 pub use definition::{Definition, Flags, parse, pattern, rule, transport};
 
+use crate::glob;
 use crate::sockets::Proto;
 
 /// How many lists a script may define: a message keeps its selection in one word.

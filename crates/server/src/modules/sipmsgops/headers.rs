@@ -3,9 +3,9 @@
 use duologue_script::{Args, Called, Value};
 use duologue_sip::{Header, HeaderRef, Span};
 
-use super::glob::Glob;
 use super::yes_or_no;
 use crate::context::Context;
+use crate::glob;
 
 /// After the last header, or after the first one of the anchor's name.
 pub(super) fn append_hf(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
@@ -59,8 +59,8 @@ pub(super) fn remove_hf_re(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called
 
 /// Those whose name a shell pattern fits.
 pub(super) fn remove_hf_glob(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let Some(glob) = args.str(0).map(Glob::new) else { return Called::Value(-1) };
-    remove_named(ctx, |name| glob.fits(name))
+    let Some(pattern) = args.str(0) else { return Called::Value(-1) };
+    remove_named(ctx, |name| glob::matches_ignoring_case(pattern, name))
 }
 
 fn remove_named(ctx: &mut Context<'_>, fits: impl Fn(&[u8]) -> bool) -> Called {
@@ -78,10 +78,14 @@ fn remove_named(ctx: &mut Context<'_>, fits: impl Fn(&[u8]) -> bool) -> Called {
 /// Names and values of the headers whose name a shell pattern fits, pushed one after the other so
 /// that the first header's is on top of the stack in the end.
 pub(super) fn get_glob_headers_values(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let Some(glob) = args.str(0).map(Glob::new) else { return Called::Value(-1) };
+    let Some(pattern) = args.str(0) else { return Called::Value(-1) };
     let message = ctx.message;
     let mut found = false;
-    for header in message.headers().rev().filter(|it| is_named(it, &|name| glob.fits(name))) {
+    for header in message
+        .headers()
+        .rev()
+        .filter(|it| is_named(it, &|name| glob::matches_ignoring_case(pattern, name)))
+    {
         found = true;
         let names = args.store(ctx, 1, Value::Str(long_name(&header)));
         let values = args.store(ctx, 2, Value::Str(header.value()));

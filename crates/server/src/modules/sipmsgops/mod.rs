@@ -4,7 +4,6 @@
 //! message as received.
 
 mod codecs;
-mod glob;
 mod headers;
 mod json;
 mod local_replies;
