@@ -7,12 +7,13 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use duologue::server::context::Context;
-use duologue::server::module::{AsyncFunction, Function, Module};
+use duologue::server::module::{AsyncFunction, Module};
 use duologue::server::parked::PARKED_PER_CALL_MAX;
 use duologue::server::statistics::{CAUGHT_PANICS, PARKED_RUNS, REFUSED_PARKS};
 use duologue::server::waiting::{Begun, Completion, Pending};
-use duologue_script::{Args, Called, Param, ParamKind, RouteKinds, Value};
+use duologue_script::{Args, Param, ParamKind, Value};
 use duologue_testkit::{Agent, CallState, Served, World};
+use world::notes::{NOTE, notes};
 use world::{Proxy, answered, forgotten, script_to};
 
 const SETTINGS: &str = "loadmodule \"cfgutils.so\"\n loadmodule \"oracle.so\"";
@@ -20,23 +21,12 @@ const SETTINGS: &str = "loadmodule \"cfgutils.so\"\n loadmodule \"oracle.so\"";
 thread_local! {
     /// Questions that nobody has answered yet. A test and its proxy share a thread.
     static QUESTIONS: RefCell<Vec<Completion>> = const { RefCell::new(Vec::new()) };
-    /// What scripts noted.
-    static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A module of another crate: a question that somebody else answers, some day.
 static ORACLE: Module = Module {
     name: "oracle",
-    functions: &[Function::new(
-        "note",
-        &[Param::new(ParamKind::Str)],
-        RouteKinds::all(),
-        |_, args| {
-            let text = String::from_utf8_lossy(args.str(0).unwrap_or_default()).into_owned();
-            NOTES.with_borrow_mut(|notes| notes.push(text));
-            Called::Value(1)
-        },
-    )],
+    functions: &[NOTE],
     asynchronous: &[
         AsyncFunction::new("ask", &[Param::optional(ParamKind::Var)], ask).timed(),
         AsyncFunction::new("known", &[Param::optional(ParamKind::Var)], known),
@@ -60,10 +50,6 @@ fn known(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Begun {
 
 fn question() -> Completion {
     QUESTIONS.with_borrow_mut(Vec::pop).expect("somebody asked")
-}
-
-fn notes() -> Vec<String> {
-    NOTES.with_borrow_mut(std::mem::take)
 }
 
 fn stage(seed: u64, targets: &str, rest: &str) -> (World, Agent, Served<Proxy>, Agent) {

@@ -4,14 +4,12 @@
 
 mod world;
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use duologue::management::rpc::Registry;
 use duologue::management::rpc::jsonrpc::answer;
 use duologue::management::transactions;
-use duologue_script::{Called, Param, ParamKind, RouteKinds};
-use duologue_server::module::{Function, Module};
+use duologue_server::module::Module;
 use duologue_server::new_requests::{self, NewRequest};
 use duologue_server::statistics::{
     TM_REPEATED_1, TM_REPEATED_2, TM_REPEATED_3, TM_REPEATED_REPLIES, TM_REPEATED_T2, TM_TIMED_OUT,
@@ -19,34 +17,13 @@ use duologue_server::statistics::{
 };
 use duologue_testkit::{Agent, CallState, Served, World};
 use serde_json::json;
+use world::notes::{NOTE, notes};
 use world::{CAROL, Proxy, forgotten, script_to};
 
 const SETTINGS: &str = "loadmodule \"notes.so\"\n loadmodule \"cfgutils.so\"";
 
-thread_local! {
-    /// What scripts noted. A test and its proxy share a thread.
-    static NOTES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
-}
-
 /// A module of another crate that lets a script tell the test something.
-static MODULE: Module = Module {
-    name: "notes",
-    functions: &[Function::new(
-        "note",
-        &[Param::new(ParamKind::Str)],
-        RouteKinds::all(),
-        |_, args| {
-            let text = String::from_utf8_lossy(args.str(0).unwrap_or_default()).into_owned();
-            NOTES.with_borrow_mut(|notes| notes.push(text));
-            Called::Value(1)
-        },
-    )],
-    ..Module::EMPTY
-};
-
-fn notes() -> Vec<String> {
-    NOTES.with_borrow_mut(std::mem::take)
-}
+static MODULE: Module = Module { name: "notes", functions: &[NOTE], ..Module::EMPTY };
 
 fn stage(seed: u64, targets: &str, rest: &str) -> (World, Agent, Served<Proxy>, Agent) {
     set(seed, "", targets, rest)

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop here")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod notes;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
