@@ -33,13 +33,10 @@ pub(super) fn dialog(node: &Node, dialog: &Snapshot) -> Value {
         put("callee_cseq", caller.cseq.to_string().into());
         put("caller_route_set", json_text(&caller.route_set));
         put("caller_bind_addr", bind_address(node, caller));
-        // What a leg was sent is what its peer sent: bodies pass as they are.
-        let callee = dialog.legs.get(usize::from(dialog.answered_leg.unwrap_or(1)));
         put_body(&mut put, "caller_sdp", caller.body.as_ref());
-        put_body(&mut put, "caller_sent_sdp", callee.and_then(|callee| callee.body.as_ref()));
+        put_body(&mut put, "caller_sent_sdp", caller.sent_body.as_ref());
     }
-    let caller_body = dialog.legs.first().and_then(|caller| caller.body.as_ref());
-    put("CALLEES", legs.map(|leg| callee(node, leg, caller_body)).collect());
+    put("CALLEES", legs.map(|leg| callee(node, leg)).collect());
     Value::Object(fields)
 }
 
@@ -52,7 +49,7 @@ fn put_body(put: &mut impl FnMut(&str, Value) -> Option<Value>, name: &str, body
     }
 }
 
-fn callee(node: &Node, leg: &LegSnapshot, caller_body: Option<&Body>) -> Value {
+fn callee(node: &Node, leg: &LegSnapshot) -> Value {
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     put("callee_tag", json_text(&leg.tag));
@@ -61,9 +58,7 @@ fn callee(node: &Node, leg: &LegSnapshot, caller_body: Option<&Body>) -> Value {
     put("callee_route_set", json_text(&leg.route_set));
     put("callee_bind_addr", bind_address(node, leg));
     put_body(&mut put, "callee_sdp", leg.body.as_ref());
-    if leg.body.is_some() {
-        put_body(&mut put, "callee_sent_sdp", caller_body);
-    }
+    put_body(&mut put, "callee_sent_sdp", leg.sent_body.as_ref());
     Value::Object(fields)
 }
 

@@ -79,6 +79,11 @@ impl BodyFacts<'_> {
         of(SDP) || of(b"multipart/")
     }
 
+    /// Whether it is the one that is kept.
+    pub(crate) fn is(&self, kept: &Body) -> bool {
+        self.bytes == kept.bytes()
+    }
+
     /// Copies it, once.
     pub fn keep(&self) -> Body {
         Body::new(self.content_type, self.bytes)

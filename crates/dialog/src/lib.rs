@@ -165,6 +165,7 @@ mod outside;
 mod own;
 mod own_offers;
 mod packed;
+mod passed;
 mod pings;
 mod prack;
 mod profiles;

@@ -4,7 +4,8 @@
 use crate::negotiation::{Carrier, Media, Negotiated, Negotiation};
 use crate::record::Record;
 use crate::{
-    Body, BodyFacts, Dialog, DialogFlags, DialogMethod, Direction, Gone, KeepSdp, Settings,
+    Body, BodyFacts, Dialog, DialogFlags, DialogKey, DialogMethod, Dialogs, Direction, Gone,
+    KeepSdp, Settings,
 };
 
 /// The flags of a dialog whose media have to be known: re-INVITE pings carry a body, and no ping
@@ -30,13 +31,19 @@ impl Record {
         }
     }
 
-    /// The media with a callee leg. What the INVITE offered to all of them is where each starts.
+    /// The media with a callee leg. What the INVITE offered on its branch is where each starts.
     pub(crate) fn media_with(&mut self, callee_leg: u16) -> &mut Media {
-        let list = &mut self.extras().media;
+        let branch = self.legs.get(callee_leg as usize).map(|leg| leg.branch);
+        let extras = self.extras();
+        let list = &mut extras.media;
         let at = list.iter().position(|media| media.callee_leg == callee_leg);
         let at = at.unwrap_or_else(|| {
             let offered = list.iter().find(|media| media.callee_leg == 0);
-            let media = offered.map_or_else(|| Media::of(callee_leg), |it| it.with(callee_leg));
+            let mut media = offered.map_or_else(|| Media::of(callee_leg), |it| it.with(callee_leg));
+            let sent = extras.offers.iter().find(|(of, _)| Some(*of) == branch);
+            if let Some((_, sent)) = sent {
+                media.offer_changed(sent.clone());
+            }
             list.push(media);
             list.len() - 1
         });
@@ -136,10 +143,10 @@ impl Record {
         }
     }
 
-    /// The body that a leg was last sent (§1.2, `out_sdp`): its peer's, which passes as it is.
+    /// The body that a leg was last sent (§1.2, `out_sdp`): its peer's, as it left us.
     pub(crate) fn body_sent_to(&self, leg: u16, callee_leg: u16) -> Option<&Body> {
-        let from = if leg == 0 { Direction::Upstream } else { Direction::Downstream };
-        self.media(callee_leg)?.from(from)
+        let way = if leg == 0 { Direction::Upstream } else { Direction::Downstream };
+        self.media(callee_leg)?.sent(way)
     }
 
     pub(crate) fn media(&self, callee_leg: u16) -> Option<&Media> {
@@ -149,15 +156,23 @@ impl Record {
 }
 
 impl Dialog {
-    /// The body in force that came from a leg (`caller_sdp`, `callee_sdp`), if bodies are kept
+    /// The body in force that came from a leg (§1.2, `in_sdp`), if bodies are kept
     /// ([`Settings::keep_sdp`]). The caller may have agreed on different ones with several callees;
-    /// its own is that of the call with the answered leg. What a module's own INVITE told the peer in
-    /// a leg's name counts as the leg's.
+    /// its own is that of the call with the answered leg.
     ///
     /// # Errors
     /// [`Gone`].
     pub fn body_from(&self, leg: u16) -> Result<Option<Body>, Gone> {
         self.table().with(self.key(), |record| record.body_from(leg).cloned())
+    }
+
+    /// The body in force that a leg was sent (§1.2, `out_sdp`): its peer's, with what the script
+    /// changed in it; or what we said ourselves in the peer's name.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn body_to(&self, leg: u16) -> Result<Option<Body>, Gone> {
+        self.table().with(self.key(), |record| record.body_to(leg).cloned())
     }
 }
 
@@ -165,8 +180,51 @@ impl Record {
     /// The body in force that came from a leg.
     pub(crate) fn body_from(&self, leg: u16) -> Option<&Body> {
         match leg {
-            0 => self.media(self.callee_leg())?.from(Direction::Downstream),
-            callee => self.media(callee)?.from(Direction::Upstream),
+            0 => self.media(self.callee_leg())?.received(Direction::Downstream),
+            callee => self.media(callee)?.received(Direction::Upstream),
         }
+    }
+
+    /// The body in force that a leg was sent.
+    pub(crate) fn body_to(&self, leg: u16) -> Option<&Body> {
+        self.body_sent_to(leg, if leg == 0 { self.callee_leg() } else { leg })
+    }
+}
+
+impl Dialogs {
+    /// The initial INVITE left on a branch with another body than it came with. Call it behind
+    /// [`branch_sent`](Self::branch_sent).
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn offer_changed(&self, key: DialogKey, branch: u16, sent: Body) -> Result<(), Gone> {
+        let settings = self.settings();
+        self.with(key, |record| {
+            let tracked = record.legs.iter().skip(1).any(|leg| leg.branch == branch);
+            if tracked && record.keeps_bodies(settings) {
+                record.extras().offers.push((branch, sent));
+            }
+        })
+    }
+
+    /// A message between the caller and a callee leg left with another body than it came with.
+    /// Call it behind [`request_within`](Self::request_within),
+    /// [`reply_forwarded`](Self::reply_forwarded) or [`response_within`](Self::response_within).
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn body_changed(
+        &self,
+        key: DialogKey,
+        (callee_leg, direction): (u16, Direction),
+        received: &BodyFacts<'_>,
+        sent: Body,
+    ) -> Result<(), Gone> {
+        let settings = self.settings();
+        self.with(key, |record| {
+            if record.keeps_bodies(settings) {
+                record.media_with(callee_leg).changed(direction, received, sent);
+            }
+        })
     }
 }

@@ -8,7 +8,8 @@ use Negotiated as On;
 use Negotiation::{Answered, Awaited, Countered, Offered, Stable};
 
 use crate::own_offers::OwnOffer;
-use crate::{Body, Direction};
+use crate::passed::Passed;
+use crate::{Body, BodyFacts, Direction};
 
 /// Where the negotiation of a pair of legs stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,10 +112,10 @@ pub(crate) struct Media {
     pub(crate) state: Negotiation,
     /// The request that the exchange at hand belongs to; what others end does not concern it.
     carrier: Option<Carrier>,
-    /// The open offer and who made it.
-    offer: Option<(Direction, Body)>,
-    /// In force, by the side that sent it: caller, callee.
-    in_force: [Option<Body>; 2],
+    /// The open offer and which way it went.
+    offer: Option<(Direction, Passed)>,
+    /// In force, by the way it went: from the caller, from the callee.
+    in_force: [Option<Passed>; 2],
     /// What we began with each side ourselves, by the direction it went: to the callee, the caller.
     pub(crate) own: [Option<Box<OwnOffer>>; 2],
 }
@@ -148,34 +149,68 @@ impl Media {
         self.state = next;
         match (bodies, body) {
             (Bodies::Keep, _) => {}
-            (Bodies::Offer, body) => self.offer = body.map(|body| (direction, body)),
+            (Bodies::Offer, body) => self.offer = body.map(|body| (direction, body.into())),
             (Bodies::Settle, answer) => {
-                if let Some((from, offer)) = self.offer.take() {
-                    self.settle(from, Some(offer));
+                if let Some((way, offer)) = self.offer.take() {
+                    self.in_force[way as usize] = Some(offer);
                 }
-                if answer.is_some() {
-                    self.settle(direction, answer);
+                if let Some(answer) = answer {
+                    self.in_force[direction as usize] = Some(answer.into());
                 }
             }
             (Bodies::RollBack, _) => self.offer = None,
         }
     }
 
-    /// From now on this body of a side is in force.
-    pub(crate) fn settle(&mut self, from: Direction, body: Option<Body>) {
-        self.in_force[from as usize] = body;
+    /// What came as `received` went on as `sent`.
+    pub(crate) fn changed(&mut self, direction: Direction, received: &BodyFacts<'_>, sent: Body) {
+        let offer = self.offer.as_mut().filter(|(way, _)| *way == direction);
+        let offer = offer.map(|(_, offer)| offer);
+        let all = offer.into_iter().chain(self.in_force[direction as usize].as_mut());
+        if let Some(passed) = all.into_iter().find(|passed| received.is(passed.received())) {
+            passed.sent_as(sent);
+        }
     }
 
-    /// The last body in force that came from this side.
-    pub(crate) const fn from(&self, direction: Direction) -> Option<&Body> {
-        self.in_force[direction as usize].as_ref()
+    /// What the initial INVITE offers became this on its way to the callee.
+    pub(crate) fn offer_changed(&mut self, sent: Body) {
+        if let Some((Direction::Downstream, offer)) = &mut self.offer {
+            offer.sent_as(sent);
+        }
+    }
+
+    /// We said this in the name of a side.
+    pub(crate) fn told(&mut self, direction: Direction, body: Body) {
+        match &mut self.in_force[direction as usize] {
+            Some(passed) => passed.sent_as(body),
+            none => *none = Some(body.into()),
+        }
+    }
+
+    /// A side said this to us alone.
+    pub(crate) fn heard(&mut self, direction: Direction, body: Body) {
+        let passed = &mut self.in_force[direction as usize];
+        *passed = Some(match passed.take() {
+            Some(passed) => passed.replaced_by(body),
+            None => body.into(),
+        });
+    }
+
+    /// The last body in force that went this way, as it came.
+    pub(crate) fn received(&self, direction: Direction) -> Option<&Body> {
+        self.in_force[direction as usize].as_ref().map(Passed::received)
+    }
+
+    /// The last body in force that went this way, as it left.
+    pub(crate) fn sent(&self, direction: Direction) -> Option<&Body> {
+        self.in_force[direction as usize].as_ref().map(Passed::sent)
     }
 
     /// Bytes of the bodies, each shared by as many as hold it.
     pub(crate) fn memory(&self) -> usize {
-        let offer = self.offer.as_ref().map(|(_, body)| body);
+        let offer = self.offer.as_ref().map(|(_, offer)| offer);
         let all = self.in_force.iter().flatten().chain(offer);
-        all.map(|body| body.memory() / body.holders()).sum::<usize>() + self.own_memory()
+        all.map(Passed::memory).sum::<usize>() + self.own_memory()
     }
 }
 
@@ -214,8 +249,8 @@ mod tests {
         media.on(On::SuccessBody, call, Direction::Upstream, Some(answer.clone()));
         assert_eq!(media.state, Offered);
         media.on(On::Refused, again, Direction::Downstream, None);
-        assert_eq!(media.from(Direction::Downstream), Some(&first));
-        assert_eq!((media.state, media.from(Direction::Upstream)), (Stable, Some(&answer)));
+        assert_eq!(media.received(Direction::Downstream), Some(&first));
+        assert_eq!((media.state, media.received(Direction::Upstream)), (Stable, Some(&answer)));
     }
 
     // RFC 3261 §13.2.1: without an offer in the INVITE the 2xx offers and the ACK answers
@@ -226,9 +261,9 @@ mod tests {
         let call = (Direction::Downstream, 1);
         media.on(On::InviteEmpty, call, Direction::Downstream, None);
         media.on(On::SuccessBody, call, Direction::Upstream, Some(offer.clone()));
-        assert_eq!((media.state, media.from(Direction::Upstream)), (Countered, None));
+        assert_eq!((media.state, media.received(Direction::Upstream)), (Countered, None));
         media.on(On::AckBody, call, Direction::Downstream, Some(answer.clone()));
-        assert_eq!(media.from(Direction::Upstream), Some(&offer));
-        assert_eq!((media.state, media.from(Direction::Downstream)), (Stable, Some(&answer)));
+        assert_eq!(media.received(Direction::Upstream), Some(&offer));
+        assert_eq!((media.state, media.received(Direction::Downstream)), (Stable, Some(&answer)));
     }
 }

@@ -41,7 +41,7 @@ impl Media {
     /// A 2xx: what was offered and answered is in force. Returns what the ACK says.
     fn own_answered(&mut self, link: OwnLink, body: Option<Body>) -> Option<Body> {
         let peers = towards(link.leg);
-        let told = self.from(peers).cloned();
+        let told = self.sent(peers).cloned();
         let own = self.own_offer(link)?;
         if !std::mem::take(&mut own.pending) {
             // it came once more: so does the ACK
@@ -53,11 +53,11 @@ impl Media {
             own.answer = told;
         }
         let answer = own.answer.clone();
-        if offer.is_some() {
-            self.settle(peers, offer);
+        if let Some(offer) = offer {
+            self.told(peers, offer);
         }
-        if body.is_some() {
-            self.settle(peers.reversed(), body);
+        if let Some(body) = body {
+            self.heard(peers.reversed(), body);
         }
         answer
     }
@@ -115,6 +115,19 @@ impl Record {
 }
 
 impl Dialogs {
+    /// The local route changed the body of a request of ours: its leg is told this.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn own_body_changed(&self, link: OwnLink, sent: Body) -> Result<(), Gone> {
+        self.with(link.key, |record| {
+            let own = record.own_media(link).and_then(|media| media.own_offer(link));
+            if let Some(offer) = own.and_then(|own| own.offer.as_mut()) {
+                *offer = sent;
+            }
+        })
+    }
+
     /// A request of ours got a 2xx, perhaps once more. What it says of the leg's target is taken
     /// over (RFC 3261 §12.2.1.2). An INVITE is owed this ACK each time (§13.2.2.4); `cseq` is its
     /// number.

@@ -75,6 +75,8 @@ pub struct LegSnapshot {
     pub last_gen_cseq: u32,
     /// The body in force that came from the leg, where bodies are kept.
     pub body: Option<Body>,
+    /// The body in force that the leg was sent, where bodies are kept.
+    pub sent_body: Option<Body>,
 }
 
 impl Snapshot {
@@ -128,6 +130,7 @@ impl LegSnapshot {
             to_uri: leg.mangled_to().into(),
             last_gen_cseq: leg.last_gen_cseq,
             body: record.body_from(number as u16).cloned(),
+            sent_body: record.body_to(number as u16).cloned(),
         }
     }
 }

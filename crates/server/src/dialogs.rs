@@ -3,6 +3,7 @@
 //! The engine (`duologue-dialog`) never sees a message. Here its questions are answered from one,
 //! and what it asks for in return (callbacks, cancelling, BYEs) is carried out in its order.
 
+mod bodies;
 mod ending;
 mod facts;
 mod initial;
@@ -16,6 +17,7 @@ use crate::call::{Ending, Job};
 use crate::own_routes;
 use crate::turn::Turn;
 
+pub use bodies::{changed_body, reply_changed, request_changed};
 pub use ending::{
     deadline, end_requested, own_request_answered, own_request_ended, own_request_lost, send_asked,
 };

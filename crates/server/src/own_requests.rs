@@ -9,6 +9,7 @@ use duologue_transaction::{BranchId, BranchIndex, Kind, NewBranch, Transaction, 
 
 use crate::call::SendTag;
 use crate::context::Context;
+use crate::dialogs;
 use crate::effects;
 use crate::modules::tm::TmSettings;
 use crate::node::Node;
@@ -100,15 +101,21 @@ fn send_in_transaction(
     show_to_request_route(turn, request, &[edits, &via], flow);
     let tag = SendTag { call: turn.call.clone(), transaction: id, branch: BRANCH };
     let mut added = false;
+    let layers = [edits, &via];
+    let mut changed = None;
     turn.worker.outbox.push(flow, Some(tag), |out| {
         let start = out.len();
-        render(request, &[edits, &via], out);
+        render(request, &layers, out);
+        changed = dialogs::changed_body(&layers, &out[start..]);
         let new = NewBranch { wire: &out[start..], flow, reliable: false, minor: false };
         added = transaction.add_branch(now, new).is_ok();
         if !added {
             out.truncate(start);
         }
     });
+    if let Some(body) = changed.filter(|_| added) {
+        let _ = node.dialogs.own_body_changed(own.link, body);
+    }
     if added {
         turn.body.transactions.insert(transaction, &own.method).dialog = Some(link(own.link));
         turn.count(TM_UAC_TRANSACTIONS);

@@ -292,7 +292,16 @@ fn relay_ack(ctx: &mut Context<'_>, outbound: Option<&[u8]>) -> i32 {
     node.branch_key.stateless(&[via.as_bytes(), message.uri_bytes()], branch);
     wire.clear();
     edit_request(wire, message, ctx.flow, (&draft.target, &draft.manners), socket, branch);
-    outbox.push(hop, None, |out| render(message.framed(), &[&draft.edits, &*wire], out));
+    let layers = [&draft.edits, &*wire];
+    let mut changed = None;
+    outbox.push(hop, None, |out| {
+        let start = out.len();
+        render(message.framed(), &layers, out);
+        changed = dialogs::changed_body(&layers, &out[start..]);
+    });
+    if let Some(body) = changed {
+        dialogs::request_changed(ctx, None, body);
+    }
     ctx.turn.count(FWD_REQUESTS);
     1
 }
@@ -444,12 +453,14 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
     let tag = SendTag { call: ctx.turn.call.clone(), transaction: id, branch };
     let now = ctx.turn.now.tick;
     let mut added = false;
-    let wire = &ctx.turn.worker.wire_edits;
+    let mut changed = None;
+    let layers = [&draft.edits, &draft.branch_edits, &ctx.turn.worker.wire_edits];
     ctx.turn.worker.outbox.push(hop, Some(tag), |out| {
         let start = out.len();
-        render(message.framed(), &[&draft.edits, &draft.branch_edits, wire], out);
+        render(message.framed(), &layers, out);
         let new = NewBranch { wire: &out[start..], flow: hop, reliable: false, minor };
         added = entry.transaction.add_branch(now, new).is_ok();
+        changed = dialogs::changed_body(&layers, &out[start..]);
         if !added {
             out.truncate(start);
         }
@@ -473,6 +484,9 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
         entry.keep_branch(branch, kept);
     }
     dialogs::branch_sent(ctx, branch);
+    if let Some(body) = changed {
+        dialogs::request_changed(ctx, Some(branch), body);
+    }
     true
 }
 

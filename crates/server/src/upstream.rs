@@ -174,9 +174,11 @@ pub fn forward(
     let Some(received) = edits.status(reply) else { return };
     let status = effects::upstream_status(turn, received.code());
     let own_record_routes = entry.own_record_routes(branch);
+    let mut callee_leg = None;
     match link.map(|link| (link.key, link.role)) {
         Some((key, DialogRole::Initial)) => {
-            dialogs::reply_forwarded(turn, key, branch, own_record_routes, source, reply, edits);
+            let routes = own_record_routes;
+            callee_leg = dialogs::reply_forwarded(turn, key, branch, routes, source, reply, edits);
             if !again {
                 dialogs::reply_about_to_be_sent(turn, key, status, Some(reply));
             }
@@ -200,11 +202,17 @@ pub fn forward(
     let overtaken = |entry: &&mut Entry| status < 200 && entry.transaction.is_closed();
     if let Some(entry) = entry.filter(|entry| !overtaken(entry)) {
         entry.replied_locally = false;
+        let layers = [&*edits, &wire];
+        let mut changed = None;
         turn.worker.outbox.push(flow, None, |out| {
             let start = out.len();
-            render(reply.framed(), &[edits, &wire], out);
+            render(reply.framed(), &layers, out);
             entry.transaction.reply_sent(now, status, to_tag, &out[start..], fx);
+            changed = dialogs::changed_body(&layers, &out[start..]);
         });
+        if let (Some(link), Some(body)) = (link, changed) {
+            dialogs::reply_changed(turn, link, callee_leg, reply, body);
+        }
         turn.count(TM_RELAYED_REPLIES);
     }
     turn.worker.wire_edits = wire;

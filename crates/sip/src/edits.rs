@@ -73,6 +73,11 @@ impl Edits {
         self.ops.is_empty() && self.plan.is_none()
     }
 
+    /// Whether the body changes, as far as it was changed through a [`Draft`].
+    pub const fn changes_body(&self) -> bool {
+        self.framing.is_some()
+    }
+
     /// Whether changes were refused because there are [`EDITS_MAX`] already, or
     /// [`EDIT_OCTETS_MAX`] octets of text.
     pub const fn is_full(&self) -> bool {

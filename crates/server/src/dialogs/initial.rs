@@ -124,6 +124,7 @@ pub fn branch_sent(ctx: &mut Context<'_>, branch: BranchIndex) {
 }
 
 /// A reply to the INVITE is about to be forwarded: legs are learnt, RESPONSE_FWDED may change it.
+/// Returns the callee leg that sent it, if it is known.
 pub fn reply_forwarded(
     turn: &mut Turn<'_>,
     key: DialogKey,
@@ -132,8 +133,8 @@ pub fn reply_forwarded(
     flow: duologue_sip::Flow,
     message: &Message<'_>,
     edits: &mut Edits,
-) {
-    let Some(status) = message.status() else { return };
+) -> Option<u16> {
+    let status = message.status()?;
     let record_routes = values(message.record_routes());
     let to_tag = message.to().ok().and_then(|to| to.tag()).unwrap_or_default();
     let facts = ReplyFacts {
@@ -155,13 +156,14 @@ pub fn reply_forwarded(
     step(turn, Some(&mut shown), |turn, steps| {
         forwarded = turn.node.dialogs.reply_forwarded(key, &facts, steps).ok();
     });
-    let Some(forwarded) = forwarded else { return };
+    let forwarded = forwarded?;
     if forwarded.cseq != facts.cseq {
         edits.draft(message).set_cseq(forwarded.cseq);
     }
     if forwarded.pracked {
         make_unreliable(message, edits);
     }
+    forwarded.leg
 }
 
 /// We acknowledge this provisional ourselves: the caller, who perhaps never heard of RFC 3262, gets

@@ -1,6 +1,6 @@
 //! A dialog as JSON text (spec/dialog.md §14.1, decision D24): `$DLG_json`, `$DLG_ctx_json`.
 
-use duologue_dialog::{Body, LegSnapshot, Snapshot, Value as DialogValue};
+use duologue_dialog::{LegSnapshot, Snapshot, Value as DialogValue};
 use duologue_script::{Reading, Text, VarAccess};
 use serde_json::{Map, Value, json};
 
@@ -29,10 +29,7 @@ fn write(ctx: &mut Context<'_>, context: bool, out: &mut Text) -> Reading {
 
 /// The document; `context` adds values and profiles.
 pub(super) fn of(node: &Node, dialog: &Snapshot, context: bool) -> Value {
-    let callee_leg = usize::from(dialog.answered_leg.unwrap_or(1));
-    let callee_body = dialog.legs.get(callee_leg).and_then(|leg| leg.body.as_ref());
-    let caller_body = dialog.legs.first().and_then(|leg| leg.body.as_ref());
-    let callees = dialog.legs.iter().skip(1).map(|callee| leg(node, callee, caller_body));
+    let callees = dialog.legs.iter().skip(1).map(|callee| leg(node, callee));
     let mut document = json!({
         "ID": dialog.id.db_id().to_string(),
         "state": (dialog.state as u8).to_string(),
@@ -42,7 +39,7 @@ pub(super) fn of(node: &Node, dialog: &Snapshot, context: bool) -> Value {
         "timeout": dialog.timeout_ts.to_string(),
         "from_uri": text(&dialog.from_uri),
         "to_uri": text(&dialog.to_uri),
-        "caller": dialog.legs.first().map(|caller| leg(node, caller, callee_body)),
+        "caller": dialog.legs.first().map(|caller| leg(node, caller)),
         "callees": callees.collect::<Value>(),
     });
     if context {
@@ -54,7 +51,7 @@ pub(super) fn of(node: &Node, dialog: &Snapshot, context: bool) -> Value {
 }
 
 /// A leg, with the body that it was last sent.
-fn leg(node: &Node, leg: &LegSnapshot, sent: Option<&Body>) -> Value {
+fn leg(node: &Node, leg: &LegSnapshot) -> Value {
     let socket = leg.flow.and_then(|flow| node.sockets.get(flow.socket));
     json!({
         "tag": text(&leg.tag),
@@ -62,7 +59,7 @@ fn leg(node: &Node, leg: &LegSnapshot, sent: Option<&Body>) -> Value {
         "cseq": leg.cseq.to_string(),
         "route_set": text(&leg.route_set),
         "bind_addr": socket.map(|socket| socket.text()).unwrap_or_default(),
-        "sdp": sent.map(|body| text(body.bytes())).unwrap_or_default(),
+        "sdp": leg.sent_body.as_ref().map(|body| text(body.bytes())).unwrap_or_default(),
     })
 }
 
