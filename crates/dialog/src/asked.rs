@@ -3,13 +3,15 @@
 //! Asked for from any thread, built and sent in the call's turn, so that their numbers go out in
 //! the order of the wire. The handler hears the final reply, once.
 
+use crate::held_ack::Held;
 use crate::leg::{Leg, LegState};
+use crate::prack::Provisional;
 use crate::record::Record;
 use crate::settings::ASKED_MAX;
 use crate::terminate::Wish;
 use crate::{
-    Body, Dialog, DialogKey, Dialogs, EventMessage, Gone, Intent, Outcome, OwnRequest, PanicReport,
-    Purpose, Settings,
+    Body, Dialog, DialogKey, Dialogs, EventMessage, Gone, HeldAck, Intent, Outcome, OwnRequest,
+    PanicReport, Purpose, Settings,
 };
 use std::fmt;
 
@@ -18,8 +20,11 @@ use std::fmt;
 pub struct NewRequest {
     method: Box<[u8]>,
     leg: u16,
-    body: Option<Body>,
-    headers: Box<[u8]>,
+    pub(crate) body: Option<Body>,
+    pub(crate) headers: Box<[u8]>,
+    /// Of a PRACK: what it acknowledges.
+    pub(crate) acknowledges: Option<Provisional>,
+    holds_ack: bool,
 }
 
 impl NewRequest {
@@ -35,13 +40,35 @@ impl NewRequest {
 
     /// A request to one leg, 0 being the caller.
     pub fn to_leg(method: &str, leg: u16) -> Self {
-        Self { method: method.as_bytes().into(), leg, body: None, headers: Box::default() }
+        Self {
+            method: method.as_bytes().into(),
+            leg,
+            body: None,
+            headers: Box::default(),
+            acknowledges: None,
+            holds_ack: false,
+        }
+    }
+
+    /// The PRACK of a reliable provisional that a callee sent to the initial INVITE: its To-tag, its
+    /// RSeq and its CSeq number (RFC 3262 §7.2). It may be asked for before that reply is passed on;
+    /// to the caller it then is a plain one.
+    pub fn prack(to_tag: &[u8], rseq: u32, cseq: u32) -> Self {
+        let acknowledges = Some(Provisional { to_tag: to_tag.into(), rseq, cseq });
+        Self { acknowledges, ..Self::to_callee("PRACK") }
     }
 
     /// With a body.
     #[must_use]
     pub fn body(self, body: Body) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    /// An INVITE without a body whose ACK is to answer the offer of its 2xx with a body that is not
+    /// known yet: [`Answer::ack`] is told what to say.
+    #[must_use]
+    pub fn holding_ack(self) -> Self {
+        Self { holds_ack: true, ..self }
     }
 
     /// With these header lines, each with its CRLF.
@@ -57,11 +84,14 @@ pub enum AskError {
     /// The dialog is gone, has ended, or has no callee yet.
     NotActive,
     /// ACK, BYE, CANCEL and PRACK have ways of their own
-    /// ([`terminate`](crate::Dialog::terminate)), or the method is no token.
+    /// ([`terminate`](crate::Dialog::terminate), [`NewRequest::prack`]), or the method is no token.
     BadMethod,
+    /// The provisional has its PRACK already, or one before it got lost and will come again first
+    /// (RFC 3262 §4).
+    NotNext,
     /// A header line does not end in CRLF.
     BadHeaders,
-    /// [`ASKED_MAX`] requests wait, or the engine cannot be told.
+    /// [`ASKED_MAX`] requests wait, an ACK to the leg is held, or the engine cannot be told.
     Busy,
 }
 
@@ -70,6 +100,7 @@ impl fmt::Display for AskError {
         f.write_str(match self {
             Self::NotActive => "no such active dialog, or it has no such leg",
             Self::BadMethod => "this method cannot be sent within a dialog",
+            Self::NotNext => "this provisional reply is not the next to be acknowledged",
             Self::BadHeaders => "header lines end in CRLF",
             Self::Busy => "too many requests wait to be sent within this dialog",
         })
@@ -86,6 +117,8 @@ pub struct Answer<'a> {
     pub outcome: Outcome,
     /// The final reply, if one came.
     pub message: Option<&'a mut (dyn EventMessage + 'a)>,
+    /// The ACK that was [held](NewRequest::holding_ack), after a 2xx. Dropped, it leaves as any other.
+    pub ack: Option<HeldAck>,
 }
 
 type Handler = Box<dyn FnOnce(Answer<'_>) + Send>;
@@ -95,9 +128,11 @@ type Handler = Box<dyn FnOnce(Answer<'_>) + Send>;
 pub(crate) struct Asked {
     tickets: u32,
     /// Not sent yet.
-    waiting: Vec<(u32, NewRequest)>,
+    pub(crate) waiting: Vec<(u32, NewRequest)>,
     /// Who wants to hear of which.
     handlers: Vec<(u32, Handler)>,
+    /// ACKs that wait for their body, one per leg at most.
+    pub(crate) held: Vec<Held>,
 }
 
 impl Asked {
@@ -112,14 +147,15 @@ impl Asked {
         let waiting = self.waiting.iter().map(|(_, request)| texts(request)).sum::<usize>();
         self.waiting.capacity() * size_of::<(u32, NewRequest)>()
             + self.handlers.capacity() * size_of::<(u32, Handler)>()
+            + self.held.iter().map(Held::memory).sum::<usize>()
             + waiting
     }
 }
 
 impl Dialog {
     /// Sends a request within the dialog, as if the leg's peer had; `on_answer` hears how it ended,
-    /// once, on the call's order, without any lock held. It is dropped unheard only if the dialog
-    /// goes first. The ACK of an INVITE's 2xx is sent by the proxy; should the INVITE have no body,
+    /// once, on the call's order, without any lock held. It is dropped unheard only if the dialog or
+    /// the leg goes first. The ACK of an INVITE's 2xx is sent by the proxy; should the INVITE have no body,
     /// it answers the leg's offer with what the peer said last, if bodies are kept.
     ///
     /// From any thread, callbacks included: it queues behind what the call is doing now.
@@ -132,7 +168,7 @@ impl Dialog {
         request: NewRequest,
         on_answer: impl FnOnce(Answer<'_>) + Send + 'static,
     ) -> Result<(), AskError> {
-        if !may_be_sent(&request.method) {
+        if request.acknowledges.is_none() && !may_be_sent(&request.method) {
             return Err(AskError::BadMethod);
         }
         if !are_header_lines(&request.headers) {
@@ -141,15 +177,19 @@ impl Dialog {
         // a refused closure is dropped at the end of this method, where no lock is held
         let mut handler: Option<Handler> = Some(Box::new(on_answer));
         let asked = self.table().with(self.key(), |record| {
-            let Some(leg) = record.reachable(request.leg) else {
-                return Err(AskError::NotActive);
+            let leg = match &request.acknowledges {
+                Some(provisional) => record.may_prack(provisional).map(|()| request.leg)?,
+                None => record.reachable(request.leg).ok_or(AskError::NotActive)?,
             };
             let asked = &mut record.extras().asked;
-            if asked.handlers.len() >= ASKED_MAX {
+            if asked.handlers.len() >= ASKED_MAX || request.holds_ack && asked.holds_ack(leg) {
                 return Err(AskError::Busy);
             }
             asked.tickets = asked.tickets.wrapping_add(1);
             let ticket = asked.tickets;
+            if request.holds_ack {
+                asked.hold_ack(leg, ticket);
+            }
             asked.handlers.extend(handler.take().map(|handler| (ticket, handler)));
             asked.waiting.push((ticket, NewRequest { leg, ..request }));
             Ok((ticket, Intent { key: self.key(), owner: record.owner, wish: Wish::Send }))
@@ -188,10 +228,19 @@ impl Dialogs {
     /// [`Gone`].
     pub fn take_asked(&self, key: DialogKey) -> Result<Vec<OwnRequest>, Gone> {
         let settings = self.settings();
+        // what cannot be sent any more is dropped at the end of this method, where no lock is held
+        let mut lost = Vec::new();
         self.with(key, |record| {
             let waiting = record.extras.as_mut().map(|e| std::mem::take(&mut e.asked.waiting));
-            let built = |(ticket, request)| record.asked_request(settings, key, ticket, request);
-            waiting.unwrap_or_default().into_iter().filter_map(built).collect()
+            let mut built = Vec::new();
+            for (ticket, request) in waiting.unwrap_or_default() {
+                match record.asked_request(settings, key, ticket, request) {
+                    Some(own) => built.push(own),
+                    None => lost.push(record.withdraw(ticket)),
+                }
+            }
+            built.extend(record.released_acks(key));
+            built
         })
     }
 
@@ -203,13 +252,18 @@ impl Dialogs {
         outcome: Outcome,
         message: Option<&mut dyn EventMessage>,
     ) -> Vec<PanicReport> {
-        let handler = self.with(key, |record| record.extras.as_mut()?.asked.take_handler(ticket));
+        let told = self.with(key, |record| {
+            let asked = &mut record.extras.as_mut()?.asked;
+            let held = asked.held_ack_settled(ticket, outcome);
+            asked.take_handler(ticket).map(|handler| (handler, held))
+        });
         let mut panics = Vec::new();
-        if let Ok(Some(handler)) = handler {
+        if let Ok(Some((handler, held))) = told {
             let dialog = self.handle(key);
             let message = message.map(|message| message as &mut dyn EventMessage);
+            let ack = held.then(|| HeldAck::new(dialog.clone(), ticket));
             self.guarded(key.id, "answer to a request", &mut panics, || {
-                handler(Answer { dialog: &dialog, outcome, message });
+                handler(Answer { dialog: &dialog, outcome, message, ack });
             });
         }
         panics
@@ -221,6 +275,7 @@ impl Record {
     fn withdraw(&mut self, ticket: u32) -> Option<Handler> {
         let asked = &mut self.extras.as_mut()?.asked;
         asked.waiting.retain(|(of, _)| *of != ticket);
+        asked.held.retain(|held| held.ticket != ticket);
         asked.take_handler(ticket)
     }
 
@@ -242,6 +297,9 @@ impl Record {
         ticket: u32,
         request: NewRequest,
     ) -> Option<OwnRequest> {
+        if request.acknowledges.is_some() {
+            return self.asked_prack(key, ticket, request);
+        }
         let leg = self.reachable(request.leg)?;
         let callee_leg = if leg == 0 { self.callee_leg() } else { leg };
         let contact = self.contact_for(leg, callee_leg);

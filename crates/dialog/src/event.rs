@@ -38,6 +38,10 @@ pub struct NotMutable;
 pub trait EventMessage {
     /// The status code of a reply, `None` for a request.
     fn status(&self) -> Option<u16>;
+    /// The reason phrase of a reply; empty for a request.
+    fn reason(&self) -> &[u8] {
+        b""
+    }
     /// The method of a request, or of a reply's CSeq.
     fn method(&self) -> &[u8];
     /// The first value of the header with this name, in any case and form; `None` without one.

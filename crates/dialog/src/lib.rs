@@ -151,8 +151,10 @@ mod facts;
 mod fire;
 mod fix_route;
 mod flags;
+mod held_ack;
 mod id;
 mod journal;
+mod last_bodies;
 mod leg;
 mod listing;
 mod lookup;
@@ -210,6 +212,7 @@ pub use facts::{
 };
 pub use fix_route::NoTarget;
 pub use flags::{DialogEvents, DialogFlags, ModuleFlags};
+pub use held_ack::HeldAck;
 pub use id::{DID_LEN_MAX, DialogId, Did, MalformedDid, call_id_hash, entry_of};
 pub use journal::{BoundedJournal, Change, Journal};
 pub use leg::LegState;

@@ -2,6 +2,7 @@
 //! says again what its leg was told, a module's INVITE or UPDATE may say something new. Each leg
 //! answers us alone, beside what the two sides negotiate with each other.
 
+use crate::held_ack::AckNow;
 use crate::negotiation::Media;
 use crate::record::Record;
 use crate::{
@@ -100,6 +101,11 @@ impl Record {
         self.own_media(link)?.own_answered(link, body)
     }
 
+    /// What our ACK answers to the offer of a 2xx, if nobody says something else.
+    pub(crate) fn own_answer(&mut self, link: OwnLink) -> Option<Body> {
+        self.own_media(link)?.own_offer(link)?.answer.clone()
+    }
+
     /// A request of ours has its outcome.
     pub(crate) fn own_offer_over(&mut self, link: OwnLink) {
         if let Some(own) = self.own_media(link).and_then(|media| media.own_offer(link)) {
@@ -130,7 +136,7 @@ impl Dialogs {
 
     /// A request of ours got a 2xx, perhaps once more. What it says of the leg's target is taken
     /// over (RFC 3261 §12.2.1.2). An INVITE is owed this ACK each time (§13.2.2.4); `cseq` is its
-    /// number.
+    /// number. One that is [held](crate::NewRequest::holding_ack) comes later.
     ///
     /// # Errors
     /// [`Gone`]; then nobody is there whom an ACK could come from.
@@ -150,9 +156,16 @@ impl Dialogs {
                 let _ = leg.refresh(facts.contact, facts.flow);
             }
             let body = record.own_offer_answered(settings, link, facts.body.as_ref());
-            let ack = (method == DialogMethod::Invite)
-                .then(|| record.own_ack(key, link.leg, link.callee_leg, cseq));
-            ack.flatten().map(|ack| OwnRequest { body, ..ack })
+            if method != DialogMethod::Invite {
+                return None;
+            }
+            let body = match record.ack_now(link, cseq) {
+                AckNow::Plain => body,
+                AckNow::With(answer) => answer.or(body),
+                AckNow::Held => return None,
+            };
+            let ack = record.own_ack(key, link.leg, link.callee_leg, cseq)?;
+            Some(OwnRequest { body, ..ack })
         })
     }
 }

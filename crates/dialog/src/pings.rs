@@ -138,7 +138,7 @@ impl Record {
         let kind = kind_of(self.flags, side)?;
         let callee_leg = self.callee_leg();
         let leg = if side == 0 { 0 } else { callee_leg };
-        let busy = self.is_busy(leg, callee_leg);
+        let busy = self.is_busy(leg, callee_leg) || self.holds_ack(leg);
         let ending = self.ending;
         let pings = self.extras.as_mut()?.pings.as_mut()?;
         let interval = pings.interval(kind, settings);
@@ -196,10 +196,32 @@ impl Record {
         outcome: Outcome,
         settings: &Settings,
     ) -> Option<EndReason> {
+        self.extras.as_mut()?.pings.as_mut()?.sides[side_of(leg)].pending_since = None;
+        self.judged((leg, callee_leg), kind, outcome, settings)
+    }
+
+    /// §13.2: what comes of other requests of ours tells as well whether a pinged side is there. A
+    /// reason if it ends the call.
+    pub(crate) fn asked_settled(
+        &mut self,
+        legs: (u16, u16),
+        outcome: Outcome,
+        settings: &Settings,
+    ) -> Option<EndReason> {
+        let kind = kind_of(self.flags, side_of(legs.0))?;
+        self.judged(legs, kind, outcome, settings)
+    }
+
+    fn judged(
+        &mut self,
+        (leg, callee_leg): (u16, u16),
+        kind: PingKind,
+        outcome: Outcome,
+        settings: &Settings,
+    ) -> Option<EndReason> {
         let side = side_of(leg);
         let talking = self.legs.get(callee_leg as usize)?.state == LegState::Answered;
         let this = &mut self.extras.as_mut()?.pings.as_mut()?.sides[side];
-        this.pending_since = None;
         // D2: what an ended leg says does not concern those that go on
         if !talking {
             return None;

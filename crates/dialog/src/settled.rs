@@ -1,8 +1,9 @@
 //! What became of the requests that we sent ourselves (spec dialog.md §6.3, §6.5, §7).
 
 use crate::engine::Cause;
+use crate::record::Record;
 use crate::{
-    DialogKey, Dialogs, EventMessage, Gone, Intent, MachineEvent, Note, Outcome, OwnLink,
+    DialogKey, Dialogs, EndReason, EventMessage, Gone, Intent, MachineEvent, Note, Outcome, OwnLink,
     PanicReport, Purpose, Step, Steps, Wish,
 };
 use duologue_sip::Moment;
@@ -28,14 +29,9 @@ impl Dialogs {
                 let settings = self.settings();
                 self.with(link.key, |record| {
                     record.own_offer_over(link);
-                    let reason =
-                        record.ping_settled((link.leg, link.callee_leg), kind, outcome, settings);
-                    if let Some(reason) = reason.filter(|_| record.state.is_answered()) {
-                        record.note_reason(reason);
-                        record.ending = true;
-                        let (key, owner) = (link.key, record.owner);
-                        steps.push(Step::End(Intent { key, owner, wish: Wish::End }));
-                    }
+                    let legs = (link.leg, link.callee_leg);
+                    let reason = record.ping_settled(legs, kind, outcome, settings);
+                    end_if(reason, link.key, record, steps);
                 })?;
                 self.shard(link.key.id.entry).counts.ping_ended(outcome);
                 self.release(now, link.key, steps)?;
@@ -50,7 +46,13 @@ impl Dialogs {
                 }
             }
             Purpose::Asked(ticket) => {
-                self.with(link.key, |record| record.own_offer_over(link))?;
+                let settings = self.settings();
+                self.with(link.key, |record| {
+                    record.own_offer_over(link);
+                    let legs = (link.leg, link.callee_leg);
+                    let reason = record.asked_settled(legs, outcome, settings);
+                    end_if(reason, link.key, record, steps);
+                })?;
                 panics = self.tell_asker(link.key, ticket, outcome, message);
                 self.release(now, link.key, steps)?;
             }
@@ -79,5 +81,14 @@ impl Dialogs {
             steps.push(Step::Report(key));
         }
         self.release(now, key, steps)
+    }
+}
+
+/// A side is gone, for this reason: an answered call ends.
+fn end_if(reason: Option<EndReason>, key: DialogKey, record: &mut Record, steps: &mut Steps) {
+    if let Some(reason) = reason.filter(|_| record.state.is_answered()) {
+        record.note_reason(reason);
+        record.ending = true;
+        steps.push(Step::End(Intent { key, owner: record.owner, wish: Wish::End }));
     }
 }

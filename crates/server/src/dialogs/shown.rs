@@ -26,6 +26,10 @@ impl EventMessage for Shown<'_, '_> {
         self.message.status().map(|status| status.code())
     }
 
+    fn reason(&self) -> &[u8] {
+        if self.message.status().is_some() { self.message.reason() } else { b"" }
+    }
+
     fn method(&self) -> &[u8] {
         match self.message.method() {
             Some(method) => method.as_bytes(),
