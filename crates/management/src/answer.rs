@@ -38,7 +38,16 @@ impl Answer {
         }
         head.push_str(&Value::from(name).to_string());
         head.push_str(":[");
-        Self::Stream(Box::new(Listing { pending: Some(head), items, first: true }))
+        Self::Stream(Box::new(Listing { pending: Some(head), items, first: true, end: "]}" }))
+    }
+
+    /// An array of `items`, made slice by slice as a [`listing`](Self::listing) is.
+    pub fn array<I>(items: I) -> Self
+    where
+        I: Iterator<Item = Value> + Send + 'static,
+    {
+        let pending = Some("[".to_owned());
+        Self::Stream(Box::new(Listing { pending, items, first: true, end: "]" }))
     }
 }
 
@@ -113,6 +122,7 @@ struct Listing<I> {
     pending: Option<String>,
     items: I,
     first: bool,
+    end: &'static str,
 }
 
 impl<I: Iterator<Item = Value>> Iterator for Listing<I> {
@@ -122,7 +132,7 @@ impl<I: Iterator<Item = Value>> Iterator for Listing<I> {
         let mut slice = self.pending.take()?;
         while slice.len() < SLICE_BYTES {
             let Some(item) = self.items.next() else {
-                slice.push_str("]}");
+                slice.push_str(self.end);
                 return Some(slice);
             };
             if !std::mem::take(&mut self.first) {
@@ -165,5 +175,13 @@ mod tests {
     fn an_empty_listing_is_an_empty_array() {
         let slices = slices(Answer::listing(Map::new(), "Dialogs", std::iter::empty()));
         assert_eq!(slices, [r#"{"Dialogs":[]}"#]);
+    }
+
+    #[test]
+    fn an_array_is_made_in_slices_too() {
+        let slices = slices(Answer::array((0..20_000).map(Value::from)));
+        assert!(slices.len() > 2);
+        let whole: Vec<u32> = serde_json::from_str(&slices.concat()).unwrap();
+        assert!(whole.into_iter().eq(0..20_000));
     }
 }

@@ -1,7 +1,5 @@
 //! The JSON-RPC 2.0 envelope (spec/script.md §15.1): bytes in, at most one reply out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use serde_json::{Map, Value, json};
 
 use crate::params::Given;
@@ -57,11 +55,7 @@ pub fn answer(registry: &Registry, bytes: &[u8]) -> Reply {
         Ok(request) => request,
         Err(refused) => return refused.into_reply(),
     };
-    let run = || registry.run(&request.method, request.params);
-    let outcome = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
-        tracing::error!(method = %request.method, "a management command panicked");
-        Err(CommandError::server("Command handler returned null"))
-    });
+    let outcome = registry.run(&request.method, request.params, true);
     let Some(id) = request.id else {
         return Reply::Silence;
     };

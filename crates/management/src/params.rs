@@ -8,6 +8,7 @@ use crate::CommandError;
 #[derive(Debug, Default)]
 pub struct Params {
     bound: Vec<(&'static str, Value)>,
+    pub(crate) may_wait: bool,
 }
 
 /// What came with the request, not yet bound to names.
@@ -22,6 +23,18 @@ impl Given {
         match self {
             Self::Positional(values) => values.len(),
             Self::Named(values) => values.len(),
+        }
+    }
+
+    /// Puts the names of the signatures in the place of others.
+    pub(crate) fn rename(&mut self, names: &[(&str, &str)]) {
+        let Self::Named(values) = self else { return };
+        for (other, name) in names {
+            if !values.contains_key(*name)
+                && let Some(value) = values.remove(*other)
+            {
+                values.insert((*name).to_owned(), value);
+            }
         }
     }
 }
@@ -60,7 +73,13 @@ impl Params {
                 names.iter().map(|name| (*name, values.remove(*name).unwrap_or_default())).collect()
             }
         };
-        Ok(Self { bound })
+        Ok(Self { bound, may_wait: false })
+    }
+
+    /// Whether the handler may wait for what others do. Where not, it sets things going and answers
+    /// without their outcome.
+    pub fn may_wait(&self) -> bool {
+        self.may_wait
     }
 
     /// The argument `name` as it was sent, if the chosen signature has it.
@@ -236,7 +255,7 @@ mod tests {
     }
 
     fn one(value: Value) -> Params {
-        Params { bound: vec![("x", value)] }
+        Params { bound: vec![("x", value)], may_wait: true }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Value, json};
 
@@ -16,6 +17,9 @@ pub struct Command {
     module: &'static str,
     signatures: &'static [&'static [&'static str]],
     named_only: bool,
+    /// Other names of parameters, each with the one that signatures have.
+    renamed: Vec<(&'static str, &'static str)>,
+    waits: bool,
     run: Run,
 }
 
@@ -41,6 +45,8 @@ impl Command {
             module,
             signatures: &[&[]],
             named_only: false,
+            renamed: Vec::new(),
+            waits: false,
             run,
         }
     }
@@ -67,6 +73,24 @@ impl Command {
     pub fn named_only(mut self) -> Self {
         self.named_only = true;
         self
+    }
+
+    /// Another name for a parameter, where parameters are named.
+    pub fn also_named(mut self, other: &'static str, parameter: &'static str) -> Self {
+        self.renamed.push((other, parameter));
+        self
+    }
+
+    /// Its handler waits for what others do, such as the reply to a request. Who cannot wait runs it
+    /// all the same, and [`Params::may_wait`] tells the handler.
+    pub fn waits(mut self) -> Self {
+        self.waits = true;
+        self
+    }
+
+    /// Whether its handler waits for what others do.
+    pub fn is_waiting(&self) -> bool {
+        self.waits
     }
 
     /// The canonical name.
@@ -182,14 +206,39 @@ impl Registry {
         }
     }
 
-    /// Runs the command `name`.
-    pub(crate) fn run(&self, name: &str, given: Given) -> Result<Answer, CommandError> {
+    /// Runs the command `name` with the parameters in a JSON array or object. A handler that waits
+    /// does so only with `may_wait`. Never panics, whatever the handler does.
+    ///
+    /// # Errors
+    /// The command's own, and those of finding it and binding its parameters.
+    pub fn call(&self, name: &str, params: Value, may_wait: bool) -> Result<Answer, CommandError> {
+        let given = match params {
+            Value::Null => Given::Positional(Vec::new()),
+            Value::Array(values) => Given::Positional(values),
+            Value::Object(values) => Given::Named(values),
+            _ => return Err(CommandError::invalid_params("an array or an object is expected")),
+        };
+        self.run(name, given, may_wait)
+    }
+
+    pub(crate) fn run(
+        &self,
+        name: &str,
+        mut given: Given,
+        may_wait: bool,
+    ) -> Result<Answer, CommandError> {
         let command = self.find(name)?;
-        let params = Params::bind(given, command.signatures, command.named_only)?;
-        match &command.run {
+        given.rename(&command.renamed);
+        let mut params = Params::bind(given, command.signatures, command.named_only)?;
+        params.may_wait = may_wait;
+        let run = || match &command.run {
             Run::Handler(handler) => handler(&params),
             Run::OverRegistry(own) => own(self, &params),
-        }
+        };
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+            tracing::error!(command = command.name, "a management command panicked");
+            Err(CommandError::server("Command handler returned null"))
+        })
     }
 
     fn find_or_404(&self, name: &str) -> Result<&Command, CommandError> {
@@ -249,7 +298,7 @@ mod tests {
             Value::Array(values) => Given::Positional(values),
             _ => unreachable!("params are an array or an object"),
         };
-        registry().run(name, given).map(|answer| match answer {
+        registry().run(name, given, true).map(|answer| match answer {
             Answer::Value(value) => value,
             Answer::Stream(_) => unreachable!("none of these streams"),
         })
@@ -282,6 +331,31 @@ mod tests {
         let again = Command::new("other:thing", "m", |_| Ok(Answer::ok())).alias("dlg_list");
         assert_eq!(registry.add(again), Err(Duplicate("dlg_list")));
         assert!(registry.find("other:thing").is_err());
+    }
+
+    // spec/dialog.md §18 D22: a parameter that goes by two names
+    #[test]
+    fn a_parameter_may_have_another_name() {
+        let mut registry = Registry::new();
+        let told = |params: &Params| Ok(Answer::from(params.text("dlg_id")?));
+        let command = Command::new("m:tell", "m", told).also_named("DID", "dlg_id");
+        registry.add(command.signatures(&[&["dlg_id"]])).unwrap();
+        let tell = |params: Value| registry.call("tell", params, false).map_err(|error| error.code);
+        for params in [json!(["1"]), json!({"dlg_id": "1"}), json!({"DID": "1"})] {
+            assert!(matches!(tell(params), Ok(Answer::Value(one)) if one == "1"));
+        }
+        for params in [json!({"did": "1"}), json!({"DID": "1", "dlg_id": "1"}), json!(1)] {
+            assert_eq!(tell(params).unwrap_err(), -32602);
+        }
+    }
+
+    // spec/script.md §15.1: our own fault is told, and the next command is answered
+    #[test]
+    fn a_panic_of_a_handler_is_an_error() {
+        let mut registry = registry();
+        registry.add(Command::new("m:stumble", "m", |_| panic!("a mistake"))).unwrap();
+        assert_eq!(registry.call("m:stumble", Value::Null, true).unwrap_err().code, -32000);
+        assert!(registry.call("dlg_list", Value::Null, true).is_ok());
     }
 
     #[test]
