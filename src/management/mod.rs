@@ -2,11 +2,13 @@
 
 mod cache;
 mod cfgutils;
-mod dialogs;
+pub mod dialogs;
 mod events;
 mod info;
 mod listing;
+mod patience;
 mod routes;
+mod script;
 pub mod transactions;
 mod users;
 
@@ -20,6 +22,7 @@ use duologue_server::modules::mi::{HttpdSettings, MiHttpSettings};
 pub use duologue_management as rpc;
 pub use info::{Info, local_time};
 pub use routes::reloading;
+pub use script::for_scripts;
 
 /// All commands of a server. `terminate` is what `kill` does.
 ///
@@ -31,7 +34,7 @@ pub fn commands(
 ) -> Result<Registry, Duplicate> {
     let mut registry = Registry::new();
     rpc::core::register(&mut registry, Arc::new(Info::new(Arc::clone(server), terminate)))?;
-    dialogs::register(&mut registry, server)?;
+    dialogs::register(&mut registry, server.node())?;
     events::register(&mut registry, server)?;
     transactions::register(&mut registry, server.node())?;
     users::register(&mut registry, server)?;
@@ -44,7 +47,7 @@ pub fn commands(
 ///
 /// # Errors
 /// The address cannot be listened on.
-pub fn open(server: &Server, registry: Registry) -> Result<Door, rpc::Error> {
+pub fn open(server: &Server, registry: impl Into<Arc<Registry>>) -> Result<Door, rpc::Error> {
     let httpd: &HttpdSettings = server.node().settings();
     let mi_http: &MiHttpSettings = server.node().settings();
     let basic = httpd.credentials.clone().map(|(username, password)| Basic {
@@ -59,5 +62,5 @@ pub fn open(server: &Server, registry: Registry) -> Result<Door, rpc::Error> {
         basic,
         ..Config::default()
     };
-    serve(config, Arc::new(registry))
+    serve(config, registry.into())
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::time::Duration;
 
 use duologue_management::{Answer, Command, CommandError, Duplicate, Params, Registry};
 use duologue_server::Node;
@@ -12,11 +11,7 @@ use duologue_sip::Message;
 use duologue_transaction::TransactionId;
 use serde_json::json;
 
-/// How long `tm:uac_dlg` waits for its final reply (spec/script.md §15.5).
-const REPLY_WAIT_MAX: Duration = Duration::from_secs(240);
-
-/// How long a command waits for a call to have its turn.
-const TURN_WAIT_MAX: Duration = Duration::from_secs(5);
+use super::patience::{REPLY_WAIT_MAX, TURN_WAIT_MAX, accepted};
 
 /// Adds the commands of `tm` to a registry.
 ///
@@ -31,6 +26,7 @@ pub fn register(registry: &mut Registry, node: &Arc<Node>) -> Result<(), Duplica
         command("tm:uac_dlg", "sends a request and waits for its final reply", send)
             .alias("t_uac_dlg")
             .named_only()
+            .waits()
             .signatures(&[
                 &["method", "ruri", "headers"],
                 &["method", "ruri", "headers", "next_hop"],
@@ -45,12 +41,14 @@ pub fn register(registry: &mut Registry, node: &Arc<Node>) -> Result<(), Duplica
     registry.add(
         command("tm:uac_cancel", "gives up a request that tm:uac_dlg sent", cancel)
             .alias("t_uac_cancel")
+            .waits()
             .signatures(&[&["callid", "cseq"]]),
     )?;
     registry.add(
         command("tm:reply", "answers a request that waits for its reply", reply)
             .alias("t_reply")
             .named_only()
+            .waits()
             .signatures(&[
                 &["code", "reason", "trans_id", "to_tag"],
                 &["code", "reason", "trans_id", "to_tag", "new_headers"],
@@ -83,6 +81,9 @@ fn send(node: &Arc<Node>, params: &Params) -> Result<Answer, CommandError> {
     if !new_requests::send(node, request) {
         return Err(CommandError::new(500, "No room for another call"));
     }
+    if !params.may_wait() {
+        return Ok(accepted());
+    }
     // Without a reply the request could not be sent, and its asker was dropped.
     let heard = heard
         .recv_timeout(REPLY_WAIT_MAX)
@@ -105,6 +106,9 @@ fn cancel(node: &Arc<Node>, params: &Params) -> Result<Answer, CommandError> {
     let number = number.ok_or_else(|| CommandError::bad_type("cseq"))?;
     let (done, told) = mpsc::channel();
     new_requests::cancel(node, call_id.as_bytes(), number, done);
+    if !params.may_wait() {
+        return Ok(accepted());
+    }
     match told.recv_timeout(TURN_WAIT_MAX) {
         Ok(true) => Ok(Answer::ok()),
         _ => Err(CommandError::new(404, "No such transaction")),
@@ -133,6 +137,9 @@ fn reply(node: &Arc<Node>, params: &Params) -> Result<Answer, CommandError> {
     let there = new_requests::answer(node, shown, &reply);
     // Only the call's copy may keep the channel open.
     drop(reply);
+    if there && !params.may_wait() {
+        return Ok(accepted());
+    }
     if there && told.recv_timeout(TURN_WAIT_MAX) == Ok(true) {
         Ok(Answer::ok())
     } else {

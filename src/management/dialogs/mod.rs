@@ -1,98 +1,48 @@
-//! The commands of the dialog module (spec/dialog.md §13).
+//! The commands of the dialog module (spec/dialog.md §13): what is listed, what ends calls, their
+//! profiles, values and requests, and what waits for a database or a cluster.
+
+mod context;
+mod ending;
+mod list;
+mod profiles;
+mod sequential;
+mod storage;
+mod values;
 
 use std::sync::Arc;
 
-use duologue_dialog::{Cursor, Dialog, DialogId, Snapshot, State};
+use duologue_dialog::{Dialog, DialogId};
 use duologue_management::{Answer, Command, CommandError, Duplicate, Params, Registry};
-use duologue_server::Server;
-use duologue_server::call::Ending;
-use duologue_server::server::end_dialog;
-use serde_json::{Map, json};
+use duologue_server::Node;
 
-use super::listing;
-
-/// How many dialogs are copied out of the table at a time.
-const SLICE: usize = 256;
+type Handler = fn(&Arc<Node>, &Params) -> Result<Answer, CommandError>;
 
 /// Adds the dialog module's commands.
 ///
 /// # Errors
 /// One of their names is taken.
-pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<(), Duplicate> {
-    let command = |name, help, handler: fn(&Arc<Server>, &Params) -> _| {
-        let server = Arc::clone(server);
-        Command::new(name, "dialog", move |params| handler(&server, params)).help(help)
+pub fn register(registry: &mut Registry, node: &Arc<Node>) -> Result<(), Duplicate> {
+    let command = |name, help, handler: Handler| {
+        let node = Arc::clone(node);
+        Command::new(name, "dialog", move |params| handler(&node, params)).help(help)
     };
-    registry.add(
-        command("dialog:list", "lists dialogs: all, one by Call-ID, or a page", list)
-            .alias("dlg_list")
-            .named_only()
-            .signatures(&[&[], &["callid"], &["callid", "from_tag"], &["index", "counter"]]),
-    )?;
-    registry.add(
-        command("dialog:end_dlg", "ends a dialog by BYE or CANCEL", end)
-            .alias("dlg_end_dlg")
-            .signatures(&[&["dialog_id"], &["dialog_id", "extra_hdrs"]]),
-    )
+    let mut all = list::commands(&command);
+    all.extend(ending::commands(&command));
+    all.extend(profiles::commands(&command));
+    all.extend(values::commands(&command));
+    all.extend(sequential::commands(&command));
+    all.extend(storage::commands(&command));
+    all.into_iter().try_for_each(|command| registry.add(command))
 }
 
-fn list(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
-    if params.has("callid") {
-        return one(server, params);
-    }
-    let (first, limit, paged) = if params.has("index") {
-        let number = |name| {
-            let number = params.integer(name)?;
-            usize::try_from(number).map_err(|_| CommandError::bad_type(name))
-        };
-        (number("index")?, number("counter")?, true)
-    } else {
-        (0, usize::MAX, false)
-    };
-    let mut members = Map::new();
-    if paged {
-        members.insert("count".to_owned(), server.node().dialogs.len().into());
-    }
-    let shown = {
-        let server = Arc::clone(server);
-        All::behind(first, Arc::clone(&server))
-            .take(limit)
-            .map(move |dialog| listing::dialog(server.node(), &dialog))
-    };
-    Ok(Answer::listing(members, "Dialogs", shown))
-}
-
-fn one(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
-    let call_id = params.text("callid")?;
-    let from_tag = params.optional_text("from_tag")?;
-    let dialogs = &server.node().dialogs;
-    let found = dialogs.by_callid(call_id.as_bytes(), from_tag.as_ref().map(String::as_bytes));
-    let snapshot = found.and_then(|dialog| dialog.snapshot().ok());
-    match snapshot.filter(|snapshot| snapshot.state != State::Deleted) {
-        Some(snapshot) => Ok(json!({ "Dialog": listing::dialog(server.node(), &snapshot) }).into()),
-        None => Err(CommandError::new(404, "No such dialog")),
-    }
-}
-
-fn end(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
-    let id = params.text("dialog_id")?;
-    let extra_headers = params.optional_text("extra_hdrs")?.unwrap_or_default();
-    let dialog =
-        find(server, &id).ok_or_else(|| CommandError::new(404, "Requested Dialog not found"))?;
-    let ending =
-        Ending { extra_headers: header_lines(&extra_headers)?.into(), ..Ending::default() };
-    if end_dialog(server.node(), &dialog, "MI Termination", ending) {
-        Ok(Answer::ok())
-    } else {
-        Err(CommandError::new(404, "Requested Dialog not found"))
-    }
-}
+/// Makes a command of a name, a sentence for `help` and a handler.
+type Maker<'a> = &'a dyn Fn(&'static str, &'static str, Handler) -> Command;
 
 /// A dialog by its did, else by its Call-ID (spec/dialog.md §13): active ones only.
-fn find(server: &Server, text: &str) -> Option<Dialog> {
-    let dialogs = &server.node().dialogs;
-    let by_did = DialogId::parse_did(text.as_bytes()).ok().and_then(|id| dialogs.by_id(id));
-    by_did.or_else(|| dialogs.by_callid(text.as_bytes(), None))
+fn find(node: &Node, text: &str) -> Option<Dialog> {
+    let by_did = DialogId::parse_did(text.as_bytes()).ok().and_then(|id| node.dialogs.by_id(id));
+    let by_did = by_did.filter(Dialog::is_active);
+    by_did.or_else(|| node.dialogs.by_callid(text.as_bytes(), None))
 }
 
 /// Header lines as a command gives them: each ends in CRLF, none ends the headers.
@@ -112,37 +62,6 @@ pub(super) fn header_lines(text: &str) -> Result<Vec<u8>, CommandError> {
         lines.extend_from_slice(b"\r\n");
     }
     Ok(lines)
-}
-
-/// All dialogs, copied out slice by slice, so that no call waits for a listing.
-struct All {
-    server: Arc<Server>,
-    next: Option<Cursor>,
-    slice: std::vec::IntoIter<Snapshot>,
-}
-
-impl All {
-    /// All but the first few, which are not even looked at: a page costs the same wherever it is.
-    fn behind(first: usize, server: Arc<Server>) -> Self {
-        let next = server.node().dialogs.skip(Cursor::default(), first);
-        Self { server, next, slice: Vec::new().into_iter() }
-    }
-}
-
-impl Iterator for All {
-    type Item = Snapshot;
-
-    fn next(&mut self) -> Option<Snapshot> {
-        loop {
-            if let Some(dialog) = self.slice.next() {
-                return Some(dialog);
-            }
-            let cursor = self.next.take()?;
-            let mut slice = Vec::with_capacity(SLICE);
-            self.next = self.server.node().dialogs.list(cursor, SLICE, &mut slice);
-            self.slice = slice.into_iter();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ impl EventMessage for Shown<'_, '_> {
     }
 
     fn reason(&self) -> &[u8] {
-        if self.message.status().is_some() { self.message.reason() } else { b"" }
+        self.message.reason()
     }
 
     fn method(&self) -> &[u8] {
