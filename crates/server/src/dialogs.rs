@@ -21,6 +21,7 @@ pub use bodies::{changed_body, reply_changed, request_changed};
 pub use ending::{
     deadline, end_requested, own_request_answered, own_request_ended, own_request_lost, send_asked,
 };
+pub(crate) use facts::reliable;
 pub use initial::{
     Again, abandon_untold, branch_sent, cancelled, create, reply_about_to_be_sent, reply_forwarded,
     transaction_ended, transaction_made,

@@ -30,7 +30,7 @@ pub(super) fn contact<'m>(message: &Message<'m>) -> &'m [u8] {
 }
 
 /// RFC 3262 §4: the RSeq of a provisional that wants to be acknowledged.
-pub(super) fn reliable(message: &Message<'_>) -> Option<u32> {
+pub(crate) fn reliable(message: &Message<'_>) -> Option<u32> {
     let provisional = message.status().is_some_and(|status| (101..200).contains(&status.code()));
     let rseq = message.rseq().ok().flatten().filter(|_| provisional)?;
     message.lists(HeaderName::Require, b"100rel").then_some(rseq)

@@ -10,7 +10,9 @@ mod matching;
 mod profiles;
 mod routes;
 mod searches;
+mod sequential;
 mod settings;
+mod sharing;
 mod values;
 mod variables;
 
@@ -51,9 +53,10 @@ pub static MODULE: Module = Module {
             "dlg_send_sequential",
             &[STR, STR, OPTIONAL_STR, OPTIONAL_STR, OPTIONAL_STR],
             ANY,
-            in_dialog::send_sequential,
+            sequential::send,
         )
-        .checked(in_dialog::check_leg),
+        .checked(sequential::check_leg),
+        Function::new("set_dlg_sharing_tag", &[STR], Q, sharing::set_tag).noted(sharing::NOTE),
         Function::new("dlg_on_answer", &[OPTIONAL_ROUTE], QFBO, routes::dlg_on_answer),
         Function::new("dlg_on_timeout", &[OPTIONAL_ROUTE], QFBO, routes::dlg_on_timeout),
         Function::new("dlg_on_hangup", &[OPTIONAL_ROUTE], QFBO, routes::dlg_on_hangup),
