@@ -95,7 +95,8 @@ fn run(options: Options) -> Result<(), Failure> {
     logs.stderr.enabled |= options.log_stderr;
     let _lines = logging::start(logs);
     settle(&plan, &options)?;
-    let with_management = plan.has_module("mi_http");
+    let with_door = plan.has_module("mi_http");
+    let with_management = with_door || plan.has_module("mi_script");
     let log_level = plan.log_level().saturating_add(i8::try_from(options.debug).unwrap_or(i8::MAX));
     let server = Arc::new(Server::start(plan)?);
     duologue::server::loglevel::configure(log_level);
@@ -109,7 +110,12 @@ fn run(options: Options) -> Result<(), Failure> {
             }
         }
     });
-    let door = if with_management { Some(open_management(&server, &options)?) } else { None };
+    // Scripts have their commands as long as it is kept.
+    let registry = with_management.then(|| commands(&server, &options)).transpose()?;
+    let door = match &registry {
+        Some(registry) if with_door => Some(open_management(&server, registry)?),
+        _ => None,
+    };
     if let Some(path) = &options.pid_file {
         std::fs::write(path, format!("{}\n", std::process::id()))
             .map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))?;
@@ -172,10 +178,11 @@ fn load(options: &Options) -> Result<Plan, Failure> {
     Ok(plan)
 }
 
-fn open_management(
+/// All commands, for doors and for the script.
+fn commands(
     server: &Arc<Server>,
     options: &Options,
-) -> Result<duologue::management::rpc::Door, Failure> {
+) -> Result<Arc<management::rpc::Registry>, Failure> {
     let terminate = || {
         // The signal thread takes it from there, as for any other SIGTERM.
         let _ = signal_hook::low_level::raise(SIGTERM);
@@ -192,7 +199,16 @@ fn open_management(
         Ok(registry)
     });
     let registry = registry.map_err(|error| Failure::Machine(format!("management: {error}")))?;
-    let door = management::open(server, registry)
+    let registry = Arc::new(registry);
+    management::for_scripts(server.node(), &registry);
+    Ok(registry)
+}
+
+fn open_management(
+    server: &Server,
+    registry: &Arc<management::rpc::Registry>,
+) -> Result<management::rpc::Door, Failure> {
+    let door = management::open(server, Arc::clone(registry))
         .map_err(|error| Failure::Machine(format!("management: {error}")))?;
     if let Some(warning) = door.warning() {
         tracing::warn!("management: {warning}");

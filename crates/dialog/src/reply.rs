@@ -160,8 +160,7 @@ fn learn(record: &mut Record, facts: &ReplyFacts<'_>) -> Result<Option<u16>, Not
     let answers = (200..300).contains(&facts.status);
     let hides = record.module_flags.contains(ModuleFlags::TOPOLOGY_HIDING);
     // RFC 3262 §4: what is acknowledged by a request has made a dialog, target and routes included
-    let acknowledged =
-        record.flags.contains(DialogFlags::AUTO_PRACK) || record.wants_prack(facts);
+    let acknowledged = record.flags.contains(DialogFlags::AUTO_PRACK) || record.wants_prack(facts);
     let reliable = facts.rseq.is_some() && acknowledged;
     let side = &record.legs[leg as usize];
     if side.state != LegState::Trying {

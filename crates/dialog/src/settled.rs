@@ -3,8 +3,8 @@
 use crate::engine::Cause;
 use crate::record::Record;
 use crate::{
-    DialogKey, Dialogs, EndReason, EventMessage, Gone, Intent, MachineEvent, Note, Outcome, OwnLink,
-    PanicReport, Purpose, Step, Steps, Wish,
+    DialogKey, Dialogs, EndReason, EventMessage, Gone, Intent, MachineEvent, Note, Outcome,
+    OwnLink, PanicReport, Purpose, Step, Steps, Wish,
 };
 use duologue_sip::Moment;
 

@@ -11,6 +11,7 @@
 //! - [`road`]: from a datagram to its call; [`index`], [`call`], [`turn`]: who runs what when;
 //! - [`context`], [`host`]: what a script's block runs on; [`core`], [`modules`]: what it can call;
 //! - [`relay`], [`incoming`], [`upstream`], [`effects`]: requests down, replies up;
+//! - [`commands`]: management as scripts reach it;
 //! - [`events`]: what happens, told to whoever subscribed;
 //! - [`waiting`], [`parked`]: functions that take their time, and the runs that wait for them;
 //! - [`dialogs`], [`own_requests`], [`new_requests`]: the bridge to the dialog engine, requests of
@@ -24,6 +25,7 @@ pub mod cachedb;
 pub mod call;
 pub mod catalog;
 mod challenges;
+pub mod commands;
 pub mod context;
 pub mod core;
 pub mod dialogs;

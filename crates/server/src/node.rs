@@ -3,8 +3,8 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use duologue_dialog::{DialogKey, Dialogs};
@@ -16,6 +16,7 @@ use crate::blacklist::Blacklists;
 use crate::cachedb::Caches;
 use crate::call::Ending;
 use crate::catalog::Catalog;
+use crate::commands::Commands;
 use crate::dialogs::Told;
 use crate::events::Events;
 use crate::index::CallIndex;
@@ -97,6 +98,8 @@ pub struct Node {
     pub(crate) told: Told,
     /// How many numbers were given to requests of our own.
     pub(crate) own_numbers: AtomicU64,
+    /// The management commands that scripts may run, once somebody has given them.
+    pub(crate) commands: OnceLock<Arc<dyn Commands>>,
     /// How dialogs are to be ended whose end was asked for and is about to be queued.
     pub(crate) endings: Mutex<HashMap<DialogKey, Ending>>,
 }
@@ -120,6 +123,12 @@ impl Node {
             .find(|(of, _)| *of == wanted)
             .and_then(|(_, settings)| settings.downcast_ref())
             .expect("every module of the catalog was configured when the node was built")
+    }
+
+    /// Gives scripts the management commands (`mi_script`). The first ones given stay: false if
+    /// there are some.
+    pub fn give_commands(&self, commands: Arc<dyn Commands>) -> bool {
+        self.commands.set(commands).is_ok()
     }
 
     /// When the first of the modules' tasks wants to run; `None` if none does.

@@ -3,8 +3,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -291,6 +291,7 @@ impl Plan {
             overloaded: AtomicBool::new(false),
             stateless_acks_until: AtomicU64::new(0),
             own_numbers: AtomicU64::new(0),
+            commands: OnceLock::new(),
             endings: Mutex::default(),
         };
         let script = node.script.load_full();

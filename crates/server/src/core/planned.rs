@@ -46,7 +46,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "mi_datagram",
     "mi_fifo",
     "mi_html",
-    "mi_script",
     "mid_registrar",
     "msilo",
     "nat_traversal",
@@ -110,8 +109,6 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
     // json
     "json_link",
     "json_merge",
-    // dialog
-    "set_dlg_sharing_tag",
 ];
 
 /// Variables.

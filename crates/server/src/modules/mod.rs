@@ -9,6 +9,7 @@ pub mod json;
 pub mod mathops;
 pub mod maxfwd;
 pub mod mi;
+pub mod mi_script;
 pub mod registrar;
 pub mod rr;
 pub mod signaling;
@@ -44,4 +45,5 @@ pub const ALL: &[&Module] = &[
     &mathops::MODULE,
     &mi::HTTPD,
     &mi::MI_HTTP,
+    &mi_script::MODULE,
 ];
