@@ -4,6 +4,7 @@
 mod support;
 
 use duologue_dialog::*;
+use std::sync::{Arc, Mutex};
 use support::{World, flow, invite, reply, response, sdp, text};
 
 const PINGED: DialogFlags =
@@ -131,4 +132,91 @@ fn a_2xx_to_a_refresh_of_ours_moves_the_target() {
     world.reply_with(&dialog, &reply(1, 200, "b"));
     let next = asked(&mut world, &dialog, NewRequest::to_callee("INFO"));
     assert_eq!((text(&next.request_uri), next.flow), ("sip:bob@10.0.0.9", Some(flow(9))));
+}
+
+/// A module's INVITE without a body, whose ACK is held, got this answer.
+fn challenged(world: &mut World, dialog: &Dialog) -> (OwnRequest, HeldAck) {
+    let kept: Arc<Mutex<Option<HeldAck>>> = Arc::default();
+    let keep = Arc::clone(&kept);
+    let invite = NewRequest::to_callee("INVITE").holding_ack();
+    dialog.send_request(invite, move |answer| *keep.lock().unwrap() = answer.ack).unwrap();
+    world.dialogs.take_intent().unwrap();
+    let own = world.dialogs.take_asked(dialog.key()).unwrap().pop().unwrap();
+    assert_eq!(answer(world, &own, &late()), None, "it waits");
+    world.settled(&own, Outcome::Reply(200));
+    let ack = kept.lock().unwrap().take().unwrap();
+    (own, ack)
+}
+
+fn late() -> ResponseFacts<'static> {
+    ResponseFacts { body: sdp("late"), ..response(200) }
+}
+
+/// The body of the ACK that leaves now.
+fn released(world: &mut World, dialog: &Dialog, own: &OwnRequest) -> String {
+    world.dialogs.take_intent().unwrap();
+    let acks = world.dialogs.take_asked(dialog.key()).unwrap();
+    let [ack] = &acks[..] else { panic!("one ACK") };
+    assert_eq!((text(&ack.method), ack.cseq), ("ACK", own.cseq));
+    text(ack.body.as_ref().unwrap().bytes()).to_owned()
+}
+
+// §13.2, RFC 3725 §4.1: the ACK waits for the answer of the other side, and repeats it
+#[test]
+fn a_held_ack_brings_what_is_said_later() {
+    let mut world = world();
+    let dialog = answered(&mut world);
+    let (own, ack) = challenged(&mut world, &dialog);
+    assert_eq!(answer(&world, &own, &late()), None, "the 2xx again");
+    assert_eq!(pinged(&mut world), pairs(&[(0, "late")]), "the callee waits for its ACK");
+    let again = NewRequest::to_callee("INVITE").holding_ack();
+    assert_eq!(dialog.send_request(again, |_| ()), Err(AskError::Busy));
+    ack.send(Body::sdp(b"agreed"));
+    assert_eq!(released(&mut world, &dialog, &own), "agreed");
+    let ack = answer(&world, &own, &late()).unwrap();
+    assert_eq!(text(ack.body.unwrap().bytes()), "agreed", "and once more");
+    assert!(world.dialogs.take_asked(dialog.key()).unwrap().is_empty());
+}
+
+// RFC 3261 §13.2.2.4: who has nothing to say answers with what the peer said last
+#[test]
+fn a_held_ack_that_is_dropped_leaves_all_the_same() {
+    let mut world = world();
+    let dialog = answered(&mut world);
+    let (own, ack) = challenged(&mut world, &dialog);
+    drop(ack);
+    assert_eq!(released(&mut world, &dialog, &own), "offer");
+    let (_, ack) = challenged(&mut world, &dialog);
+    world.request(&dialog, DialogMethod::Bye, 1, "b", "a");
+    assert_eq!(dialog.state(), Err(Gone));
+    drop(ack);
+}
+
+// a refusal is acknowledged hop by hop: there is nothing to hold
+#[test]
+fn a_refused_invite_holds_no_ack() {
+    let mut world = world();
+    let dialog = answered(&mut world);
+    for _ in 0..2 {
+        let invite = NewRequest::to_callee("INVITE").holding_ack();
+        dialog.send_request(invite, |answer| assert!(answer.ack.is_none())).unwrap();
+        world.dialogs.take_intent().unwrap();
+        let own = world.dialogs.take_asked(dialog.key()).unwrap().pop().unwrap();
+        world.settled(&own, Outcome::Reply(491));
+    }
+}
+
+// §13.2: `inbound` and `outbound`
+#[test]
+fn the_last_bodies_are_told_by_direction() {
+    let mut world = world();
+    let dialog = answered(&mut world);
+    let (down, up) = (Direction::Downstream, Direction::Upstream);
+    let texts = |bodies: [Option<Body>; 2]| bodies.map(|it| text(it.unwrap().bytes()).to_owned());
+    let sent = [down, up].map(|to| dialog.body_last_sent(to).unwrap());
+    let received = [down, up].map(|from| dialog.body_last_received(from).unwrap());
+    assert_eq!(
+        (texts(sent), texts(received)),
+        (["offer", "answer"].map(str::to_owned), ["offer", "answer"].map(str::to_owned))
+    );
 }

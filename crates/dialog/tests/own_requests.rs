@@ -351,3 +351,38 @@ fn without_the_flag_there_is_no_prack() {
     assert!(world.sent.is_empty());
     assert_eq!(dialog.state(), Ok(State::Early));
 }
+
+// §6.6, RFC 3262 §4, §7.2: a PRACK is asked for while its reply is on its way; the leg is learnt
+// then, and for the caller the reply is a plain one
+#[test]
+fn a_prack_may_be_asked_for_before_its_leg_is_known() {
+    let mut world = World::new();
+    let dialog = world.call("call");
+    world.branch(&dialog, 2);
+    let ask = |tag: &[u8], rseq| dialog.send_request(NewRequest::prack(tag, rseq, 10), |_| ());
+    assert_eq!(ask(b"b", 7), Ok(()));
+    assert_eq!(ask(b"b", 7), Err(AskError::NotNext), "once");
+    let provisional = |rseq| ReplyFacts { rseq: Some(rseq), ..reply(1, 183, "b") };
+    assert!(world.forwarded(&dialog, &provisional(7)).pracked);
+    let body = Body::sdp(b"answer");
+    let sent = asked(&mut world, &dialog);
+    let [prack] = &sent[..] else { panic!("one request") };
+    assert_eq!((text(&prack.method), prack.link.leg, prack.cseq), ("PRACK", 1, 11));
+    assert_eq!((prack.rack, prack.contact.is_empty()), (Some((7, 10)), true));
+    assert_eq!(text(&prack.request_uri), "sip:bob@127.0.0.1:5062");
+    assert_eq!(ask(b"b", 7), Err(AskError::NotNext), "it came again");
+    assert!(world.forwarded(&dialog, &provisional(7)).pracked);
+    assert_eq!(ask(b"b", 9), Err(AskError::NotNext), "one before it is missing");
+    assert!(!world.forwarded(&dialog, &provisional(9)).pracked);
+    dialog.send_request(NewRequest::prack(b"b", 8, 10).body(body.clone()), |_| ()).unwrap();
+    assert!(world.forwarded(&dialog, &provisional(8)).pracked);
+    assert_eq!(asked(&mut world, &dialog)[0].body, Some(body));
+    // nobody has this tag: there is no leg to send it to
+    let guard = Arc::new(());
+    let kept = Arc::clone(&guard);
+    dialog.send_request(NewRequest::prack(b"c", 1, 10), move |_| drop(kept)).unwrap();
+    assert!(asked(&mut world, &dialog).is_empty());
+    assert_eq!(Arc::strong_count(&guard), 1, "its handler is dropped");
+    world.reply(&dialog, 486, "b");
+    assert_eq!(ask(b"b", 10), Err(AskError::NotActive));
+}

@@ -304,3 +304,27 @@ fn the_leg_that_is_left_is_pinged() {
     world.pass(30);
     assert_eq!(one(&mut world).link.leg, 2);
 }
+
+// §13.2: what comes of a module's request tells as well whether a pinged side is there
+#[test]
+fn other_requests_of_ours_find_out_too() {
+    for (outcomes, ends) in [
+        (&[Outcome::Reply(481)][..], true),
+        (&[Outcome::TimedOut, Outcome::Reply(408)], true),
+        (&[Outcome::TimedOut, Outcome::Reply(488), Outcome::TimedOut], false),
+    ] {
+        for flags in [DialogFlags::PING_CALLEE, DialogFlags::PING_CALLER] {
+            let mut world = World::new();
+            let dialog = answered(&mut world, flags);
+            for &outcome in outcomes {
+                dialog.send_request(NewRequest::to_callee("INFO"), |_| ()).unwrap();
+                let own = world.dialogs.take_asked(dialog.key()).unwrap().pop().unwrap();
+                world.settled(&own, outcome);
+            }
+            let expected = ends && flags == DialogFlags::PING_CALLEE;
+            assert_eq!(world.ends.len(), usize::from(expected), "{outcomes:?} {flags:?}");
+            let reason = expected.then_some(EndReason::CALLEE_PING_TIMEOUT);
+            assert_eq!(dialog.end_reason().unwrap(), reason);
+        }
+    }
+}

@@ -175,6 +175,13 @@ impl World {
         self.sent(dialog, facts.status);
     }
 
+    /// A reply is about to be relayed: what was learnt of it.
+    pub fn forwarded(&mut self, dialog: &Dialog, facts: &ReplyFacts<'_>) -> Forwarded {
+        let forwarded = self.dialogs.reply_forwarded(dialog.key(), facts, &mut self.steps);
+        self.walk();
+        forwarded.unwrap()
+    }
+
     /// A reply is sent of which the engine learns no more than the status.
     pub fn sent(&mut self, dialog: &Dialog, status: u16) {
         let key = dialog.key();
