@@ -6,9 +6,6 @@ mod world;
 
 use std::time::Duration;
 
-use duologue::management::rpc::Registry;
-use duologue::management::rpc::jsonrpc::answer;
-use duologue::management::transactions;
 use duologue_server::module::Module;
 use duologue_server::new_requests::{self, NewRequest};
 use duologue_server::statistics::{
@@ -18,6 +15,7 @@ use duologue_server::statistics::{
 use duologue_testkit::{Agent, CallState, Served, World};
 use serde_json::json;
 use world::notes::{NOTE, notes};
+use world::operator::asked;
 use world::{CAROL, Proxy, forgotten, script_to};
 
 const SETTINGS: &str = "loadmodule \"notes.so\"\n loadmodule \"cfgutils.so\"";
@@ -735,29 +733,6 @@ fn repetitions_and_time_outs_are_counted() {
 
 // --- Management ---------------------------------------------------------------------------------
 
-/// Lets an operator ask something on a thread of its own while the world goes on.
-fn asked(world: &World, proxy: &Served<Proxy>, request: serde_json::Value) -> serde_json::Value {
-    let node = std::sync::Arc::clone(&proxy.borrow().node);
-    let queue = std::sync::Arc::clone(&node.queue);
-    let operator = std::thread::spawn(move || {
-        let mut registry = Registry::new();
-        transactions::register(&mut registry, &node).unwrap();
-        answer(&registry, request.to_string().as_bytes()).into_text(false).unwrap()
-    });
-    while !operator.is_finished() {
-        // The clock stands still until the command has reached its call.
-        if !queue.is_empty() {
-            world.settle();
-        }
-        std::thread::yield_now();
-    }
-    serde_json::from_str(&operator.join().unwrap()).unwrap()
-}
-
-fn call(method: &str, params: serde_json::Value) -> serde_json::Value {
-    json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params })
-}
-
 // spec/modules.md §1.7, t_uac_dlg: the final reply, whole.
 #[test]
 fn an_operator_sends_a_request() {
@@ -767,7 +742,7 @@ fn an_operator_sends_a_request() {
     let params = json!({
         "method": "MESSAGE", "ruri": bob.uri(), "headers": headers, "body": "Hello",
     });
-    let told = asked(&world, &proxy, call("t_uac_dlg", params));
+    let told = asked(&world, &proxy, "t_uac_dlg", params);
     assert_eq!(told["result"]["Status"], "200 OK");
     assert!(told["result"]["Message"].as_str().unwrap().starts_with("SIP/2.0 200 OK\r\n"));
     let message = bob.last("MESSAGE");
@@ -778,13 +753,13 @@ fn an_operator_sends_a_request() {
     let other = "sip:carol@10.0.0.99:5060";
     let params = json!({ "method": "OPTIONS", "ruri": other, "headers": headers,
         "next_hop": bob.uri(), "socket": "udp:10.0.0.1:5060" });
-    let told = asked(&world, &proxy, call("tm:uac_dlg", params));
+    let told = asked(&world, &proxy, "tm:uac_dlg", params);
     assert_eq!(told["result"]["Status"], "200 OK");
     assert_eq!(bob.last("OPTIONS").uri(), Some(other));
 
     for (headers, uri) in [("From: <sip:op@10.0.0.1>", &*bob.uri()), (headers, "nonsense")] {
         let params = json!({ "method": "OPTIONS", "ruri": uri, "headers": headers });
-        let told = asked(&world, &proxy, call("t_uac_dlg", params));
+        let told = asked(&world, &proxy, "t_uac_dlg", params);
         assert_eq!(told["error"]["code"], 400);
     }
     forgotten(&world, &proxy);
@@ -804,21 +779,19 @@ fn an_operator_answers_a_request() {
     world.settle();
     let id = notes().pop().unwrap();
     let reply = |id: &str| {
-        call(
-            "t_reply",
-            json!({ "code": 480, "reason": "Later", "trans_id": id, "to_tag": "op",
-            "new_headers": "X-Op: yes\r\n", "body": "Sorry" }),
-        )
+        let params = json!({ "code": 480, "reason": "Later", "trans_id": id, "to_tag": "op",
+            "new_headers": "X-Op: yes\r\n", "body": "Sorry" });
+        asked(&world, &proxy, "t_reply", params)
     };
-    assert_eq!(asked(&world, &proxy, reply("1:1"))["error"]["code"], 404);
+    assert_eq!(reply("1:1")["error"]["code"], 404);
     world.tolerate(); // The operator's To-tag is another than that of the 180.
-    assert_eq!(asked(&world, &proxy, reply(&id))["result"], "OK");
+    assert_eq!(reply(&id)["result"], "OK");
     world.settle();
     assert_eq!(alice.final_status(), Some(480));
     let refusal = alice.last("480");
     assert_eq!((refusal.to_tag(), refusal.header("X-Op")), ("op", Some("yes")));
     assert_eq!(refusal.body, b"Sorry");
-    assert_eq!(asked(&world, &proxy, reply(&id))["error"]["code"], 404);
+    assert_eq!(reply(&id)["error"]["code"], 404);
     forgotten(&world, &proxy);
 }
 
@@ -833,9 +806,9 @@ fn an_operator_gives_a_request_up() {
     assert!(new_requests::send(&node, NewRequest { asker: Some(asker), ..request }));
     bob.rings();
     world.run_for(seconds(1));
-    let give_up = |cseq: &str| call("t_uac_cancel", json!(["mine@here", cseq]));
-    assert_eq!(asked(&world, &proxy, give_up("2 INVITE"))["error"]["code"], 404);
-    assert_eq!(asked(&world, &proxy, give_up("1 INVITE"))["result"], "OK");
+    let give_up = |cseq: &str| asked(&world, &proxy, "t_uac_cancel", json!(["mine@here", cseq]));
+    assert_eq!(give_up("2 INVITE")["error"]["code"], 404);
+    assert_eq!(give_up("1 INVITE")["result"], "OK");
     world.settle();
     assert_eq!((bob.count("CANCEL"), heard.try_recv().unwrap().status), (1, 487));
     forgotten(&world, &proxy);

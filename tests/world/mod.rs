@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod notes;
+pub(crate) mod operator;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
