@@ -24,8 +24,15 @@ const RATE: u32 = 5;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a script must have counted afterwards.
-const COUNTED: &[(&str, &str)] =
-    &[("events", "calls:started"), ("events", "calls:ended"), ("trunking", "trunk:failed_over")];
+const COUNTED: &[(&str, &str)] = &[
+    ("events", "calls:started"),
+    ("events", "calls:ended"),
+    ("prack_update", "updates:done"),
+    ("trunking", "trunk:failed_over"),
+];
+
+/// The scenarios of a script whose callers or callees are not the plain ones.
+const CASTS: &[(&str, &str, &str)] = &[("prack_update", "caller_reinvited", "callee_updates")];
 
 /// Runs all scripts and prints how they went; true if all went well.
 ///
@@ -74,7 +81,9 @@ fn carries_calls(name: &str, script: &Path, directory: &Path) -> Result<()> {
     let directory = &directory.join(name);
     fs::create_dir_all(directory)?;
     let deployment = Deployment::start(script, directory)?;
-    let callee = Plan { calls: None, ..Plan::one("callee") };
+    let cast = CASTS.iter().find(|(of, ..)| *of == name);
+    let (calls, called) = cast.map_or(("caller", "callee"), |(_, calls, called)| (calls, called));
+    let callee = Plan { calls: None, ..Plan::one(called) };
     let callee = sipp::callee(&callee, deployment.callee, directory)?;
     let text = fs::read_to_string(script)?;
     let registers = text.contains("registrar.so");
@@ -82,7 +91,7 @@ fn carries_calls(name: &str, script: &Path, directory: &Path) -> Result<()> {
         deployment.register()?;
     }
     let hold = Duration::from_millis(100);
-    let plan = Plan { calls: Some(CALLS), rate: RATE, hold, limit: LIMIT, ..Plan::one("caller") };
+    let plan = Plan { calls: Some(CALLS), rate: RATE, hold, limit: LIMIT, ..Plan::one(calls) };
     // Who registers is called at the proxy, others where they are.
     let to = if registers { deployment.sip } else { deployment.callee };
     let sip = ports::local(deployment.sip);
@@ -90,7 +99,8 @@ fn carries_calls(name: &str, script: &Path, directory: &Path) -> Result<()> {
     let caller = caller.finish()?;
     let answered = callee.stop()?;
     if caller.successful != CALLS || answered.successful != CALLS {
-        let why = Agent::first_error(directory, "caller").unwrap_or_default();
+        let errors = [calls, called].map(|side| Agent::first_error(directory, side));
+        let why = errors.into_iter().flatten().next().unwrap_or_default();
         return Err(format!("caller {caller:?}, callee {answered:?}: {why}").into());
     }
     deployment.forgets()?;
