@@ -218,16 +218,17 @@ impl Wanted {
     /// The body for a side. To ask for one that nobody kept is an error: without it the request
     /// would be another.
     fn of(self, dialog: &Dialog, side: Side) -> Result<Option<Body>, CommandError> {
-        let (to, from_peer) = match side {
-            Side::Caller => (Direction::Upstream, Direction::Upstream),
-            Side::Callee => (Direction::Downstream, Direction::Downstream),
+        // What goes to a side travels as what its peer sends.
+        let direction = match side {
+            Side::Caller => Direction::Upstream,
+            Side::Callee => Direction::Downstream,
         };
-        let inbound = || dialog.body_last_received(from_peer).ok().flatten();
+        let inbound = || dialog.body_last_received(direction).ok().flatten();
         let kept = match self {
             Self::None => return Ok(None),
             Self::Custom(body) => Some(body),
             Self::Inbound => inbound(),
-            Self::Outbound => dialog.body_last_sent(to).ok().flatten().or_else(inbound),
+            Self::Outbound => dialog.body_last_sent(direction).ok().flatten().or_else(inbound),
         };
         let missing = || {
             let why = "no body of this call was kept: see keep_sdp of the dialog module";
