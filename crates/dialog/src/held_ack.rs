@@ -136,6 +136,9 @@ impl Record {
             }
         }
         let built = released.into_iter().filter_map(|((link, cseq), body)| {
+            if let Some(answer) = &body {
+                self.own_answer_sent(link, answer.clone());
+            }
             let body = body.or_else(|| self.own_answer(link));
             let ack = self.own_ack(key, link.leg, link.callee_leg, cseq)?;
             Some(OwnRequest { body, ..ack })

@@ -106,6 +106,14 @@ impl Record {
         self.own_media(link)?.own_offer(link)?.answer.clone()
     }
 
+    /// Our ACK said this in the peer's name.
+    pub(crate) fn own_answer_sent(&mut self, link: OwnLink, answer: Body) {
+        let way = towards(link.leg);
+        if let Some(media) = self.own_media(link).filter(|media| media.sent(way).is_some()) {
+            media.told(way, answer);
+        }
+    }
+
     /// A request of ours has its outcome.
     pub(crate) fn own_offer_over(&mut self, link: OwnLink) {
         if let Some(own) = self.own_media(link).and_then(|media| media.own_offer(link)) {

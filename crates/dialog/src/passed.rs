@@ -34,12 +34,13 @@ impl Passed {
         self.sent = Some(body).filter(|body| *body != self.received);
     }
 
-    /// The side said this, and its peer did not hear of it.
+    /// The side said this to us alone. Its peer hears of it by the next ping, unless the script
+    /// changed what it heard before: what would be made of this one, nobody knows.
     pub(crate) fn replaced_by(self, received: Body) -> Self {
-        let sent = self.sent.unwrap_or(self.received);
-        let mut replaced = Self::from(received);
-        replaced.sent_as(sent);
-        replaced
+        match self {
+            Self { sent: Some(sent), .. } => Self { received, sent: Some(sent) },
+            Self { sent: None, .. } => received.into(),
+        }
     }
 
     /// Bytes of the bodies, each shared by as many as hold it.

@@ -104,9 +104,10 @@ fn a_ping_tells_what_left() {
     assert_eq!(bodies(&dialog), ["offer", "offer 2", "answer", "answer changed"]);
 }
 
-// §1.2: what a leg answers to us alone is its own from now on, but nobody told its peer
+// §1.2: what a leg answers to us alone is its own from now on; where a script changes bodies, its
+// peer goes on with what it was told
 #[test]
-fn what_a_leg_tells_us_alone_did_not_reach_its_peer() {
+fn what_a_leg_tells_us_alone_does_not_pass_by_the_script() {
     let mut world = keeping();
     let dialog = changed_both_ways(&mut world);
     let own = ours_to_the_callee(&world, &dialog);

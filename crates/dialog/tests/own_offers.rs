@@ -72,7 +72,8 @@ fn an_offer_of_a_module_is_what_the_leg_knows_from_then_on() {
         assert_eq!((text(&ack.method), ack.cseq, ack.body), ("ACK", own.cseq, None));
     }
     world.settled(&own, Outcome::Reply(200));
-    assert_eq!(bodies(&dialog), ["music", "listening"]);
+    // §1.2: what we said in the caller's name is what the callee was sent, not what the caller said
+    assert_eq!(bodies(&dialog), ["offer", "listening"]);
     assert_eq!(pinged(&mut world), pairs(&[(0, "listening"), (1, "music")]));
 }
 
@@ -173,6 +174,8 @@ fn a_held_ack_brings_what_is_said_later() {
     assert_eq!(dialog.send_request(again, |_| ()), Err(AskError::Busy));
     ack.send(Body::sdp(b"agreed"));
     assert_eq!(released(&mut world, &dialog, &own), "agreed");
+    let sent = dialog.body_last_sent(Direction::Downstream).unwrap();
+    assert_eq!(sent, Some(Body::sdp(b"agreed")), "§1.2, out_sdp");
     let ack = answer(&world, &own, &late()).unwrap();
     assert_eq!(text(ack.body.unwrap().bytes()), "agreed", "and once more");
     assert!(world.dialogs.take_asked(dialog.key()).unwrap().is_empty());
