@@ -4,6 +4,7 @@ use crate::leg::Leg;
 use crate::packed::{Packed, TooLong};
 use crate::record::{NEVER, Record, party_text};
 use crate::settings::{LEGS_MAX, ROUTES_MAX};
+use crate::stamp::Stamp;
 use crate::table::NoRoom;
 use crate::{Dialog, DialogFlags, DialogKey, Dialogs, Fire, Gone, InviteFacts, Note, State, Steps};
 use duologue_sip::Moment;
@@ -102,6 +103,7 @@ impl Dialogs {
         let lifetime = facts.timeout.unwrap_or(settings.default_timeout);
         let mut record = Box::new(Record::new(texts, caller, facts.owner, lifetime));
         record.flags |= flags & DialogFlags::CREATE;
+        record.created_at = Stamp::at(now.tick);
         record.loaded_told = self.loaded_registrations();
         record.invite_cseq = facts.cseq;
         record.invite_offered = facts.body.is_some();

@@ -137,7 +137,7 @@ impl Dialog {
     /// # Errors
     /// [`Gone`].
     pub fn start_ts(&self) -> Result<u64, Gone> {
-        self.read(|record| record.start_ts)
+        self.read(|record| record.start_ts.into())
     }
 
     /// Seconds since the answer (`$DLG_lifetime`); 0 before.
@@ -145,7 +145,7 @@ impl Dialog {
     /// # Errors
     /// [`Gone`].
     pub fn duration(&self, now: Moment) -> Result<u64, Gone> {
-        self.read(|record| match record.start_ts {
+        self.read(|record| match u64::from(record.start_ts) {
             0 => 0,
             start => now.unix.saturating_sub(start),
         })

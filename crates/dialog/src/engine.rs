@@ -4,7 +4,7 @@ use crate::ENDING_MAX;
 use crate::cseq::CSEQ_MAX;
 use crate::leg::LegState;
 use crate::machine::{Effect, transition};
-use crate::record::{NEVER, Record};
+use crate::record::{NEVER, Record, unix_seconds};
 use crate::settings::LINGER_SECONDS_MAX;
 use crate::stats::Counts;
 use crate::table::{Content, Shard, Slot};
@@ -181,7 +181,7 @@ impl Run<'_> {
 
     fn start_lifetime(&mut self) {
         let lifetime = self.record.lifetime;
-        self.record.start_ts = self.now.unix;
+        self.record.start_ts = unix_seconds(self.now);
         self.record.arm_lifetime(self.now, lifetime);
         self.record.guard_at = self
             .settings

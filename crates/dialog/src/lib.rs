@@ -175,10 +175,12 @@ mod reason;
 mod record;
 mod reply;
 mod request;
+mod selection;
 mod settings;
 mod settled;
 mod slot;
 mod snapshot;
+mod stamp;
 mod stats;
 mod steps;
 mod sync;
@@ -216,7 +218,7 @@ pub use held_ack::HeldAck;
 pub use id::{DID_LEN_MAX, DialogId, Did, MalformedDid, call_id_hash, entry_of};
 pub use journal::{BoundedJournal, Change, Journal};
 pub use leg::LegState;
-pub use listing::Cursor;
+pub use listing::{BadCursor, Cursor};
 pub use machine::{MachineEvent, State};
 pub use matching::{Matched, NoMatch};
 pub use numbering::NODE_BITS;
@@ -229,6 +231,7 @@ pub use profiles::{
 };
 pub use reason::EndReason;
 pub use reply::Forwarded;
+pub use selection::Selection;
 pub use settings::{
     ASKED_MAX, CALLBACKS_PER_DIALOG_MAX, CONTEXT_BYTES_MAX, CONTEXT_ITEMS_MAX,
     DIALOGS_PER_CALL_ID_MAX, INTENTS_MAX, KeepSdp, LEGS_MAX, LINGER_SECONDS_MAX,

@@ -4,6 +4,7 @@ use crate::callbacks::Callbacks;
 use crate::extras::Extras;
 use crate::leg::{Leg, LegState};
 use crate::packed::Packed;
+use crate::stamp::Stamp;
 use crate::{DialogEvents, DialogFlags, EndReason, ModuleFlags, RouteHook, State, Values};
 use duologue_sip::{Moment, Tick};
 use std::time::Duration;
@@ -16,8 +17,11 @@ pub(crate) struct Record {
     texts: Packed<3>,
     pub(crate) legs: Vec<Leg>,
     pub(crate) owner: u64,
-    pub(crate) start_ts: u64,
-    pub(crate) timeout_ts: u64,
+    /// Seconds since 1970, good until 2106.
+    pub(crate) start_ts: u32,
+    pub(crate) timeout_ts: u32,
+    /// When it was made.
+    pub(crate) created_at: Stamp,
     /// When the lifetime is over.
     pub(crate) lifetime_at: Tick,
     /// States 1, 2: early timeout; 3: no-ACK timeout; 5: the way out of the table.
@@ -69,6 +73,7 @@ impl Record {
             owner,
             start_ts: 0,
             timeout_ts: 0,
+            created_at: Stamp::default(),
             lifetime_at: NEVER,
             guard_at: NEVER,
             ending_at: NEVER,
@@ -171,7 +176,7 @@ impl Record {
     pub(crate) fn arm_lifetime(&mut self, now: Moment, seconds: u32) {
         self.lifetime = seconds;
         self.lifetime_at = now.tick + Duration::from_secs(seconds.into());
-        self.timeout_ts = now.unix.saturating_add(seconds.into());
+        self.timeout_ts = unix_seconds(now).saturating_add(seconds);
         self.expiring = false;
     }
 
@@ -218,5 +223,10 @@ fn display_of(party: &[u8]) -> &[u8] {
 }
 
 // The budget per dialog starts here: a change that grows these is a change to look at.
+/// The wall clock as a record keeps it.
+pub(crate) fn unix_seconds(now: Moment) -> u32 {
+    u32::try_from(now.unix).unwrap_or(u32::MAX)
+}
+
 const _: () = assert!(size_of::<Record>() <= 192, "a record is three cache lines");
 const _: () = assert!(size_of::<Leg>() <= 96);

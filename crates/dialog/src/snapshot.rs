@@ -2,10 +2,12 @@
 
 use crate::leg::LegState;
 use crate::record::Record;
+use crate::stamp::Stamp;
 use crate::{
     Body, DialogFlags, DialogId, DialogKey, EndReason, ModuleFlags, ProfileLink, State, Values,
 };
-use duologue_sip::Flow;
+use duologue_sip::{Flow, Moment};
+use std::time::Duration;
 
 /// All that can be told about a dialog (spec dialog.md §13.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +26,7 @@ pub struct Snapshot {
     pub user_flags: u32,
     /// The modules' flags.
     pub module_flags: ModuleFlags,
+    pub(crate) created_at: Stamp,
     /// Seconds since 1970 of the answer; 0 before.
     pub start_ts: u64,
     /// Seconds since 1970 of the expiry; 0 without a running lifetime.
@@ -85,6 +88,11 @@ impl Snapshot {
         self.legs.get(self.answered_leg.unwrap_or(1) as usize).map_or(b"", |leg| &leg.tag)
     }
 
+    /// How long ago it was made, to the hundredth of a second. The count starts anew after 497 days.
+    pub fn age(&self, now: Moment) -> Duration {
+        self.created_at.age(now.tick)
+    }
+
     /// The From-tag.
     pub fn caller_tag(&self) -> &[u8] {
         self.legs.first().map_or(b"", |leg| &leg.tag)
@@ -99,8 +107,9 @@ impl Snapshot {
             flags: record.flags,
             user_flags: record.user_flags,
             module_flags: record.module_flags,
-            start_ts: record.start_ts,
-            timeout_ts: record.timeout_ts,
+            created_at: record.created_at,
+            start_ts: record.start_ts.into(),
+            timeout_ts: record.timeout_ts.into(),
             lifetime: record.lifetime,
             call_id: record.call_id().into(),
             from_uri: record.caller_uri().into(),

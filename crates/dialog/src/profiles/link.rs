@@ -101,6 +101,14 @@ impl Links {
         self.0.capacity() * size_of::<Link>() + values
     }
 
+    /// Whether one is of this profile, with this value if one is given.
+    pub(crate) fn has(&self, profile: &str, value: Option<&[u8]>) -> bool {
+        let fits = |link: &Link| {
+            link.members.name() == profile && value.is_none_or(|value| *link.value == *value)
+        };
+        self.0.iter().any(fits)
+    }
+
     /// Newest first (§10.3).
     pub(crate) fn told(&self) -> Vec<ProfileLink> {
         let tell = |link: &Link| ProfileLink {
