@@ -35,6 +35,7 @@ impl Commands for OfRegistry {
                 if text.len() <= bytes_max { Ok(text) } else { Err(CommandFailed::TooLong) }
             }
             Answer::Stream(slices) => joined(slices, bytes_max),
+            Answer::Listing(list) => joined(list.slices(), bytes_max),
         }
     }
 }

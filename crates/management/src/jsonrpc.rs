@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+#[cfg(doc)]
+use crate::Listing;
 use crate::params::Given;
 use crate::{Answer, CommandError, Registry};
 
@@ -14,6 +16,8 @@ pub enum Reply {
     Whole(Value),
     /// One JSON document in pieces.
     Pieces(Pieces),
+    /// A list, a JSON document on each line; see [`Listing::lines`].
+    Lines(Pieces),
 }
 
 impl Reply {
@@ -23,7 +27,7 @@ impl Reply {
             Self::Silence => None,
             Self::Whole(document) if pretty => Some(format!("{document:#}")),
             Self::Whole(document) => Some(document.to_string()),
-            Self::Pieces(pieces) => Some(pieces.collect()),
+            Self::Pieces(pieces) | Self::Lines(pieces) => Some(pieces.collect()),
         }
     }
 }
@@ -33,6 +37,16 @@ pub struct Pieces {
     opening: Option<String>,
     result: Box<dyn Iterator<Item = String> + Send>,
     closing: Option<String>,
+}
+
+impl Pieces {
+    fn of_document(result: Box<dyn Iterator<Item = String> + Send>, id: Value) -> Self {
+        Self {
+            opening: Some(r#"{"jsonrpc":"2.0","result":"#.into()),
+            result,
+            closing: Some(format!(",\"id\":{id}}}")),
+        }
+    }
 }
 
 impl Iterator for Pieces {
@@ -49,8 +63,23 @@ impl std::fmt::Debug for Pieces {
     }
 }
 
+/// How lists are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As the reply that the protocol describes.
+    #[default]
+    Document,
+    /// In lines that can be read one by one.
+    Lines,
+}
+
 /// Executes the request in `bytes`. Never panics, whatever the bytes are and the handler does.
 pub fn answer(registry: &Registry, bytes: &[u8]) -> Reply {
+    answer_in(registry, bytes, Form::Document)
+}
+
+/// As [`answer`], for who has a wish about the form of lists; other answers are as always.
+pub fn answer_in(registry: &Registry, bytes: &[u8], form: Form) -> Reply {
     let request = match parse(bytes) {
         Ok(request) => request,
         Err(refused) => return refused.into_reply(),
@@ -63,11 +92,14 @@ pub fn answer(registry: &Registry, bytes: &[u8]) -> Reply {
         Ok(Answer::Value(result)) => {
             Reply::Whole(json!({ "jsonrpc": "2.0", "result": result, "id": id }))
         }
-        Ok(Answer::Stream(result)) => Reply::Pieces(Pieces {
-            opening: Some(r#"{"jsonrpc":"2.0","result":"#.into()),
-            result,
-            closing: Some(format!(",\"id\":{id}}}")),
-        }),
+        Ok(Answer::Stream(result)) => Reply::Pieces(Pieces::of_document(result, id)),
+        Ok(Answer::Listing(list)) if form == Form::Lines => {
+            let result = Box::new(list.lines(id));
+            Reply::Lines(Pieces { opening: None, result, closing: None })
+        }
+        Ok(Answer::Listing(list)) => {
+            Reply::Pieces(Pieces::of_document(Box::new(list.slices()), id))
+        }
         Err(error) => failure(&error, id),
     }
 }

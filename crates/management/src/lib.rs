@@ -41,13 +41,15 @@ pub mod core;
 pub mod http;
 mod json;
 pub mod jsonrpc;
+mod listing;
 mod params;
 mod registry;
 mod statistics;
 
-pub use answer::{Answer, CommandError, SLICE_BYTES};
+pub use answer::{Answer, CommandError};
 pub use core::{Process, ServerInfo, Statistic, StatisticKind, Uptime, Version};
 pub use http::{Config, Door, Error, Warning, serve};
 pub use json::{base64, json_text};
+pub use listing::{Listing, SLICE_BYTES};
 pub use params::Params;
 pub use registry::{Command, Duplicate, Registry};

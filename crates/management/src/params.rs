@@ -76,6 +76,29 @@ impl Params {
         Ok(Self { bound, may_wait: false })
     }
 
+    /// Takes any of the named parameters that the command knows.
+    pub(crate) fn bind_options(
+        given: Given,
+        options: &'static [&'static str],
+    ) -> Result<Self, CommandError> {
+        let values = match given {
+            Given::Named(values) => values,
+            Given::Positional(values) if values.is_empty() => return Ok(Self::default()),
+            Given::Positional(_) => {
+                let why = "Command only supports named parameters";
+                return Err(CommandError::invalid_params(why));
+            }
+        };
+        let bind = |(given, value): (String, Value)| {
+            let known = options.iter().find(|name| **name == given);
+            known
+                .map(|name| (*name, value))
+                .ok_or_else(|| CommandError::invalid_params(format!("Unknown parameter '{given}'")))
+        };
+        let bound = values.into_iter().map(bind).collect::<Result<_, _>>()?;
+        Ok(Self { bound, may_wait: false })
+    }
+
     /// Whether the handler may wait for what others do. Where not, it sets things going and answers
     /// without their outcome.
     pub fn may_wait(&self) -> bool {

@@ -16,6 +16,7 @@ pub struct Command {
     help: &'static str,
     module: &'static str,
     signatures: &'static [&'static [&'static str]],
+    options: &'static [&'static str],
     named_only: bool,
     /// Other names of parameters, each with the one that signatures have.
     renamed: Vec<(&'static str, &'static str)>,
@@ -44,6 +45,7 @@ impl Command {
             help: "",
             module,
             signatures: &[&[]],
+            options: &[],
             named_only: false,
             renamed: Vec::new(),
             waits: false,
@@ -66,6 +68,13 @@ impl Command {
     /// The parameter lists it takes, each an ordered list of names: `&[&[], &["callid"]]`.
     pub fn signatures(mut self, signatures: &'static [&'static [&'static str]]) -> Self {
         self.signatures = signatures;
+        self
+    }
+
+    /// Named parameters of which any may be given and any left out; such a command has no
+    /// signatures.
+    pub fn options(mut self, options: &'static [&'static str]) -> Self {
+        self.options = options;
         self
     }
 
@@ -229,7 +238,10 @@ impl Registry {
     ) -> Result<Answer, CommandError> {
         let command = self.find(name)?;
         given.rename(&command.renamed);
-        let mut params = Params::bind(given, command.signatures, command.named_only)?;
+        let mut params = match command.options {
+            [] => Params::bind(given, command.signatures, command.named_only)?,
+            options => Params::bind_options(given, options)?,
+        };
         params.may_wait = may_wait;
         let run = || match &command.run {
             Run::Handler(handler) => handler(&params),
@@ -268,6 +280,9 @@ fn which(registry: &Registry, params: &Params) -> Result<Answer, CommandError> {
         return if group.is_empty() { Err(unknown()) } else { Ok(group.into()) };
     }
     let command = registry.find_or_404(&wanted)?;
+    if !command.options.is_empty() {
+        return Ok(json!([command.options]).into());
+    }
     Ok(command.signatures.iter().map(|names| Value::from(names.to_vec())).collect::<Value>().into())
 }
 
@@ -300,7 +315,7 @@ mod tests {
         };
         registry().run(name, given, true).map(|answer| match answer {
             Answer::Value(value) => value,
-            Answer::Stream(_) => unreachable!("none of these streams"),
+            Answer::Stream(_) | Answer::Listing(_) => unreachable!("none of these streams"),
         })
     }
 

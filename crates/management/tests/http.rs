@@ -113,6 +113,26 @@ fn a_request_is_answered_with_json() {
 }
 
 #[test]
+fn lists_come_in_lines_to_who_reads_lines() {
+    let door = open(|_| {});
+    let lines = "Accept: text/html;q=0.1, application/x-ndjson";
+    let request = r#"{"jsonrpc":"2.0","method":"test:lists","id":7}"#;
+    let (status, head, body) = exchange(&door, "POST /mi", &[JSON, lines], request);
+    assert_eq!(status, 200);
+    assert!(head.contains("content-type: application/x-ndjson"), "{head}");
+    let lines_got: Vec<Value> =
+        body.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines_got.len(), 20_001);
+    assert_eq!(lines_got[19_999], json!({ "ID": 19_999, "callid": "0123456789abcdef" }));
+    assert_eq!(lines_got[20_000], json!({ "jsonrpc": "2.0", "result": {}, "id": 7 }));
+
+    // what is no list is answered as always
+    let (_, head, body) = exchange(&door, "POST /mi", &[JSON, lines], REQUEST);
+    assert!(head.contains("content-type: application/json"), "{head}");
+    assert_eq!(body, r#"{"jsonrpc":"2.0","result":"OK","id":1}"#);
+}
+
+#[test]
 fn a_notification_is_accepted_in_silence() {
     let door = open(|_| {});
     let notification = r#"{"jsonrpc":"2.0","method":"test:ok"}"#;

@@ -14,6 +14,9 @@
 //! come, 413 and 415 for a body too large or of another type, 503 when too many requests are
 //! running, 504 when a command takes too long.
 //!
+//! A client that sends `Accept: application/x-ndjson` gets lists in lines: an item on each, and on
+//! the last one the reply with what is left of it.
+//!
 //! A long listing is sent in chunks while it is made, at the pace of the client. One that cannot be
 //! finished ends without its closing chunk, so nobody takes a part for the whole.
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -17,7 +19,10 @@ use crate::http::connections::Busy;
 use crate::http::guard::Guard;
 use crate::http::streamed;
 use crate::http::{BODY_BYTES_MAX, Config, REQUESTS_MAX};
-use crate::jsonrpc::{self, Reply};
+use crate::jsonrpc::{self, Form, Reply};
+
+/// The type of a body with a JSON document on each line.
+const LINES: &str = "application/x-ndjson";
 
 /// All that a request needs.
 pub(crate) struct Service {
@@ -74,6 +79,7 @@ impl Service {
         {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
+        let form = wanted_form(request.headers());
         let body = timeout(self.body_timeout, to_bytes(request.into_body(), BODY_BYTES_MAX))
             .await
             .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
@@ -89,7 +95,7 @@ impl Service {
         let pretty = self.pretty;
         let command = tokio::task::spawn_blocking(move || {
             // Held by the command itself: one that outlives its time-out still counts.
-            respond(jsonrpc::answer(&registry, &body), pretty, place)
+            respond(jsonrpc::answer_in(&registry, &body, form), pretty, place)
         });
         timeout(self.command_timeout, command)
             .await
@@ -127,17 +133,28 @@ async fn handle(
 
 /// The reply as a response; `place` is given back once it is made.
 fn respond(reply: Reply, pretty: bool, place: OwnedSemaphorePermit) -> Response {
+    let content_type = match reply {
+        Reply::Lines(_) => LINES,
+        _ => "application/json",
+    };
     let body = match reply {
         Reply::Silence => return StatusCode::ACCEPTED.into_response(),
-        Reply::Pieces(pieces) => streamed::body(pieces, place),
+        Reply::Pieces(pieces) | Reply::Lines(pieces) => streamed::body(pieces, place),
         Reply::Whole(document) if pretty => Body::from(format!("{document:#}")),
         Reply::Whole(document) => Body::from(document.to_string()),
     };
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     (headers, body).into_response()
+}
+
+/// A client that reads lines says so, and gets lists in lines.
+fn wanted_form(headers: &HeaderMap) -> Form {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut kinds = accepted.flat_map(|value| value.split(',')).map(str::trim);
+    if kinds.any(|kind| kind.eq_ignore_ascii_case(LINES)) { Form::Lines } else { Form::Document }
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
