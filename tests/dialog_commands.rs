@@ -57,12 +57,14 @@ fn every_command_has_its_names() {
         ("dialog:send_sequential", &["dlg_send_sequential"]),
         ("dialog:set_profile", &["dlg_set_profile", "set_dlg_profile"]),
         ("dialog:unset_profile", &["dlg_unset_profile", "unset_dlg_profile"]),
+        ("dialog:briefing", &["dlg_briefing", "briefing"]),
+        ("dialog:end", &[]),
     ] {
         for alias in [name].iter().chain(aliases) {
             assert_eq!(registry.find(alias).map(|command| command.name()), Ok(name), "{alias}");
         }
     }
-    assert_eq!(registry.names().filter(|name| name.starts_with("dialog:")).count(), 15);
+    assert_eq!(registry.names().filter(|name| name.starts_with("dialog:")).count(), 17);
 }
 
 // §13.1: the listing of `list`, with values, profiles and what MI_CONTEXT adds

@@ -34,7 +34,11 @@ pub fn commands(
 ) -> Result<Registry, Duplicate> {
     let mut registry = Registry::new();
     rpc::core::register(&mut registry, Arc::new(Info::new(Arc::clone(server), terminate)))?;
-    dialogs::register(&mut registry, server.node())?;
+    let clock: dialogs::Clock = {
+        let server = Arc::clone(server);
+        Arc::new(move || server.now())
+    };
+    dialogs::register(&mut registry, server.node(), &clock)?;
     events::register(&mut registry, server)?;
     transactions::register(&mut registry, server.node())?;
     users::register(&mut registry, server)?;

@@ -9,14 +9,11 @@ use serde_json::{Map, Value};
 /// The `context` of a listed dialog.
 pub(super) fn of(node: &Node, dialog: &Snapshot) -> Value {
     let mut context = Map::new();
-    let values = dialog.values.iter();
-    let values: Vec<Value> = values.map(|(name, value)| pair(&key(name), value)).collect();
+    let values = values(dialog);
     if !values.is_empty() {
         context.insert("values".to_owned(), values.into());
     }
-    let links = dialog.profiles.iter();
-    let profiles: Vec<Value> =
-        links.map(|link| pair(&link.name, &DialogValue::from(&*link.value))).collect();
+    let profiles = profiles(dialog);
     if !profiles.is_empty() {
         context.insert("profiles".to_owned(), profiles.into());
     }
@@ -32,6 +29,17 @@ pub(super) fn of(node: &Node, dialog: &Snapshot) -> Value {
         }
     }
     context.into()
+}
+
+/// Its values, each as an object of its own.
+pub(super) fn values(dialog: &Snapshot) -> Vec<Value> {
+    dialog.values.iter().map(|(name, value)| pair(&key(name), value)).collect()
+}
+
+/// Its profiles, each with the value of the link.
+pub(super) fn profiles(dialog: &Snapshot) -> Vec<Value> {
+    let links = dialog.profiles.iter();
+    links.map(|link| pair(&link.name, &DialogValue::from(&*link.value))).collect()
 }
 
 /// `{name: value}`.

@@ -1,10 +1,13 @@
 //! The commands of the dialog module (spec/dialog.md §13): what is listed, what ends calls, their
 //! profiles, values and requests, and what waits for a database or a cluster.
 
+mod briefing;
 mod context;
+mod end_selected;
 mod ending;
 mod list;
 mod profiles;
+mod selected;
 mod sequential;
 mod storage;
 mod values;
@@ -15,13 +18,15 @@ use duologue_dialog::{Dialog, DialogId};
 use duologue_management::{Answer, Command, CommandError, Duplicate, Params, Registry};
 use duologue_server::Node;
 
+pub use selected::Clock;
+
 type Handler = fn(&Arc<Node>, &Params) -> Result<Answer, CommandError>;
 
-/// Adds the dialog module's commands.
+/// Adds the dialog module's commands. Ages are told by the clock.
 ///
 /// # Errors
 /// One of their names is taken.
-pub fn register(registry: &mut Registry, node: &Arc<Node>) -> Result<(), Duplicate> {
+pub fn register(registry: &mut Registry, node: &Arc<Node>, clock: &Clock) -> Result<(), Duplicate> {
     let command = |name, help, handler: Handler| {
         let node = Arc::clone(node);
         Command::new(name, "dialog", move |params| handler(&node, params)).help(help)
@@ -32,6 +37,8 @@ pub fn register(registry: &mut Registry, node: &Arc<Node>) -> Result<(), Duplica
     all.extend(values::commands(&command));
     all.extend(sequential::commands(&command));
     all.extend(storage::commands(&command));
+    all.push(briefing::command(node, clock));
+    all.push(end_selected::command(node, clock));
     all.into_iter().try_for_each(|command| registry.add(command))
 }
 
