@@ -156,7 +156,7 @@ impl Run<'_> {
         let number = self.dialogs.inner.next_transition();
         self.record.flags |= DialogFlags::CHANGED;
         self.steps.push(Step::Changed(Changed { key, old, new, number }));
-        if self.dialogs.inner.journal.get().is_some() {
+        if self.dialogs.is_recorded() {
             self.change = Some(Change::of(number, key.id, self.record, old));
         }
     }

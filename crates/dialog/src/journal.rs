@@ -4,7 +4,10 @@ use crate::record::Record;
 use crate::sync::Mutex;
 use crate::{DialogId, Dialogs, State};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// How many journals a table has at most.
+pub const JOURNALS_MAX: usize = 4;
 
 /// One transition: what `E_DLG_STATE_CHANGED` tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,11 @@ impl Change {
 /// A reader of all transitions. It is called by whoever runs the call, without any lock, and must
 /// not wait: take the change and go.
 pub trait Journal: Send + Sync {
+    /// Whether it takes changes now. While it does not, they are not even made.
+    fn wants(&self) -> bool {
+        true
+    }
+
     /// Takes one change. Changes of one dialog come in order.
     fn record(&self, change: Change);
 }
@@ -82,9 +90,30 @@ impl Journal for BoundedJournal {
 }
 
 impl Dialogs {
-    /// Sets the one journal of the table, once, before the first call. False if there is one.
-    /// Without a journal, changes cost nothing.
-    pub fn set_journal(&self, journal: Arc<dyn Journal>) -> bool {
-        self.inner.journal.set(journal).is_ok()
+    /// Adds a journal, for as long as the table lives. False if there are [`JOURNALS_MAX`]
+    /// already. Without a journal that wants them, changes cost nothing.
+    pub fn add_journal(&self, journal: Arc<dyn Journal>) -> bool {
+        let mut journal = Some(journal);
+        for place in &self.inner.journals {
+            place.get_or_init(|| journal.take().expect("one place is taken at most"));
+            if journal.is_none() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn journals(&self) -> impl Iterator<Item = &Arc<dyn Journal>> {
+        let journals = self.inner.journals.iter().map_while(OnceLock::get);
+        journals.filter(|journal| journal.wants())
+    }
+
+    pub(crate) fn is_recorded(&self) -> bool {
+        self.journals().next().is_some()
+    }
+
+    pub(crate) fn tell(&self, change: Option<Change>) {
+        let Some(change) = change else { return };
+        self.journals().for_each(|journal| journal.record(change.clone()));
     }
 }

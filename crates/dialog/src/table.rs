@@ -15,7 +15,7 @@ use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, RwLock};
 use crate::tombstone::Tombstone;
 use crate::user_flags::UserFlags;
 use crate::wheel::Wheel;
-use crate::{Change, Dialog, DialogId, Intent, Journal, Settings, State, entry_of};
+use crate::{Dialog, DialogId, Intent, JOURNALS_MAX, Journal, Settings, State, entry_of};
 use duologue_sip::Tick;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
@@ -75,7 +75,7 @@ pub(crate) struct Inner {
     tombstones: AtomicUsize,
     transitions: AtomicU64,
     panics: AtomicU64,
-    pub(crate) journal: OnceLock<Arc<dyn Journal>>,
+    pub(crate) journals: [OnceLock<Arc<dyn Journal>>; JOURNALS_MAX],
     pub(crate) mailbox: OnceLock<Box<dyn Fn(Intent) + Send + Sync>>,
     pub(crate) intents: Mutex<VecDeque<Intent>>,
 }
@@ -155,7 +155,7 @@ impl Dialogs {
             tombstones: AtomicUsize::new(0),
             transitions: AtomicU64::new(0),
             panics: AtomicU64::new(0),
-            journal: OnceLock::new(),
+            journals: [const { OnceLock::new() }; JOURNALS_MAX],
             mailbox: OnceLock::new(),
             intents: Mutex::default(),
         };
@@ -321,12 +321,6 @@ impl Dialogs {
     /// How many tombstones there are.
     pub(crate) fn tombstones(&self) -> usize {
         self.inner.tombstones.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn tell(&self, change: Option<Change>) {
-        if let (Some(change), Some(journal)) = (change, self.inner.journal.get()) {
-            journal.record(change);
-        }
     }
 }
 

@@ -175,7 +175,7 @@ fn late_loaded_callbacks_see_what_is_there() {
 fn the_change_feed() {
     let mut world = World::new();
     let journal = Arc::new(BoundedJournal::new(2));
-    assert!(world.dialogs.set_journal(journal.clone()));
+    assert!(world.dialogs.add_journal(journal.clone()));
     let dialog = world.call("call");
     world.reply(&dialog, 180, "b");
     world.reply(&dialog, 200, "b");

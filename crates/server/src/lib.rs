@@ -25,6 +25,7 @@ pub mod cachedb;
 pub mod call;
 pub mod catalog;
 mod challenges;
+pub mod changes;
 pub mod commands;
 pub mod context;
 pub mod core;

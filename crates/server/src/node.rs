@@ -16,6 +16,7 @@ use crate::blacklist::Blacklists;
 use crate::cachedb::Caches;
 use crate::call::Ending;
 use crate::catalog::Catalog;
+use crate::changes::ChangeLog;
 use crate::commands::Commands;
 use crate::dialogs::Told;
 use crate::events::Events;
@@ -47,6 +48,8 @@ pub struct Node {
     pub calls: CallIndex,
     /// All dialogs.
     pub dialogs: Dialogs,
+    /// What became of dialogs of late, for who watches.
+    pub changes: Arc<ChangeLog>,
     /// Events and who is subscribed to them.
     pub events: Events,
     /// The counters.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use duologue_dialog::{Dialogs, EndReason, Heard, Wish};
+use duologue_dialog::{Dialogs, EndReason, Heard, Journal, Wish};
 use duologue_script::{Diagnostics, Script, Setting, Sources};
 use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
@@ -267,6 +267,7 @@ impl Plan {
             sockets,
             calls: CallIndex::new((numbers.next(), numbers.next()), CALLS_MAX),
             dialogs: Dialogs::new(dialog.engine, numbers.next()),
+            changes: Arc::default(),
             statistics: Statistics::new(workers),
             caches: Caches::default(),
             queue: Arc::new(RunQueue::default()),
@@ -294,6 +295,7 @@ impl Plan {
             commands: OnceLock::new(),
             endings: Mutex::default(),
         };
+        node.dialogs.add_journal(Arc::clone(&node.changes) as Arc<dyn Journal>);
         let script = node.script.load_full();
         start_modules(&Host::new(&node, &script, &self.script.modules), self.on_start)?;
         node.caches.settle();
