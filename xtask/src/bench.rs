@@ -3,6 +3,7 @@
 
 mod calls;
 mod dialogs;
+mod instructions;
 mod memory;
 mod profile;
 mod table;
@@ -62,6 +63,8 @@ enum What {
     Profile,
     /// The dialog engine beside up to a million dialogs.
     Dialogs,
+    /// How much of a relayed message is the script.
+    Instructions,
     /// The micro-benchmarks of the crates.
     Micro,
 }
@@ -70,7 +73,7 @@ enum What {
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let wants = |what| options.what.is_none_or(|only| only == what);
     let directory = paths::kept("bench")?;
-    let ours_alone = matches!(options.what, Some(What::Dialogs | What::Micro));
+    let ours_alone = matches!(options.what, Some(What::Dialogs | What::Instructions | What::Micro));
     if !ours_alone && !options.no_build {
         packages::require(&[packages::SIPP])?;
         for subject in &options.subjects {
@@ -93,6 +96,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if wants(What::Dialogs) {
         heading("The dialog engine at scale");
         dialogs::run(&directory)?;
+    }
+    if wants(What::Instructions) {
+        heading("Instructions of a message");
+        instructions::run(&directory)?;
     }
     if wants(What::Micro) {
         heading("Micro-benchmarks");

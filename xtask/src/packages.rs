@@ -21,6 +21,8 @@ pub(crate) const SIPP: Tool = Tool { program: "sipp", package: "sip-tester" };
 pub(crate) const KAMAILIO: Tool = Tool { program: "kamailio", package: "kamailio" };
 /// A telephone without a window.
 pub(crate) const BARESIP: Tool = Tool { program: "baresip", package: "baresip-core" };
+/// Counts instructions.
+pub(crate) const VALGRIND: Tool = Tool { program: "valgrind", package: "valgrind" };
 /// Counts system calls.
 pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
 

@@ -1,7 +1,7 @@
 //! Every bound of the language, with its name (spec §17.4).
 
 /// Route blocks per kind; the first place belongs to the default block.
-pub const ROUTES_MAX: usize = 100;
+pub const ROUTES_MAX: usize = 10_000;
 /// Arguments of one call, parameters of one `route()`, values of one `return()`.
 pub const ARGUMENTS_MAX: usize = 8;
 /// Files open at once while includes nest.

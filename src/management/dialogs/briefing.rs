@@ -77,7 +77,7 @@ pub(super) fn command(node: &Arc<Node>, clock: &Clock) -> Command {
         .options(OPTIONS)
 }
 
-fn state_name(state: State) -> &'static str {
+pub(super) fn state_name(state: State) -> &'static str {
     STATES.iter().find(|(known, _)| *known == state).map_or("", |(_, name)| name)
 }
 

@@ -1,29 +1,17 @@
-//! What the whole road costs, from a datagram to what waits in the outbox, without a socket: a call
-//! INVITE 100 180 200 ACK BYE 200 through the proxy script of the end-to-end tests.
-//!
-//! Budget: about 3 µs per message.
-#![allow(clippy::unwrap_used)] // In a benchmark, too, an error is a failure.
+//! A proxy in memory between two peers who call each other through it.
 
-use std::hint::black_box;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use duologue_script::{Args, Called, RouteKinds, Sources};
-use duologue_server::context::Context;
-use duologue_server::module::{Function, Module};
+use duologue_script::Sources;
+use duologue_server::module::Module;
 use duologue_server::road::Load;
 use duologue_server::worker::Worker;
 use duologue_server::{Node, Overrides, Plan};
 use duologue_sip::{Flow, Moment, Tick};
 
-/// The program's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// A proxy that stays in the route of each dialog and tracks it.
-const SCRIPT: &str = include_str!("../tests/sipp/proxy.cfg");
+pub const SCRIPT: &str = include_str!("../../tests/sipp/proxy.cfg");
 /// The lines of the script that deal with dialogs end in this.
 const DIALOG_LINE: &str = "# dialogs";
 /// How often the proxy's timers are asked, in the time of the calls.
@@ -40,13 +28,13 @@ const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.
     a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
 
 /// What the proxy is sent in one call, in order. The callee's 100 goes no further.
-const STEPS: [&str; 7] = ["INVITE", "100", "180", "200", "ACK", "BYE", "200 (BYE)"];
+pub const STEPS: [&str; 7] = ["INVITE", "100", "180", "200", "ACK", "BYE", "200 (BYE)"];
 
 /// What each message of a call took, and last what its timers did.
-type Took = [Duration; STEPS.len() + 1];
+pub type Took = [Duration; STEPS.len() + 1];
 
 /// A proxy in memory, and what its peers remember of the call that runs.
-struct World {
+pub struct World {
     node: Node,
     worker: Worker,
     calls: u64,
@@ -58,11 +46,11 @@ struct World {
 }
 
 impl World {
-    fn new(script: &str) -> Self {
+    pub fn new(script: &str) -> Self {
         Self::with(script, &[])
     }
 
-    fn with(script: &str, modules: &[&'static Module]) -> Self {
+    pub fn with(script: &str, modules: &[&'static Module]) -> Self {
         let files = Inline(script.to_owned());
         let plan = Plan::load("proxy.cfg", &files, modules, Overrides::default()).unwrap();
         let sockets = plan.sockets().unwrap();
@@ -78,14 +66,14 @@ impl World {
     }
 
     /// One call. Only the proxy's time counts, not that of its peers.
-    fn call(&mut self) -> Took {
+    pub fn call(&mut self) -> Took {
         self.calls += 1;
         let now = moment(self.calls);
         let mut took = Took::default();
         for (step, took) in took.iter_mut().take(STEPS.len()).enumerate() {
             let (bytes, from) = self.message(step);
             let begun = Instant::now();
-            self.worker.receive(&self.node, now, bytes.as_bytes(), flow(from), Load::Calm);
+            self.receive(now, bytes.as_bytes(), from);
             *took = begun.elapsed();
             self.observe(step);
             let begun = Instant::now();
@@ -100,6 +88,20 @@ impl World {
             self.ticked = now.tick;
         }
         took
+    }
+
+    /// One message of a peer, with all that it leads to. A function of its own, so that a profiler
+    /// can count what happens in it.
+    #[inline(never)]
+    pub fn receive(&mut self, now: Moment, bytes: &[u8], from: u16) {
+        self.worker.receive(&self.node, now, bytes, flow(from), Load::Calm);
+    }
+
+    /// The INVITE of one more call, and where it comes from.
+    pub fn next_invite(&mut self) -> (Moment, String, u16) {
+        self.calls += 1;
+        let (bytes, from) = self.message(0);
+        (moment(self.calls), bytes, from)
     }
 
     /// What the caller (port 5070) or the callee (5080) sends.
@@ -202,78 +204,7 @@ fn content_type(body: &str) -> &'static str {
     if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" }
 }
 
-fn without_dialogs() -> String {
+pub fn without_dialogs() -> String {
     let kept = SCRIPT.lines().filter(|line| !line.ends_with(DIALOG_LINE));
     kept.flat_map(|line| [line, "\n"]).collect()
 }
-
-/// Whole calls, and then each of their messages.
-fn calls(c: &mut Criterion) {
-    let mut group = c.benchmark_group("call");
-    for (name, script) in [("with dialogs", SCRIPT), ("without dialogs", &without_dialogs())] {
-        let mut world = World::new(script);
-        group.throughput(Throughput::Elements(STEPS.len() as u64));
-        group.bench_function(name, |b| {
-            b.iter_custom(|count| (0..count).map(|_| world.call().iter().sum::<Duration>()).sum());
-        });
-    }
-    group.finish();
-
-    let mut group = c.benchmark_group("message");
-    let mut world = World::new(SCRIPT);
-    for (step, name) in STEPS.iter().chain(&["timers"]).enumerate() {
-        group.bench_function(*name, |b| {
-            b.iter_custom(|count| (0..count).map(|_| world.call()[step]).sum());
-        });
-    }
-    group.finish();
-}
-
-/// The script's own share: the decisions about an INVITE, without what it asks others to do. It is
-/// measured from within a call, by a function that a module of ours adds to the language.
-fn script(c: &mut Criterion) {
-    let decisions = SCRIPT
-        .replace("t_relay()", "is_method(\"INVITE\")")
-        .replace("create_dialog();", "")
-        .replace("record_route();", "")
-        .replace("route {", "loadmodule \"measure.so\"\nroute { measure(); }\nroute[standard] {");
-    let mut world = World::with(&decisions, &[&MEASURE]);
-    c.bench_function("script alone", |b| {
-        b.iter_custom(|count| {
-            RUNS.store(count, Ordering::Relaxed);
-            world.calls += 1;
-            let (bytes, from) = world.message(0);
-            let now = moment(world.calls);
-            world.worker.receive(&world.node, now, bytes.as_bytes(), flow(from), Load::Calm);
-            Duration::from_nanos(NANOS.load(Ordering::Relaxed))
-        });
-    });
-}
-
-/// How often `measure()` is to run the script.
-static RUNS: AtomicU64 = AtomicU64::new(0);
-/// How long that took.
-static NANOS: AtomicU64 = AtomicU64::new(0);
-
-static MEASURE: Module = Module {
-    name: "measure",
-    functions: &[Function::new("measure", &[], RouteKinds::REQUEST, measure)],
-    configure: |_| Ok(Box::new(())),
-    ..Module::EMPTY
-};
-
-fn measure(context: &mut Context<'_>, _: &mut Args<'_>) -> Called {
-    let script = context.turn.node.script();
-    let mut routes = script.program.routes();
-    let (route, _) = routes.find(|(_, info)| info.name == "standard").unwrap();
-    let begun = Instant::now();
-    for _ in 0..RUNS.load(Ordering::Relaxed) {
-        context.draft.clear();
-        black_box(context.run(route));
-    }
-    NANOS.store(begun.elapsed().as_nanos().try_into().unwrap(), Ordering::Relaxed);
-    Called::Value(1)
-}
-
-criterion_group!(benches, calls, script);
-criterion_main!(benches);
