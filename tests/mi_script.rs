@@ -169,6 +169,7 @@ fn a_command_that_waits_lets_the_run_wait() {
         r#"
         route[within] {{
             if (!is_method("INFO")) return;
+            t_newtran();   # else the INFO that comes again meanwhile runs the script again
             {ASKS}
             $avp(kept) = "kept";
             mi("dlg_send_sequential", $avp(ret), $avp(n), $avp(v));

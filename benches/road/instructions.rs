@@ -19,7 +19,9 @@ fn main() {
     match (what.as_deref(), count) {
         (Some("call"), Some(count)) => {
             let mut world = World::new(SCRIPT);
-            (0..count).for_each(|_| drop(world.call()));
+            (0..count).for_each(|_| {
+                world.call();
+            });
         }
         (Some("script"), Some(count)) => {
             script_alone::run(&mut script_alone::world(), count);

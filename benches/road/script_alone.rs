@@ -12,7 +12,7 @@ use duologue_server::module::{Function, Module};
 use crate::world::{SCRIPT, World};
 
 /// A proxy whose script only decides.
-pub fn world() -> World {
+pub(crate) fn world() -> World {
     let decisions = SCRIPT
         .replace("t_relay()", "is_method(\"INVITE\")")
         .replace("create_dialog();", "")
@@ -22,7 +22,7 @@ pub fn world() -> World {
 }
 
 /// Lets it decide so often about one INVITE; how long that took.
-pub fn run(world: &mut World, count: u64) -> Duration {
+pub(crate) fn run(world: &mut World, count: u64) -> Duration {
     RUNS.store(count, Ordering::Relaxed);
     let (now, invite, from) = world.next_invite();
     world.receive(now, invite.as_bytes(), from);

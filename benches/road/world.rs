@@ -11,7 +11,7 @@ use duologue_server::{Node, Overrides, Plan};
 use duologue_sip::{Flow, Moment, Tick};
 
 /// A proxy that stays in the route of each dialog and tracks it.
-pub const SCRIPT: &str = include_str!("../../tests/sipp/proxy.cfg");
+pub(crate) const SCRIPT: &str = include_str!("../../tests/sipp/proxy.cfg");
 /// The lines of the script that deal with dialogs end in this.
 const DIALOG_LINE: &str = "# dialogs";
 /// How often the proxy's timers are asked, in the time of the calls.
@@ -28,13 +28,13 @@ const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.
     a=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";
 
 /// What the proxy is sent in one call, in order. The callee's 100 goes no further.
-pub const STEPS: [&str; 7] = ["INVITE", "100", "180", "200", "ACK", "BYE", "200 (BYE)"];
+pub(crate) const STEPS: [&str; 7] = ["INVITE", "100", "180", "200", "ACK", "BYE", "200 (BYE)"];
 
 /// What each message of a call took, and last what its timers did.
-pub type Took = [Duration; STEPS.len() + 1];
+pub(crate) type Took = [Duration; STEPS.len() + 1];
 
 /// A proxy in memory, and what its peers remember of the call that runs.
-pub struct World {
+pub(crate) struct World {
     node: Node,
     worker: Worker,
     calls: u64,
@@ -46,11 +46,11 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(script: &str) -> Self {
+    pub(crate) fn new(script: &str) -> Self {
         Self::with(script, &[])
     }
 
-    pub fn with(script: &str, modules: &[&'static Module]) -> Self {
+    pub(crate) fn with(script: &str, modules: &[&'static Module]) -> Self {
         let files = Inline(script.to_owned());
         let plan = Plan::load("proxy.cfg", &files, modules, Overrides::default()).unwrap();
         let sockets = plan.sockets().unwrap();
@@ -66,7 +66,7 @@ impl World {
     }
 
     /// One call. Only the proxy's time counts, not that of its peers.
-    pub fn call(&mut self) -> Took {
+    pub(crate) fn call(&mut self) -> Took {
         self.calls += 1;
         let now = moment(self.calls);
         let mut took = Took::default();
@@ -93,12 +93,12 @@ impl World {
     /// One message of a peer, with all that it leads to. A function of its own, so that a profiler
     /// can count what happens in it.
     #[inline(never)]
-    pub fn receive(&mut self, now: Moment, bytes: &[u8], from: u16) {
+    pub(crate) fn receive(&mut self, now: Moment, bytes: &[u8], from: u16) {
         self.worker.receive(&self.node, now, bytes, flow(from), Load::Calm);
     }
 
     /// The INVITE of one more call, and where it comes from.
-    pub fn next_invite(&mut self) -> (Moment, String, u16) {
+    pub(crate) fn next_invite(&mut self) -> (Moment, String, u16) {
         self.calls += 1;
         let (bytes, from) = self.message(0);
         (moment(self.calls), bytes, from)
@@ -204,7 +204,7 @@ fn content_type(body: &str) -> &'static str {
     if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" }
 }
 
-pub fn without_dialogs() -> String {
+pub(crate) fn without_dialogs() -> String {
     let kept = SCRIPT.lines().filter(|line| !line.ends_with(DIALOG_LINE));
     kept.flat_map(|line| [line, "\n"]).collect()
 }
