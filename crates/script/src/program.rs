@@ -496,6 +496,8 @@ pub(crate) enum Op {
     Fresh,
     Return {
         values: (u32, u32),
+    /// The same of a `while`, whose condition still sees the `$rc` from before.
+    FreshWhile,
         code: ReturnCode,
     },
     Exit,

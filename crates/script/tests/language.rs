@@ -208,6 +208,43 @@ fn section_3_4_an_error_in_a_condition_keeps_the_condition() {
     assert_eq!(said, ["code -77", "code 3", "yes -77", "code -77", "code 3", "-77"]);
 }
 
+/// Before the first round `$rc` is what the statement above left.
+#[test]
+fn section_4_the_condition_of_while_sees_the_code_before() {
+    let shown = "code(5); while ($retcode == 5) { xlog(\"in $rc\"); code(3); } xlog(\"out $rc\");";
+    assert_eq!(run(shown), "code 5 | in 5 | code 3 | out 3");
+    // A round that never was leaves it alone, a condition that calls sets it.
+    assert_eq!(run("code(5); while ($rc < 0) { code(1); } xlog(\"$rc\");"), "code 5 | 5");
+    assert_eq!(run("while (code(-2)) { code(1); } xlog(\"$rc\");"), "code -2 | -2");
+    // The route that ends with it was successful.
+    let (said, _) = play(
+        "route { route(r); xlog(\"$rc\"); } route[r] { code(-3); while ($rc > 0) { code(1); } }",
+    );
+    assert_eq!(said, ["code -3", "1"]);
+}
+
+/// Branches are counted over all rounds or in the present one; spec/modules.md §1.6.
+#[test]
+fn section_7_indexes_name_a_set_of_branches() {
+    let set = |statements: &str| play(&format!("loadmodule \"tm\" route {{ {statements} }}")).0;
+    assert_eq!(
+        set("$var(n) = -1; xlog(\"$branch.uri $(branch.uri[1]) $(branch.uri[1/all]) $(branch.uri[*/all])\");
+             xlog(\"$(branch.uri[0/active]) $(branch.uri[$var(n)/active]) $(branch.uri[$var(n)/all])\");
+             xlog(\"$(branch.uri[*/active])\");"),
+        ["None At(1) At(1) All", "AtActive(0) AtActive(-1) At(-1)", "AllActive"]
+    );
+    let each = "for ($var(b) in $(branch.uri[*/active])) xlog(\"$var(b)\");
+                for ($var(b) in $(branch.uri[*/all])) xlog(\"$var(b)\");";
+    assert_eq!(set(each), ["AtActive(0)", "AtActive(1)", "At(0)", "At(1)", "At(2)"]);
+    for wrong in ["$(branch.uri[1/old])", "$(branch.uri[active])", "$(hdr(A)[1/active])"] {
+        let script = format!("loadmodule \"tm\" route {{ xlog(\"{wrong}\"); }}");
+        let Err(found) = Script::load("test.cfg", script.as_str(), &Shop) else {
+            panic!("{wrong}");
+        };
+        assert!(found.list()[0].message.contains("is no index"), "{wrong}: {found}");
+    }
+}
+
 #[test]
 fn section_4_loops_and_switch() {
     assert_eq!(

@@ -164,7 +164,7 @@ impl Loader<'_> {
     fn while_statement(&mut self) -> Parsed<()> {
         let span = self.span();
         self.at += 1;
-        self.emit(Op::Fresh, span);
+        self.emit(Op::FreshWhile, span);
         self.emit(Op::LoopEnter, span);
         let start = self.here();
         self.parenthesised(Self::condition)?;

@@ -412,6 +412,7 @@ impl Machine {
                 self.cells.rc = Some(1);
                 self.set_last(1);
             }
+            Op::FreshWhile => self.set_last(1),
             Op::Return { values, code } => {
                 let code = match code {
                     ReturnCode::Number(n) => n,
