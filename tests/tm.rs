@@ -828,6 +828,101 @@ fn wrong_arguments_are_told_at_load() {
     assert!(wrong("strip(-1);").contains("negative"));
 }
 
+// spec/modules.md §1.6: branches of all rounds, or of the present one with `/active`; `$T_ruri` and
+// the next hops of each.
+#[test]
+fn the_branches_of_the_present_round_are_counted_apart() {
+    let targets = r#"
+        t_on_failure("next"); t_on_reply("all");
+        $du = "sip:10.0.0.12:5060";
+        append_msg_branch("sip:carol@10.0.0.13:5060");
+    "#;
+    let rest = r#"
+        onreply_route[all] { if ($rs >= 300) note("$rs $T_ruri"); }
+        failure_route[next] {
+            note("$(tm.branch.uri[*/active]) of $(tm.branch.last_received[*/all])");
+            note("$(tm.branch.duri[0]) $(tm.branch.duri[1]) $(tm.branch.duri[*])");
+            if ($T_reply_code == 404) {
+                t_on_failure("last");
+                $ru = "sip:dave@10.0.0.14:5060"; $du = NULL;
+                t_relay();
+            }
+        }
+        failure_route[last] {
+            note("$(tm.branch.uri[*/active]) of $(tm.branch.last_received[*])");
+            note("$(tm.branch.uri[0/active]) $(tm.branch.uri[-1/active]) $(tm.branch.uri[1/active])");
+            for ($var(code) in $(tm.branch.last_received[*/active])) note("$var(code)");
+            $(tm.branch.attr(kind)[0/active]) = "new";
+            note("$(tm.branch.attr(kind)[2]) $(tm.branch.attr(kind)[2/active]) $T_ruri");
+        }
+    "#;
+    let (world, alice, proxy, bob) = stage(31, targets, rest);
+    let (carol, dave) = (world.agent("carol"), world.agent("dave"));
+    alice.invite(&bob);
+    bob.rejects(486);
+    world.run_for(seconds(1));
+    carol.rejects(404);
+    dave.rejects(480);
+    world.settle();
+    let (bob, dave) = (bob.uri(), dave.uri());
+    assert_eq!(
+        notes(),
+        [
+            &*format!("486 {bob}"),
+            &*format!("404 {CAROL}"),
+            &*format!("{bob}, {CAROL} of 486, 404"),
+            "sip:10.0.0.12:5060 <null> sip:10.0.0.12:5060",
+            &*format!("480 {dave}"),
+            &*format!("{dave} of 486, 404, 480"),
+            &*format!("{dave} {dave} <null>"),
+            "480",
+            &*format!("new <null> {dave}"),
+        ]
+    );
+    assert_eq!(alice.final_status(), Some(480));
+    forgotten(&world, &proxy);
+    let wrong = "xlog(\"$(tm.branch.uri[0/old])\");";
+    assert!(refusal("", wrong, "").contains("is no index"));
+}
+
+// spec/modules.md §1.2, t_cancel_branch: this branch, all others, all.
+#[test]
+fn a_reply_route_cancels_branches() {
+    for (call, cancelled) in [
+        ("t_cancel_branch();", (1, 0)),
+        ("t_cancel_branch(\"o\");", (0, 1)),
+        ("t_cancel_branch(\"a\");", (1, 1)),
+        ("$avp(which) = \"x\"; t_cancel_branch($avp(which));", (0, 0)),
+    ] {
+        let targets = format!("append_branch(\"{CAROL}\"); t_on_reply(\"all\");");
+        let rest = format!(
+            "onreply_route[all] {{ if ($rs == 183) {{ {call} $avp(code) = $rc; note(\"$avp(code)\"); }} }}"
+        );
+        let (world, alice, proxy, bob) = stage(32, &targets, &rest);
+        let carol = world.agent("carol");
+        bob.manual();
+        alice.invite(&bob);
+        carol.rings();
+        world.run_for(seconds(1));
+        bob.replies(183);
+        world.run_for(seconds(1));
+        assert_eq!((bob.count("CANCEL"), carol.count("CANCEL")), cancelled, "{call}");
+        let code = if cancelled == (0, 0) { "-1" } else { "1" };
+        assert_eq!(notes(), [code], "{call}");
+        bob.rejects(if cancelled.0 == 1 { 487 } else { 486 });
+        world.settle();
+        if cancelled.1 == 0 {
+            carol.rejects(480);
+        }
+        world.settle();
+        assert!(alice.final_status().is_some(), "{call}");
+        forgotten(&world, &proxy);
+    }
+    let rest = "onreply_route[all] { t_cancel_branch(\"x\"); }";
+    assert!(refusal("", "t_on_reply(\"all\");", rest).contains("all others"));
+    assert!(refusal("", "t_cancel_branch();", "").contains("cannot be used in the block"));
+}
+
 // spec/modules.md §2: is_direction() needs append_fromtag.
 #[test]
 fn directions_need_the_from_tag() {

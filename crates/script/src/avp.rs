@@ -88,7 +88,7 @@ impl AvpList {
         let index = match access.index {
             Index::None => 0,
             Index::At(n) => n,
-            Index::Append => return Reading::Null,
+            Index::Append | Index::AtActive(_) | Index::AllActive => return Reading::Null,
             Index::All => return self.join(name, out),
         };
         match self.get(name, index) {
@@ -136,6 +136,10 @@ impl AvpList {
             (Index::At(n), Assign::Set, value) => {
                 let at = self.find(name, n).ok_or(WriteError::Missing)?;
                 self.entries[at].value = Owned::of(value).ok_or(WriteError::BadValue)?;
+            }
+            // Values have no branches.
+            (Index::AtActive(_) | Index::AllActive, Assign::Set, _) => {
+                return Err(WriteError::Missing);
             }
         }
         Ok(())

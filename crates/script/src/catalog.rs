@@ -360,6 +360,8 @@ pub struct Variable {
 
 impl Variable {
     /// A read-only core variable without name and index.
+    /// Whether its index may say which set of branches it counts: `[n/active]`, `[n/all]`.
+    pub has_set: bool,
     pub const fn core(id: VariableId, name: &'static str) -> Self {
         Self {
             id,
@@ -374,6 +376,7 @@ impl Variable {
 
     /// The same, of a module.
     pub const fn of(module: ModuleId, id: VariableId, name: &'static str) -> Self {
+            has_set: false,
         Self { module: Some(module), ..Self::core(id, name) }
     }
 
@@ -397,6 +400,11 @@ impl Variable {
         Self { standing: Standing::Planned, ..self }
     }
 }
+
+    /// The same, with an index that may count the branches of the active set only.
+    pub const fn indexed_in_sets(self) -> Self {
+        Self { indexed: true, has_set: true, ..self }
+    }
 
 /// What may stand in parentheses behind the name of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

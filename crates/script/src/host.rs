@@ -165,6 +165,10 @@ pub enum Index {
     All,
     /// `[append]`.
     Append,
+    /// `[n/active]`: among the branches of the active set.
+    AtActive(i32),
+    /// `[*/active]`.
+    AllActive,
 }
 
 /// How a value is written.

@@ -331,6 +331,8 @@ pub(crate) enum NameSpec {
 pub(crate) enum IndexSpec {
     Plain(Index),
     Dynamic(u32),
+    /// `[$var(n)/active]`
+    DynamicActive(u32),
 }
 
 /// One transformation with its arguments (at most [`TRANSFORM_ARGS_MAX`]).
@@ -492,12 +494,12 @@ pub(crate) enum Op {
     Done,
     /// An `if` without executed statement: `$rc` is the condition.
     IfSkipped,
-    /// The result of a loop or switch that may have executed nothing.
+    /// The result of a block or `for` that may have executed nothing.
     Fresh,
-    Return {
-        values: (u32, u32),
     /// The same of a `while`, whose condition still sees the `$rc` from before.
     FreshWhile,
+    Return {
+        values: (u32, u32),
         code: ReturnCode,
     },
     Exit,

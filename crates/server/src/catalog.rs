@@ -145,6 +145,7 @@ impl Catalog {
                     writable: variable.write.is_some(),
                     subname: variable.subname,
                     indexed: variable.indexed,
+                    has_set: variable.has_set,
                     standing: Standing::Built,
                 });
             }

@@ -226,6 +226,8 @@ pub struct Variable {
     pub subname: Subname,
     /// Whether `[index]` is allowed.
     pub indexed: bool,
+    /// Whether `[index/active]` and `[index/all]` are, too.
+    pub has_set: bool,
     /// Reads it.
     pub read: Getter,
     /// Writes it, if it can be written.
@@ -237,7 +239,15 @@ pub struct Variable {
 impl Variable {
     /// A read-only variable.
     pub const fn new(names: &'static [&'static str], read: Getter) -> Self {
-        Self { names, subname: Subname::None, indexed: false, read, write: None, resolve: None }
+        Self {
+            names,
+            subname: Subname::None,
+            indexed: false,
+            has_set: false,
+            read,
+            write: None,
+            resolve: None,
+        }
     }
 
     /// The same, writable.
@@ -253,6 +263,11 @@ impl Variable {
     /// The same, with an index.
     pub const fn indexed(self) -> Self {
         Self { indexed: true, ..self }
+    }
+
+    /// The same, with an index that may count the branches of the active set only.
+    pub const fn indexed_in_sets(self) -> Self {
+        Self { indexed: true, has_set: true, ..self }
     }
 
     /// The same, with constant texts in parentheses resolved at load.

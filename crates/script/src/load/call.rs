@@ -527,11 +527,13 @@ impl Loader<'_> {
         use crate::host::Index;
         use crate::program::IndexSpec;
         let spec = &mut self.program.variables[var as usize];
-        let all = matches!(spec.index, IndexSpec::Plain(Index::All));
-        if all {
-            spec.index = IndexSpec::Plain(Index::None);
+        match spec.index {
+            IndexSpec::Plain(Index::All) => spec.index = IndexSpec::Plain(Index::None),
+            // It says which elements there are, and stays.
+            IndexSpec::Plain(Index::AllActive) => {}
+            _ => return false,
         }
-        all
+        true
     }
 }
 

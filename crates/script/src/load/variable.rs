@@ -326,19 +326,29 @@ impl Loader<'_> {
         span: Span,
         depth: usize,
     ) -> Parsed<IndexSpec> {
-        let indexed = match target {
-            Target::Host(id) => self.catalog.variables().iter().any(|v| v.id == id && v.indexed),
-            Target::Route | Target::RouteName | Target::RouteType => true,
-            _ => false,
+        let declared = match target {
+            Target::Host(id) => self.catalog.variables().iter().find(|v| v.id == id),
+            _ => None,
         };
-        if !indexed {
+        let own = matches!(target, Target::Route | Target::RouteName | Target::RouteType);
+        if !own && !declared.is_some_and(|declared| declared.indexed) {
             return Err(self.fail(span, format!("`${name}` takes no index")));
         }
+        let has_set = declared.is_some_and(|declared| declared.has_set);
+        let (text, active) = match has_set {
+            true => of_set(text),
+            false => (text, false),
+        };
         Ok(match text {
+            b"*" if active => IndexSpec::Plain(Index::AllActive),
             b"*" => IndexSpec::Plain(Index::All),
             b"append" if name == "avp" => IndexSpec::Plain(Index::Append),
-            [b'$', ..] => IndexSpec::Dynamic(self.variable_text(text, span, depth + 1)?),
+            [b'$', ..] => {
+                let inner = self.variable_text(text, span, depth + 1)?;
+                if active { IndexSpec::DynamicActive(inner) } else { IndexSpec::Dynamic(inner) }
+            }
             text => match parse_int(text) {
+                Some(n) if active => IndexSpec::Plain(Index::AtActive(n)),
                 Some(n) => IndexSpec::Plain(Index::At(n)),
                 None => {
                     let shown = String::from_utf8_lossy(text).into_owned();
@@ -346,6 +356,14 @@ impl Loader<'_> {
                 }
             },
         })
+    }
+}
+
+/// An index without its `/active` or `/all`, and whether it counts the active set only.
+fn of_set(text: &[u8]) -> (&[u8], bool) {
+    match text.strip_suffix(b"/active") {
+        Some(number) => (number, true),
+        None => (text.strip_suffix(b"/all").unwrap_or(text), false),
     }
 }
 

@@ -59,7 +59,11 @@ impl Machine {
         round: u32,
     ) -> Slot {
         let Some((name, key, _)) = self.parts(program, host, var) else { return Slot::Null };
-        let index = Index::At(i32::try_from(round).unwrap_or(i32::MAX));
+        let round = i32::try_from(round).unwrap_or(i32::MAX);
+        let index = match program.variables[var as usize].index {
+            IndexSpec::Plain(Index::AllActive) => Index::AtActive(round),
+            _ => Index::At(round),
+        };
         self.fetch(program, host, var, (name, key, index))
     }
 
@@ -121,13 +125,16 @@ impl Machine {
         };
         let index = match spec.index {
             IndexSpec::Plain(index) => index,
-            IndexSpec::Dynamic(inner) => match self.read(program, host, inner).int() {
-                Some(n) => Index::At(n),
-                None => {
+            IndexSpec::Dynamic(inner) | IndexSpec::DynamicActive(inner) => {
+                let Some(n) = self.read(program, host, inner).int() else {
                     self.complain(program, host, Level::Error, "the computed index is no number");
                     return None;
+                };
+                match spec.index {
+                    IndexSpec::DynamicActive(_) => Index::AtActive(n),
+                    _ => Index::At(n),
                 }
-            },
+            }
         };
         Some((name, key, index))
     }
@@ -239,7 +246,7 @@ impl Machine {
                     None => return Reading::Null,
                 }
             }
-            Index::Append => return Reading::Null,
+            Index::Append | Index::AtActive(_) | Index::AllActive => return Reading::Null,
         };
         let first = range.start;
         for at in range {

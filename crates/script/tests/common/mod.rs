@@ -91,6 +91,7 @@ impl Catalog for Shop {
                 .named(Subname::Flag(FlagKind::Message)),
             Variable::core(VariableId(10), "mb").planned(),
             Variable::core(VariableId(11), "tree").writable().named(Subname::Path),
+            Variable::of(TM, VariableId(12), "branch.uri").indexed_in_sets(),
         ];
         LIST
     }
@@ -215,6 +216,13 @@ impl Host for World {
                 }
             }
             11 => out.push(var.name.unwrap()),
+            12 => match var.index {
+                Index::At(n @ 3..) | Index::AtActive(n @ 2..) => {
+                    assert!(n < 4, "a loop ends at the first NULL");
+                    return Reading::Null;
+                }
+                index => out.push(format!("{index:?}").as_bytes()),
+            },
             6 => {
                 out.push(b"5060");
                 return Reading::StrInt(5060);

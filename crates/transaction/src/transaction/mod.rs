@@ -188,6 +188,14 @@ impl Transaction {
         self.forking.as_ref().map_or(&[], |forking| &forking.branches)
     }
 
+    /// The branches of the active set: those of the latest round, by index. When it is over they
+    /// stay the active set until others are added.
+    pub fn active_branches(&self) -> impl Iterator<Item = BranchIndex> + '_ {
+        let latest = self.branches().last().map(Branch::round);
+        let indexed = (0..).map(BranchIndex).zip(self.branches());
+        indexed.filter(move |(_, branch)| Some(branch.round()) == latest).map(|(index, _)| index)
+    }
+
     /// One branch.
     pub fn branch(&self, index: BranchIndex) -> Option<&Branch> {
         self.branches().get(usize::from(index.0))

@@ -112,7 +112,7 @@ pub(super) fn position(index: Index, len: usize, none: usize) -> Option<usize> {
             Ok(n) => Some(n),
             Err(_) => len.checked_sub(usize::try_from(n.unsigned_abs()).ok()?),
         },
-        Index::All | Index::Append => None,
+        Index::All | Index::Append | Index::AtActive(_) | Index::AllActive => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use duologue_script::{Assign, FlagKind, Index, Reading, Text, Value, VarAccess, WriteError};
 
+use super::branch_fields::position;
 use crate::context::Context;
 use crate::core::functions::branch_flags;
 use crate::node::Node;
@@ -37,7 +38,7 @@ pub(super) fn write_message(
 /// `$branch.flag(name)`: 1 or 0; index 0 is the Request-URI's branch, 1 the first additional one.
 pub(super) fn read_branch(ctx: &mut Context<'_>, var: &VarAccess<'_>, _: &mut Text) -> Reading {
     let Some(mask) = mask(ctx, var, FlagKind::Branch) else { return Reading::Null };
-    match branch(var.index).and_then(|branch| branch_flags(ctx, branch)) {
+    match branch(ctx, var.index).and_then(|branch| branch_flags(ctx, branch)) {
         Some(flags) => Reading::Int((*flags & mask != 0).into()),
         None => Reading::Null,
     }
@@ -50,7 +51,7 @@ pub(super) fn write_branch(
     value: Value<'_>,
 ) -> Result<(), WriteError> {
     let mask = mask(ctx, var, FlagKind::Branch).ok_or(WriteError::Missing)?;
-    let branch = branch(var.index).ok_or(WriteError::Missing)?;
+    let branch = branch(ctx, var.index).ok_or(WriteError::Missing)?;
     put(branch_flags(ctx, branch).ok_or(WriteError::Missing)?, mask, value)
 }
 
@@ -85,12 +86,9 @@ fn mask(ctx: &Context<'_>, var: &VarAccess<'_>, kind: FlagKind) -> Option<u32> {
     1u32.checked_shl(bit)
 }
 
-fn branch(index: Index) -> Option<usize> {
-    match index {
-        Index::None => Some(0),
-        Index::At(n) => usize::try_from(n).ok(),
-        Index::All | Index::Append => None,
-    }
+/// The place of the branch that an index means: the Request-URI's without one.
+fn branch(ctx: &Context<'_>, index: Index) -> Option<usize> {
+    position(index, ctx.draft.branches.len() + 1, 0)
 }
 
 pub(super) fn put(flags: &mut u32, mask: u32, value: Value<'_>) -> Result<(), WriteError> {

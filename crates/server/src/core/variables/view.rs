@@ -94,7 +94,7 @@ where
             }
         },
         Index::All => return joined(out, values()),
-        Index::Append => None,
+        Index::Append | Index::AtActive(_) | Index::AllActive => None,
     };
     match found {
         None => Reading::Null,

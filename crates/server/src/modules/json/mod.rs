@@ -75,7 +75,7 @@ fn read(ctx: &Context<'_>, access: &VarAccess<'_>, style: Style, out: &mut Text)
         Index::None => reader.value(name, out),
         Index::At(n) => reader.element(name, n, out),
         Index::All => reader.joined(name, out),
-        Index::Append => Reading::Null,
+        Index::Append | Index::AtActive(_) | Index::AllActive => Reading::Null,
     }
 }
 

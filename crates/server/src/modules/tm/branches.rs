@@ -14,25 +14,36 @@ use crate::tm::BranchAttached;
 pub const BRANCH_VARIABLES: [&str; 5] =
     ["tm.branch.duri", "tm.branch.q", "tm.branch.flags", "tm.branch.flag", "tm.branch.attr"];
 
-/// Which branches an access means, of how many there are.
+/// Which branches an access means: the one at hand without an index, else of all rounds, or with
+/// `/active` of the latest one.
 fn meant(ctx: &Context<'_>, index: Index) -> Vec<BranchIndex> {
-    let count = ctx
-        .transaction
-        .and_then(|id| ctx.turn.body.transactions.get(id))
-        .map_or(0, |entry| entry.transaction.branches().len());
-    let at = |n: usize| u8::try_from(n).ok().map(BranchIndex);
+    let entry = ctx.transaction.and_then(|id| ctx.turn.body.transactions.get(id));
+    let Some(transaction) = entry.map(|entry| &entry.transaction) else {
+        return if index == Index::None { ctx.branch.into_iter().collect() } else { Vec::new() };
+    };
+    let all = || (0..).map(BranchIndex).take(transaction.branches().len());
     match index {
         Index::None => ctx.branch.into_iter().collect(),
-        Index::At(n) => match usize::try_from(n) {
-            Ok(n) => at(n).into_iter().collect(),
-            Err(_) => {
-                let back = usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX);
-                count.checked_sub(back).and_then(at).into_iter().collect()
-            }
-        },
-        Index::All => (0..count).filter_map(at).collect(),
+        // The branch that is about to be sent has a number and is no branch yet.
+        Index::At(n @ 0..) => u8::try_from(n).ok().map(BranchIndex).into_iter().collect(),
+        Index::At(n) => one_of(all().collect(), n),
+        Index::All => all().collect(),
+        Index::AtActive(n) => one_of(transaction.active_branches().collect(), n),
+        Index::AllActive => transaction.active_branches().collect(),
         Index::Append => Vec::new(),
     }
+}
+
+/// The n-th of these, counted from the end if negative.
+fn one_of(branches: Vec<BranchIndex>, n: i32) -> Vec<BranchIndex> {
+    let at = match usize::try_from(n) {
+        Ok(n) => Some(n),
+        Err(_) => {
+            let back = usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX);
+            branches.len().checked_sub(back)
+        }
+    };
+    at.and_then(|at| branches.get(at)).copied().into_iter().collect()
 }
 
 /// The branch that is about to be sent: it is not the transaction's yet.
@@ -217,7 +228,7 @@ pub(super) fn last_status(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut 
         (RouteKind::Reply, true, Some(status)) => Some(status.code()),
         _ => sent(ctx, branch).map(Branch::last_status),
     };
-    if var.index == Index::All {
+    if matches!(var.index, Index::All | Index::AllActive) {
         return texts(ctx, var, out, |branch, text| {
             let status = status(branch);
             text.extend_from_slice(status.unwrap_or_default().to_string().as_bytes());

@@ -125,20 +125,20 @@ pub static MODULE: Module = Module {
             .writable(branches::set_avp)
             .named(Subname::Required)
             .indexed(),
-        Variable::new(&["tm.branch.uri"], branches::uri).indexed(),
-        Variable::new(&["tm.branch.duri"], branches::next_hop).indexed(),
-        Variable::new(&["tm.branch.q"], branches::q).indexed(),
-        Variable::new(&["tm.branch.flags"], branches::flags).indexed(),
-        Variable::new(&["tm.branch.socket"], branches::socket).indexed(),
-        Variable::new(&["tm.branch.last_received"], branches::last_status).indexed(),
+        Variable::new(&["tm.branch.uri"], branches::uri).indexed_in_sets(),
+        Variable::new(&["tm.branch.duri"], branches::next_hop).indexed_in_sets(),
+        Variable::new(&["tm.branch.q"], branches::q).indexed_in_sets(),
+        Variable::new(&["tm.branch.flags"], branches::flags).indexed_in_sets(),
+        Variable::new(&["tm.branch.socket"], branches::socket).indexed_in_sets(),
+        Variable::new(&["tm.branch.last_received"], branches::last_status).indexed_in_sets(),
         Variable::new(&["tm.branch.flag"], branches::flag)
             .writable(branches::set_flag)
             .named(Subname::Flag(FlagKind::Branch))
-            .indexed(),
+            .indexed_in_sets(),
         Variable::new(&["tm.branch.attr"], branches::attr)
             .writable(branches::set_attr)
             .named(Subname::Required)
-            .indexed(),
+            .indexed_in_sets(),
     ],
     parameters: &[
         Parameter::int("fr_timeout"),
