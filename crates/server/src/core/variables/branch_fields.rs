@@ -1,5 +1,6 @@
 //! What a branch consists of, as scripts see it (spec/script.md §8).
 
+use duologue_script::limits::JOINED_BYTES_MAX;
 use duologue_script::{FlagKind, Index, Reading, Text, Value, WriteError};
 
 use super::flags;
@@ -57,6 +58,30 @@ impl Field {
                 some(out, socket.map(|socket| socket.text().as_bytes()))
             }
         }
+    }
+
+    /// Writes out the part of all of these branches, with commas between. What one of them does not
+    /// have leaves its place in the list empty.
+    pub(super) fn read_all<'b>(
+        self,
+        node: &Node,
+        branches: impl Iterator<Item = &'b Target>,
+        uri: Option<&[u8]>,
+        out: &mut Text,
+    ) -> Reading {
+        let start = out.len();
+        let mut any = false;
+        for branch in branches {
+            if any {
+                out.push(b", ");
+            }
+            any = true;
+            let before = out.len();
+            if self.read(node, branch, uri, out) == Reading::Null {
+                out.truncate(before);
+            }
+        }
+        if any && out.len() - start <= JOINED_BYTES_MAX { Reading::Str } else { Reading::Null }
     }
 
     /// Changes the part of a branch; NULL resets all but the URI.

@@ -1,10 +1,9 @@
 //! Additional branches and the destination set as variables (spec/script.md §8).
 
-use duologue_script::{Assign, Reading, Text, Value, VarAccess, WriteError};
+use duologue_script::{Assign, Index, Reading, Text, Value, VarAccess, WriteError};
 
 use super::branch_fields::{Field, position, push_q};
 use super::uri::here;
-use super::view::indexed;
 use crate::context::Context;
 use crate::core::functions::append;
 use crate::core::functions::uri::whole;
@@ -14,8 +13,8 @@ use crate::target::Target;
 pub(super) fn read(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
     let branches = &ctx.draft.branches;
     let Some(field) = field(var) else { return Reading::Null };
-    if field == Field::Uri {
-        return indexed(var.index, out, || branches.iter().map(uri_of));
+    if var.index == Index::All {
+        return field.read_all(ctx.turn.node, branches.iter(), None, out);
     }
     let branch = position(var.index, branches.len(), 0).and_then(|n| branches.get(n));
     branch.map_or(Reading::Null, |branch| field.read(ctx.turn.node, branch, None, out))

@@ -3,7 +3,7 @@
 use duologue_script::{Reading, Text, VarAccess};
 use duologue_sip::{HeaderName, NameAddr};
 
-use super::view::{indexed, on_message};
+use super::view::{indexed, indexed_or_missing, on_message};
 use crate::context::Context;
 
 /// `$ct`: one value, across lines and commas.
@@ -18,16 +18,9 @@ pub(super) fn fields(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text)
     let Some(field) = field(var) else { return Reading::Null };
     on_message(ctx, var, |message| {
         let part = |bytes| NameAddr::parse(bytes).and_then(|address| field.of(&address));
-        let parts = || {
-            let values = message.values(HeaderName::Contact);
-            // A value without the part keeps its place, so that indexes mean the same everywhere.
-            values.map(move |value| part(value.bytes).unwrap_or_default())
-        };
-        let start = out.len();
-        match indexed(var.index, out, parts) {
-            Reading::Str if out.len() == start => Reading::Null,
-            reading => reading,
-        }
+        indexed_or_missing(var.index, out, || {
+            message.values(HeaderName::Contact).map(move |value| part(value.bytes))
+        })
     })
 }
 

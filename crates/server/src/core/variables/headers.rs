@@ -4,7 +4,7 @@ use duologue_script::{Index, Reading, Text, VarAccess};
 use duologue_sip::{Auth, HeaderName, HeaderRef, NameAddr, Uri};
 
 use super::uri;
-use super::view::{indexed, is_current, number, on_message, part, some};
+use super::view::{indexed, indexed_or_missing, is_current, number, on_message, part, some};
 use crate::context::Context;
 
 // --- From and To ------------------------------------------------------------------------------
@@ -104,8 +104,15 @@ pub(super) fn content_length(ctx: &mut Context<'_>, var: &VarAccess<'_>, _: &mut
     number(ctx, var, |message| i32::try_from(message.content_length().ok()??).ok())
 }
 
+/// `$cT`: the Content-Type; with an index, that of a part of the body.
 pub(super) fn content_type(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    part(ctx, var, out, |message| message.content_type())
+    if var.index == Index::None {
+        return part(ctx, var, out, |message| message.content_type());
+    }
+    on_message(ctx, var, |message| {
+        let parts = message.parts();
+        indexed_or_missing(var.index, out, || parts.iter().map(|part| part.content_type))
+    })
 }
 
 pub(super) fn user_agent(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {

@@ -1,9 +1,9 @@
 //! The message as a whole: what it is, its body, its bytes.
 
-use duologue_script::{Reading, Text, VarAccess};
-use duologue_sip::Message;
+use duologue_script::{Index, Reading, Text, VarAccess};
+use duologue_sip::{Message, Part};
 
-use super::view::{number, on_message, part};
+use super::view::{indexed_or_missing, number, on_message, part};
 use crate::context::Context;
 
 /// `$rm`: the method; of a reply, that of its CSeq.
@@ -24,9 +24,17 @@ pub(super) fn reason(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text)
     part(ctx, var, out, |message| Some(message.reason()))
 }
 
-/// `$rb`: the body.
+/// `$rb`: the body; `$(rb[n])`: one of its parts; `$rb(type)`: the parts of a type.
 pub(super) fn body(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-    part(ctx, var, out, |message| Some(message.body()))
+    if var.name.is_none() && var.index == Index::None {
+        return part(ctx, var, out, |message| Some(message.body()));
+    }
+    let wanted = |part: &Part<'_>| var.name.is_none_or(|name| part.is_type(name));
+    on_message(ctx, var, |message| {
+        let parts = message.parts();
+        let bodies = || parts.iter().filter(wanted).map(|part| Some(part.body));
+        indexed_or_missing(var.index, out, bodies)
+    })
 }
 
 /// `$mb`: the message as received.

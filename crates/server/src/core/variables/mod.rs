@@ -109,7 +109,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["ci"], headers::call_id),
     Variable::new(&["cs"], headers::cseq),
     Variable::new(&["cl"], headers::content_length),
-    Variable::new(&["cT"], headers::content_type),
+    Variable::new(&["cT"], headers::content_type).indexed(),
     Variable::new(&["ct"], contact::whole).indexed(),
     Variable::new(&["ct.fields"], contact::fields)
         .named(Subname::Required)
@@ -144,7 +144,7 @@ pub static VARIABLES: &[Variable] = &[
     Variable::new(&["rm"], message::method),
     Variable::new(&["rs"], message::status),
     Variable::new(&["rr"], message::reason),
-    Variable::new(&["rb"], message::body),
+    Variable::new(&["rb"], message::body).named(Subname::Optional).indexed(),
     Variable::new(&["mb"], message::bytes),
     Variable::new(&["ml"], message::length),
     Variable::new(&["mi"], process::message_number),

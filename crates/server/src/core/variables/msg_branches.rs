@@ -1,6 +1,5 @@
 //! `$msg.branch…`: all branches of a request, the Request-URI's as number 0 (spec/script.md §8).
 
-use duologue_script::limits::JOINED_BYTES_MAX;
 use duologue_script::{Assign, Index, Reading, Text, Value, VarAccess, WriteError};
 
 use super::branch_fields::{Field, branch, branch_mut, position};
@@ -129,19 +128,8 @@ fn read(ctx: &Context<'_>, var: &VarAccess<'_>, out: &mut Text, field: Field) ->
     if !is_here(ctx, var) {
         return Reading::Null;
     }
-    let start = out.len();
-    for place in 0..=ctx.draft.branches.len() {
-        let Some(branch) = branch(ctx, place) else { break };
-        if place > 0 {
-            out.push(b", ");
-        }
-        let before = out.len();
-        // What a branch does not have leaves its place in the list empty.
-        if field.read(ctx.turn.node, branch, received, out) == Reading::Null {
-            out.truncate(before);
-        }
-    }
-    if out.len() - start > JOINED_BYTES_MAX { Reading::Null } else { Reading::Str }
+    let all = std::iter::once(&ctx.draft.target).chain(&ctx.draft.branches);
+    field.read_all(ctx.turn.node, all, received, out)
 }
 
 /// The branch that an access means: the last one without an index.

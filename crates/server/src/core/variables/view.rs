@@ -105,6 +105,23 @@ where
     }
 }
 
+/// The same of values some of which are missing. They keep their place, so that an index means the
+/// same for all that is told of a list; alone they are NULL.
+pub(super) fn indexed_or_missing<'v, I>(
+    index: Index,
+    out: &mut Text,
+    values: impl Fn() -> I,
+) -> Reading
+where
+    I: Iterator<Item = Option<&'v [u8]>>,
+{
+    let start = out.len();
+    match indexed(index, out, || values().map(Option::unwrap_or_default)) {
+        Reading::Str if out.len() == start => Reading::Null,
+        reading => reading,
+    }
+}
+
 fn joined<'v>(out: &mut Text, values: impl Iterator<Item = &'v [u8]>) -> Reading {
     let start = out.len();
     let mut any = false;
