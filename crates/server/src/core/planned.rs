@@ -96,9 +96,7 @@ pub const PLANNED_MODULES: &[&str] = &[
 /// Functions, of the core and of the modules that exist.
 pub const PLANNED_FUNCTIONS: &[&str] = &[
     // core
-    "sr_check_status",
     "socket_belongs_to_bond",
-    "tcp_close_conn",
     // tm
     "t_write_req",
     "t_write_unix",
@@ -112,4 +110,4 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
 ];
 
 /// Variables.
-pub const PLANNED_VARIABLES: &[&str] = &["proxy_protocol", "tm.branch.path"];
+pub const PLANNED_VARIABLES: &[&str] = &["tm.branch.path", "tm.branch.type"];

@@ -7,6 +7,7 @@ mod cache;
 mod debug;
 pub(crate) mod events;
 mod flags;
+mod readiness;
 mod serial;
 mod sockets;
 mod stateless;
@@ -103,6 +104,10 @@ pub static FUNCTIONS: &[Function] = &[
         .checked(via::check_port),
     Function::new("force_send_socket", &[STR], ANY, sockets::force_send_socket)
         .checked(sockets::check_socket),
+    Function::new("tcp_close_conn", &[STR], ANY, sockets::close_connection)
+        .noted(sockets::ABOUT_CONNECTIONS),
+    Function::new("sr_check_status", &[STR, OPTIONAL_STR], ANY, readiness::check)
+        .checked(readiness::check_name),
     Function::new("is_myself", &[STR, OPTIONAL_INT], ANY, sockets::is_myself),
     Function::new("raise_event", &[STR, OPTIONAL_VAR, OPTIONAL_VAR], ANY, events::raise)
         .checked(events::check_name),

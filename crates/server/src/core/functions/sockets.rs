@@ -21,6 +21,16 @@ pub(super) fn check_socket(_: usize, text: &str) -> Result<(), String> {
     }
 }
 
+/// Closes the connection with this number, or to this `ip:port`. Messages come by UDP: there is none
+/// to close.
+pub(super) fn close_connection(_: &mut Context<'_>, _: &mut Args<'_>) -> Called {
+    Called::Value(-1)
+}
+
+/// What the author of a script that calls it is told.
+pub(super) const ABOUT_CONNECTIONS: &str = "`tcp_close_conn()` closes a connection; messages come \
+    by UDP here, which has none: it always answers -1";
+
 pub(super) fn is_myself(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let Some(host) = args.str(0) else { return Called::Value(-1) };
     let port = match args.int(1).map(u16::try_from) {

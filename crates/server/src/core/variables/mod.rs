@@ -174,6 +174,9 @@ pub static VARIABLES: &[Variable] = &[
         .writable(sockets::write_socket_out)
         .named(Subname::Optional)
         .resolved(sockets::resolve_out),
+    Variable::new(&["proxy_protocol"], sockets::proxy_protocol)
+        .named(Subname::Required)
+        .resolved(sockets::check_proxy_protocol),
     // The session description.
     Variable::new(&["sdp"], sdp::whole).writable(sdp::write_whole),
     Variable::new(&["sdp.line"], sdp::line)

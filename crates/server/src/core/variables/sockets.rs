@@ -97,6 +97,24 @@ pub(super) fn write_socket_out(
     Ok(())
 }
 
+// --- What a balancer in front told -------------------------------------------------------------
+
+const PROXY_PROTOCOL: [&str; 5] = ["src_ip", "src_port", "dst_ip", "dst_port", "af"];
+
+/// `$proxy_protocol(field)`: NULL, because connections can begin with such a header and datagrams
+/// cannot.
+pub(super) fn proxy_protocol(_: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
+    Reading::Null
+}
+
+/// Checks the field when the script loads.
+pub(super) fn check_proxy_protocol(name: &str) -> Result<Option<u32>, String> {
+    match PROXY_PROTOCOL.contains(&name) {
+        true => Ok(None),
+        false => Err(format!("there is no \"{name}\": there are {}", PROXY_PROTOCOL.join(", "))),
+    }
+}
+
 // --- Fields -----------------------------------------------------------------------------------
 
 /// What may stand in the parentheses of `$socket_in` and `$socket_out`.
