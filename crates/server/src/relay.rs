@@ -191,7 +191,7 @@ pub fn with_transaction<R>(
 }
 
 /// Hands `$T_fr_timeout` and `$T_fr_inv_timeout` to the transaction.
-pub fn apply_timeouts(ctx: &mut Context<'_>) {
+fn apply_timeouts(ctx: &mut Context<'_>) {
     let (fr, fr_inv) = ctx.draft.timeouts;
     let Some(entry) = ctx.transaction.and_then(|id| ctx.turn.body.transactions.get_mut(id)) else {
         return;

@@ -5,15 +5,16 @@ mod branches;
 mod injecting;
 mod replying;
 mod sending;
+mod timeouts;
 
 use std::time::Duration;
 
 use duologue_script::{
-    Args, Assign, Called, FlagKind, Param, ParamKind, Reading, RouteKind, RouteKinds, Subname,
-    Text, Value, VarAccess, WriteError,
+    Args, Called, FlagKind, Param, ParamKind, Reading, RouteKind, RouteKinds, Subname, Text,
+    VarAccess,
 };
 use duologue_sip::Method;
-use duologue_transaction::{CancelReason, Match, Transaction, TransactionId};
+use duologue_transaction::{CancelReason, Match, TransactionId};
 
 use crate::context::Context;
 use crate::module::{Function, Host, Module, Parameter, Parameters, Refusal, Settings, Variable};
@@ -116,8 +117,8 @@ pub static MODULE: Module = Module {
     variables: &[
         Variable::new(&["T_branch_idx"], branch_index),
         Variable::new(&["T_reply_code"], reply_code),
-        Variable::new(&["T_fr_timeout"], fr_timeout).writable(set_fr_timeout),
-        Variable::new(&["T_fr_inv_timeout"], fr_inv_timeout).writable(set_fr_inv_timeout),
+        Variable::new(&["T_fr_timeout"], timeouts::fr).writable(timeouts::set_fr),
+        Variable::new(&["T_fr_inv_timeout"], timeouts::fr_inv).writable(timeouts::set_fr_inv),
         Variable::new(&["T_ruri"], branch_uri),
         Variable::new(&["T_id"], transaction_id),
         Variable::new(&["T_branch_last_reply_code"], branches::last_status).indexed(),
@@ -383,71 +384,4 @@ fn transaction_id(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> R
     out.push_byte(b':');
     out.push_int(i64::from(id.0));
     Reading::Str
-}
-
-fn fr_timeout(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
-    let transaction = current(ctx).and_then(|id| ctx.turn.body.transactions.get(id));
-    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_timeout;
-    let span = transaction.map_or(default, |entry| entry.transaction.fr_timeout());
-    seconds(ctx.draft.timeouts.0, span.as_secs())
-}
-
-fn fr_inv_timeout(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
-    let transaction = current(ctx).and_then(|id| ctx.turn.body.transactions.get(id));
-    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_inv_timeout;
-    let span = transaction.map_or(default, |entry| entry.transaction.fr_inv_timeout());
-    seconds(ctx.draft.timeouts.1, span.as_secs())
-}
-
-fn seconds(set: Option<u32>, default: u64) -> Reading {
-    let seconds = set.map_or(default, u64::from);
-    Reading::Int(i32::try_from(seconds).unwrap_or(i32::MAX))
-}
-
-fn set_fr_timeout(
-    ctx: &mut Context<'_>,
-    _: &VarAccess<'_>,
-    _: Assign,
-    value: Value<'_>,
-) -> Result<(), WriteError> {
-    let seconds = positive(value)?;
-    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_timeout;
-    if let (None, Some(transaction)) = (seconds, own(ctx)) {
-        transaction.set_fr_timeout(default);
-    }
-    ctx.draft.timeouts.0 = seconds;
-    relay::apply_timeouts(ctx);
-    Ok(())
-}
-
-fn set_fr_inv_timeout(
-    ctx: &mut Context<'_>,
-    _: &VarAccess<'_>,
-    _: Assign,
-    value: Value<'_>,
-) -> Result<(), WriteError> {
-    let seconds = positive(value)?;
-    let default = ctx.turn.node.settings::<TmSettings>().transactions.fr_inv_timeout;
-    if let (None, Some(transaction)) = (seconds, own(ctx)) {
-        transaction.set_fr_inv_timeout(default);
-    }
-    ctx.draft.timeouts.1 = seconds;
-    relay::apply_timeouts(ctx);
-    Ok(())
-}
-
-/// The transaction that the context's timers are set for.
-fn own<'c>(ctx: &'c mut Context<'_>) -> Option<&'c mut Transaction> {
-    let id = ctx.transaction?;
-    ctx.turn.body.transactions.get_mut(id).map(|entry| &mut entry.transaction)
-}
-
-fn positive(value: Value<'_>) -> Result<Option<u32>, WriteError> {
-    match value {
-        Value::Null => Ok(None),
-        value => {
-            let number = value.int().and_then(|number| u32::try_from(number).ok());
-            number.filter(|&number| number > 0).map(Some).ok_or(WriteError::BadValue)
-        }
-    }
 }
