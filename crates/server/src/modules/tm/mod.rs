@@ -75,7 +75,7 @@ pub static MODULE: Module = Module {
             ARMING,
             t_on_branch,
         ),
-        Function::new("t_cancel_branch", &[OPTIONAL_STR], R, t_cancel_branch),
+        Function::new("t_cancel_branch", &[OPTIONAL_STR], R, t_cancel_branch).checked(check_cancel),
         Function::new(
             "t_new_request",
             &[STR, STR, STR, STR, OPTIONAL_STR, OPTIONAL_STR],
@@ -343,7 +343,7 @@ fn t_on_branch(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
 
 fn t_cancel_branch(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let (Some(id), Some(branch)) = (ctx.transaction, ctx.branch) else { return Called::Value(-1) };
-    let which = args.str(0);
+    let which = args.str(0).filter(|which| !which.is_empty());
     if !matches!(which, None | Some(b"a" | b"o")) {
         return Called::Value(-1);
     }
@@ -372,6 +372,14 @@ fn branch_uri(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Readi
             })
         }
         _ => ctx.request_uri(),
+fn check_cancel(_: usize, text: &str) -> Result<(), String> {
+    match text {
+        "" | "a" | "o" => Ok(()),
+        text if text.contains('$') => Ok(()),
+        _ => Err(format!("it is \"a\" for all branches or \"o\" for all others, not \"{text}\"")),
+    }
+}
+
     };
     let Some(uri) = uri else { return Reading::Null };
     out.push(uri);
