@@ -241,7 +241,7 @@ pub use settings::{
 };
 pub use slot::{DialogSlot, SLOTS_MAX, TooManySlots};
 pub use snapshot::{LegSnapshot, Snapshot};
-pub use stats::Statistics;
+pub use stats::{Statistic, Statistics};
 pub use steps::{Changed, Fire, Firing, Note, RouteHook, Step, Steps};
 pub use table::{DialogKey, Dialogs, Gone};
 pub use target::Target;

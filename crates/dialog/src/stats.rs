@@ -39,6 +39,29 @@ impl Counts {
         }
     }
 
+    /// What the shard adds to a statistic; nothing to those of the whole table.
+    const fn of(&self, which: Statistic) -> u64 {
+        let [_, unconfirmed, early, confirmed_na, confirmed, deleted] = self.members;
+        match which {
+            Statistic::ActiveDialogs => confirmed_na + confirmed,
+            Statistic::EarlyDialogs => early,
+            Statistic::UnconfirmedDialogs => unconfirmed,
+            Statistic::DialogsLingering => deleted,
+            Statistic::ProcessedDialogs => self.processed,
+            Statistic::ExpiredDialogs => self.expired,
+            Statistic::FailedDialogs => self.failed,
+            Statistic::LateAnswers => self.late_answers,
+            Statistic::BogusEvents => self.bogus,
+            Statistic::ProfileLinksRefused => self.links_refused,
+            Statistic::Races => self.races,
+            Statistic::ByesFailed => self.byes_failed,
+            Statistic::PingsSent => self.pings_sent,
+            Statistic::PingsAnswered => self.pings_answered,
+            Statistic::PingsFailed => self.pings_failed,
+            Statistic::DialogsTombstones | Statistic::CallbackPanics => 0,
+        }
+    }
+
     /// How many dialogs the shard has.
     pub(crate) fn live(&self) -> usize {
         self.members.iter().sum::<u64>() as usize
@@ -50,78 +73,91 @@ impl Counts {
     }
 }
 
-/// The statistics of a table, added up over its shards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
+/// The statistics under two names each: as a field of what is read at once, and as what can be read
+/// alone.
+macro_rules! statistics {
+    ($($(#[$doc:meta])* $field:ident = $variant:ident,)*) => {
+        /// The statistics of a table, added up over its shards.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Statistics {
+            $($(#[$doc])* pub $field: u64,)*
+        }
+
+        /// One of the [`Statistics`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Statistic {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Statistics {
+            fn of(read: impl Fn(Statistic) -> u64) -> Self {
+                Self { $($field: read(Statistic::$variant),)* }
+            }
+        }
+    };
+}
+
+statistics! {
     /// Dialogs in states 3 and 4.
-    pub active_dialogs: u64,
+    active_dialogs = ActiveDialogs,
     /// Dialogs in state 2.
-    pub early_dialogs: u64,
+    early_dialogs = EarlyDialogs,
     /// Dialogs in state 1.
-    pub unconfirmed_dialogs: u64,
+    unconfirmed_dialogs = UnconfirmedDialogs,
     /// Dialogs in state 5 that somebody may still read.
-    pub dialogs_lingering: u64,
+    dialogs_lingering = DialogsLingering,
     /// Tombstones that route late requests.
-    pub dialogs_tombstones: u64,
+    dialogs_tombstones = DialogsTombstones,
     /// Dialogs created.
-    pub processed_dialogs: u64,
+    processed_dialogs = ProcessedDialogs,
     /// Dialogs whose lifetime ran out.
-    pub expired_dialogs: u64,
+    expired_dialogs = ExpiredDialogs,
     /// Dialogs that ended unanswered, and failed creations.
-    pub failed_dialogs: u64,
+    failed_dialogs = FailedDialogs,
     /// 2xx that came after the dialog had failed (decision D3).
-    pub late_answers: u64,
+    late_answers = LateAnswers,
     /// Events that their dialog's state did not expect.
-    pub bogus_events: u64,
+    bogus_events = BogusEvents,
     /// Profile links refused because a bound was hit.
-    pub profile_links_refused: u64,
+    profile_links_refused = ProfileLinksRefused,
     /// Answers that crossed a CANCEL or an early BYE (§2.4.4).
-    pub races: u64,
+    races = Races,
     /// BYEs of ours that got no 2xx.
-    pub byes_failed: u64,
+    byes_failed = ByesFailed,
     /// Pings sent.
-    pub pings_sent: u64,
+    pings_sent = PingsSent,
     /// Pings that were answered, whatever the answer.
-    pub pings_answered: u64,
+    pings_answered = PingsAnswered,
     /// Pings that nobody answered, or by a peer that does not know the call.
-    pub pings_failed: u64,
+    pings_failed = PingsFailed,
     /// Callbacks that panicked.
-    pub callback_panics: u64,
+    callback_panics = CallbackPanics,
 }
 
 impl Dialogs {
     /// The statistics, read shard by shard.
     pub fn statistics(&self) -> Statistics {
-        let mut sum = Statistics {
-            dialogs_tombstones: self.tombstones() as u64,
-            callback_panics: self.inner.panics(),
-            ..Statistics::default()
-        };
-        for shard in &self.inner.shards {
-            let counts = shard.lock().counts;
-            let members = |state: State| counts.members[state as usize];
-            sum.active_dialogs += members(State::ConfirmedNa) + members(State::Confirmed);
-            sum.early_dialogs += members(State::Early);
-            sum.unconfirmed_dialogs += members(State::Unconfirmed);
-            sum.dialogs_lingering += members(State::Deleted);
-            sum.processed_dialogs += counts.processed;
-            sum.expired_dialogs += counts.expired;
-            sum.failed_dialogs += counts.failed;
-            sum.late_answers += counts.late_answers;
-            sum.bogus_events += counts.bogus;
-            sum.profile_links_refused += counts.links_refused;
-            sum.races += counts.races;
-            sum.byes_failed += counts.byes_failed;
-            sum.pings_sent += counts.pings_sent;
-            sum.pings_answered += counts.pings_answered;
-            sum.pings_failed += counts.pings_failed;
+        let shards: Vec<Counts> = self.inner.shards.iter().map(|it| it.lock().counts).collect();
+        Statistics::of(|which| self.total(which, shards.iter().copied()))
+    }
+
+    /// One statistic alone.
+    pub fn statistic(&self, which: Statistic) -> u64 {
+        self.total(which, self.inner.shards.iter().map(|shard| shard.lock().counts))
+    }
+
+    /// A statistic of these shards, or of the whole table.
+    fn total(&self, which: Statistic, shards: impl Iterator<Item = Counts>) -> u64 {
+        match which {
+            Statistic::DialogsTombstones => self.tombstones() as u64,
+            Statistic::CallbackPanics => self.inner.panics(),
+            _ => shards.map(|counts| counts.of(which)).sum(),
         }
-        sum
     }
 
     /// `$DLG_count`: dialogs in states 3 and 4.
     pub fn active_count(&self) -> u64 {
-        self.statistics().active_dialogs
+        self.statistic(Statistic::ActiveDialogs)
     }
 
     /// Checks the gauges and profiles against a count of the table: the first difference in words.
@@ -185,5 +221,29 @@ impl Dialogs {
             })
             .chain(self.inner.profiles.all().iter().map(|members| members.memory()))
             .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names of the members are their states.
+    #[test]
+    fn gauges_are_read_by_state() {
+        let mut counts = Counts::default();
+        counts.enter(State::Unconfirmed);
+        counts.enter(State::Confirmed);
+        counts.enter(State::ConfirmedNa);
+        counts.moved(State::Unconfirmed, State::Early);
+        counts.enter(State::Deleted);
+        counts.races += 7;
+        let read = |which| counts.of(which);
+        assert_eq!((read(Statistic::ActiveDialogs), read(Statistic::EarlyDialogs)), (2, 1));
+        assert_eq!(
+            (read(Statistic::UnconfirmedDialogs), read(Statistic::DialogsLingering)),
+            (0, 1)
+        );
+        assert_eq!(read(Statistic::Races), 7);
     }
 }

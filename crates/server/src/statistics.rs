@@ -10,8 +10,8 @@ mod series;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use dynamic::{DEFAULT_GROUP, DYNAMIC_MAX, Dynamic, NAME_BYTES_MAX, Refused, SERIES_MAX};
-use listed::DIALOG_COUNTERS;
 pub use listed::Listed;
+use listed::OF_DIALOGS;
 pub(crate) use listed::counter;
 pub use series::{Algorithm, Profile};
 
@@ -177,7 +177,7 @@ pub struct Statistics {
     shards: Box<[Shard]>,
     reset: [AtomicU64; COUNTERS.len()],
     /// The same of the dialog engine's counters.
-    dialogs_reset: [AtomicU64; DIALOG_COUNTERS.len()],
+    dialogs_reset: [AtomicU64; OF_DIALOGS.len()],
     /// Those that scripts make.
     pub dynamic: Dynamic,
 }
@@ -188,7 +188,7 @@ impl Statistics {
         Self {
             shards: (0..workers.max(1)).map(|_| Shard::new()).collect(),
             reset: [const { AtomicU64::new(0) }; COUNTERS.len()],
-            dialogs_reset: [const { AtomicU64::new(0) }; DIALOG_COUNTERS.len()],
+            dialogs_reset: [const { AtomicU64::new(0) }; OF_DIALOGS.len()],
             dynamic: Dynamic::default(),
         }
     }

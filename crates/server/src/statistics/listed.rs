@@ -1,7 +1,7 @@
 //! All statistics of a proxy in one list: what `get_statistics` shows and `$stat` reads
 //! (spec/script.md §14).
 
-use duologue_dialog::Statistics as DialogStatistics;
+use duologue_dialog::Statistic;
 use duologue_sip::Moment;
 
 use super::{Counter, Statistics, TM_REMOVED, TM_UAC_TRANSACTIONS, TM_UAS_TRANSACTIONS};
@@ -45,18 +45,8 @@ impl Node {
         tell("core", "calls", self.calls.len() as u64, false);
         tell("core", "waiting_calls", self.queue.len() as u64, false);
         tell("core", "events_dropped", self.events.dropped(), false);
-        let dialogs = self.dialogs.statistics();
-        tell("dialog", "active_dialogs", dialogs.active_dialogs, false);
-        tell("dialog", "early_dialogs", dialogs.early_dialogs, false);
-        tell("dialog", "dialogs_lingering", dialogs.dialogs_lingering, false);
-        tell("dialog", "dialogs_tombstones", dialogs.dialogs_tombstones, false);
-        for (at, (name, value)) in DIALOG_COUNTERS.iter().enumerate() {
-            tell(
-                "dialog",
-                name,
-                value(&dialogs).wrapping_sub(self.statistics.dialog_base(at)),
-                true,
-            );
+        for (at, one) in OF_DIALOGS.iter().enumerate() {
+            tell("dialog", one.name, self.dialog_statistic(at), one.counts);
         }
         self.visit_users(&mut tell);
         self.statistics.dynamic.visit(now, &mut tell);
@@ -88,6 +78,9 @@ impl Node {
         if let Some(counter) = counter(name) {
             return Some(self.statistics.read(counter));
         }
+        if let Some(at) = of_dialogs(name) {
+            return Some(self.dialog_statistic(at));
+        }
         let mut found = None;
         self.visit_statistics(now, &mut |listed| {
             if found.is_none() && listed.is_named(name) {
@@ -107,33 +100,61 @@ impl Node {
             self.statistics.reset(counter);
             return true;
         }
-        let of_dialogs =
-            DIALOG_COUNTERS.iter().position(|(called, _)| means(name, "dialog", called));
-        if let Some(at) = of_dialogs {
-            let (_, value) = DIALOG_COUNTERS[at];
-            self.statistics.set_dialog_base(at, value(&self.dialogs.statistics()));
+        if let Some(at) = of_dialogs(name)
+            && OF_DIALOGS[at].counts
+        {
+            let reached = self.dialogs.statistic(OF_DIALOGS[at].which);
+            self.statistics.set_dialog_base(at, reached);
             return true;
         }
         self.read_statistic(now, name).is_some()
     }
+
+    /// The statistic at a place of [`OF_DIALOGS`], counted from its last reset.
+    fn dialog_statistic(&self, at: usize) -> u64 {
+        let reached = self.dialogs.statistic(OF_DIALOGS[at].which);
+        reached.wrapping_sub(self.statistics.dialog_base(at))
+    }
 }
 
-/// A name, and where the engine counts it.
-type DialogCounter = (&'static str, fn(&DialogStatistics) -> u64);
+/// A statistic of the dialog engine.
+pub(super) struct OfDialogs {
+    name: &'static str,
+    /// Whether it can be reset. The engine never starts again; we remember where a reset was.
+    counts: bool,
+    which: Statistic,
+}
 
-/// What the dialog engine counts. It never starts again; we remember where a reset was.
-pub(super) const DIALOG_COUNTERS: [DialogCounter; 10] = [
-    ("processed_dialogs", |dialogs| dialogs.processed_dialogs),
-    ("expired_dialogs", |dialogs| dialogs.expired_dialogs),
-    ("failed_dialogs", |dialogs| dialogs.failed_dialogs),
-    ("late_answers", |dialogs| dialogs.late_answers),
-    ("races", |dialogs| dialogs.races),
-    ("byes_failed", |dialogs| dialogs.byes_failed),
-    ("pings_sent", |dialogs| dialogs.pings_sent),
-    ("pings_answered", |dialogs| dialogs.pings_answered),
-    ("pings_failed", |dialogs| dialogs.pings_failed),
-    ("callback_panics", |dialogs| dialogs.callback_panics),
-];
+/// What the dialog engine counts and we show.
+pub(super) const OF_DIALOGS: [OfDialogs; 14] = {
+    const fn gauge(name: &'static str, which: Statistic) -> OfDialogs {
+        OfDialogs { name, counts: false, which }
+    }
+    const fn counter(name: &'static str, which: Statistic) -> OfDialogs {
+        OfDialogs { name, counts: true, which }
+    }
+    [
+        gauge("active_dialogs", Statistic::ActiveDialogs),
+        gauge("early_dialogs", Statistic::EarlyDialogs),
+        gauge("dialogs_lingering", Statistic::DialogsLingering),
+        gauge("dialogs_tombstones", Statistic::DialogsTombstones),
+        counter("processed_dialogs", Statistic::ProcessedDialogs),
+        counter("expired_dialogs", Statistic::ExpiredDialogs),
+        counter("failed_dialogs", Statistic::FailedDialogs),
+        counter("late_answers", Statistic::LateAnswers),
+        counter("races", Statistic::Races),
+        counter("byes_failed", Statistic::ByesFailed),
+        counter("pings_sent", Statistic::PingsSent),
+        counter("pings_answered", Statistic::PingsAnswered),
+        counter("pings_failed", Statistic::PingsFailed),
+        counter("callback_panics", Statistic::CallbackPanics),
+    ]
+};
+
+/// The place of the one that is meant by `name` or `group:name`.
+fn of_dialogs(name: &[u8]) -> Option<usize> {
+    OF_DIALOGS.iter().position(|one| means(name, "dialog", one.name))
+}
 
 /// The counters that are shown.
 fn counters() -> impl Iterator<Item = (&'static str, &'static str, Counter)> {
