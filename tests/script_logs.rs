@@ -61,15 +61,42 @@ impl<S: Subscriber> Layer<S> for Keep {
 /// What a script logs when a request comes in.
 fn logged(settings: &str, route: &str) -> Vec<Line> {
     let script = format!("{settings}\n{HEAD}\n{route}\n");
-    let kept = Arc::new(Mutex::default());
-    let registry = tracing_subscriber::registry().with(Keep(Arc::clone(&kept)));
-    tracing::subscriber::with_default(registry, || {
+    let mut lines = heard(|| {
         let (world, alice, _proxy, bob) = cast(1, &script);
         alice.sends("OPTIONS", &bob.uri());
         world.settle();
     });
+    lines.retain(|line| matches!(&*line.0, "xlog" | "script"));
+    lines
+}
+
+/// All that is logged meanwhile.
+fn heard(play: impl FnOnce()) -> Vec<Line> {
+    let kept = Arc::new(Mutex::default());
+    let registry = tracing_subscriber::registry().with(Keep(Arc::clone(&kept)));
+    tracing::subscriber::with_default(registry, play);
     let lines = kept.lock().unwrap();
-    lines.iter().filter(|line| matches!(&*line.0, "xlog" | "script")).cloned().collect()
+    lines.clone()
+}
+
+// spec/modules.md §2, enable_socket_mismatch_warning: a Route of ours that names no socket.
+#[test]
+fn a_route_without_a_socket_is_told() {
+    for (value, told) in [(1, 1), (0, 0)] {
+        let script = format!(
+            "{HEAD}\nalias = udp:edge.example.com\nloadmodule \"rr.so\"\n\
+             modparam(\"rr\", \"enable_socket_mismatch_warning\", {value})\n\
+             route {{ loose_route(); sl_send_reply(404, \"No\"); }}\n"
+        );
+        let lines = heard(|| {
+            let (world, alice, _proxy, bob) = cast(1, &script);
+            alice.preloads(&["<sip:10.0.0.1;r2=on;lr>", "<sip:edge.example.com;r2=on;lr>"]);
+            alice.sends("OPTIONS", &bob.uri());
+            world.settle();
+        });
+        let about = lines.iter().filter(|line| line.2.contains("no socket matches this Route"));
+        assert_eq!(about.count(), told, "enable_socket_mismatch_warning = {value}");
+    }
 }
 
 fn scripted(lines: &[Line]) -> Vec<(i64, &str)> {

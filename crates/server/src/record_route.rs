@@ -25,8 +25,15 @@ pub enum Form {
         /// Two headers when the message leaves by another socket than it came in by.
         double: bool,
     },
-    /// Text given by the script: outbound, and inbound if it gave two.
-    Preset(Vec<u8>, Option<Vec<u8>>),
+    /// Host and port given by the script: outbound, and inbound if it gave two.
+    Preset {
+        /// The user part, empty for none.
+        user: Vec<u8>,
+        /// What stands on top.
+        first: Vec<u8>,
+        /// What stands beneath it.
+        second: Option<Vec<u8>>,
+    },
 }
 
 impl RecordRoute {
@@ -41,7 +48,7 @@ impl RecordRoute {
         match &self.wanted {
             None => 0,
             Some(Form::Sockets { double, .. }) => 1 + u16::from(*double && inbound != outbound),
-            Some(Form::Preset(_, second)) => 1 + u16::from(second.is_some()),
+            Some(Form::Preset { second, .. }) => 1 + u16::from(second.is_some()),
         }
     }
 
@@ -55,11 +62,11 @@ impl RecordRoute {
         shown: &Shown,
         draft: &mut Draft<'_, '_, '_>,
     ) {
+        let at = |user: &[u8]| if user.is_empty() { &b""[..] } else { b"@" };
         match &self.wanted {
             None => {}
             Some(Form::Sockets { user, double }) => {
                 let double = *double && inbound != outbound;
-                let at: &[u8] = if user.is_empty() { b"" } else { b"@" };
                 let r2: &[u8] = if double { b";r2=on" } else { b"" };
                 for number in [Some(outbound), double.then_some(inbound)].into_iter().flatten() {
                     let Some(socket) = sockets.get(number) else { continue };
@@ -67,7 +74,7 @@ impl RecordRoute {
                     draft.push_record_route(&[
                         b"<sip:",
                         user,
-                        at,
+                        at(user),
                         host.as_bytes(),
                         r2,
                         b";lr",
@@ -76,9 +83,17 @@ impl RecordRoute {
                     ]);
                 }
             }
-            Some(Form::Preset(first, second)) => {
+            Some(Form::Preset { user, first, second }) => {
                 for host in std::iter::once(first).chain(second) {
-                    draft.push_record_route(&[b"<sip:", host, b";lr", &self.params, b">"]);
+                    draft.push_record_route(&[
+                        b"<sip:",
+                        user,
+                        at(user),
+                        host,
+                        b";lr",
+                        &self.params,
+                        b">",
+                    ]);
                 }
             }
         }

@@ -72,6 +72,21 @@ fn start(host: &Host<'_>) -> Result<(), Refusal> {
 }
 
 fn record_route(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let double = ctx.turn.node.settings::<RrSettings>().enable_double_rr;
+    ask(ctx, args.str(0).unwrap_or_default(), |user| Form::Sockets { user, double })
+}
+
+fn record_route_preset(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let Some(first) = args.str(0).map(<[u8]>::to_vec) else { return Called::Value(-1) };
+    let second = args.str(1).map(<[u8]>::to_vec);
+    if second.is_some() && !ctx.turn.node.settings::<RrSettings>().enable_double_rr {
+        return Called::Value(-1);
+    }
+    ask(ctx, b"", |user| Form::Preset { user, first, second })
+}
+
+/// Asks for the header, once per message: the From tag goes before all other parameters.
+fn ask(ctx: &mut Context<'_>, params: &[u8], form: impl FnOnce(Vec<u8>) -> Form) -> Called {
     if ctx.draft.record_route.wanted.is_some() {
         return Called::Value(-1);
     }
@@ -82,29 +97,18 @@ fn record_route(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
         }
         _ => Vec::new(),
     };
-    let mut params = Vec::with_capacity(48);
+    let mut all = Vec::with_capacity(48);
     if settings.append_fromtag
         && let Some(tag) = ctx.message.from().ok().and_then(|from| from.tag())
     {
-        params.extend_from_slice(b";ftag=");
-        params.extend_from_slice(tag);
+        all.extend_from_slice(b";ftag=");
+        all.extend_from_slice(tag);
     }
     let record_route = &mut ctx.draft.record_route;
-    params.append(&mut record_route.params);
-    params.extend_from_slice(args.str(0).unwrap_or_default());
-    record_route.params = params;
-    record_route.wanted = Some(Form::Sockets { user, double: settings.enable_double_rr });
-    Called::Value(1)
-}
-
-fn record_route_preset(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let settings = *ctx.turn.node.settings::<RrSettings>();
-    let Some(first) = args.str(0) else { return Called::Value(-1) };
-    let second = args.str(1).map(<[u8]>::to_vec);
-    if ctx.draft.record_route.wanted.is_some() || (second.is_some() && !settings.enable_double_rr) {
-        return Called::Value(-1);
-    }
-    ctx.draft.record_route.wanted = Some(Form::Preset(first.to_vec(), second));
+    all.append(&mut record_route.params);
+    all.extend_from_slice(params);
+    record_route.params = all;
+    record_route.wanted = Some(form(user));
     Called::Value(1)
 }
 
