@@ -106,6 +106,12 @@ pub trait Catalog {
         None
     }
 
+    /// The same for a parameter of a module.
+    fn note_parameter(&self, module: ModuleId, name: &str, value: &Setting) -> Option<String> {
+        let _ = (module, name, value);
+        None
+    }
+
     /// The same for a function that is called.
     fn note_function(&self, function: FunctionId) -> Option<&'static str> {
         let _ = function;
@@ -354,14 +360,14 @@ pub struct Variable {
     pub subname: Subname,
     /// Whether it takes `[index]`.
     pub indexed: bool,
+    /// Whether its index may say which set of branches it counts: `[n/active]`, `[n/all]`.
+    pub has_set: bool,
     /// Whether it can be used today.
     pub standing: Standing,
 }
 
 impl Variable {
     /// A read-only core variable without name and index.
-    /// Whether its index may say which set of branches it counts: `[n/active]`, `[n/all]`.
-    pub has_set: bool,
     pub const fn core(id: VariableId, name: &'static str) -> Self {
         Self {
             id,
@@ -370,13 +376,13 @@ impl Variable {
             writable: false,
             subname: Subname::None,
             indexed: false,
+            has_set: false,
             standing: Standing::Built,
         }
     }
 
     /// The same, of a module.
     pub const fn of(module: ModuleId, id: VariableId, name: &'static str) -> Self {
-            has_set: false,
         Self { module: Some(module), ..Self::core(id, name) }
     }
 
@@ -395,16 +401,16 @@ impl Variable {
         Self { indexed: true, ..self }
     }
 
+    /// The same, with an index that may count the branches of the active set only.
+    pub const fn indexed_in_sets(self) -> Self {
+        Self { indexed: true, has_set: true, ..self }
+    }
+
     /// The same name, known but not built yet.
     pub const fn planned(self) -> Self {
         Self { standing: Standing::Planned, ..self }
     }
 }
-
-    /// The same, with an index that may count the branches of the active set only.
-    pub const fn indexed_in_sets(self) -> Self {
-        Self { indexed: true, has_set: true, ..self }
-    }
 
 /// What may stand in parentheses behind the name of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -322,17 +322,27 @@ fn section_2_3_notes_are_warnings() {
         fn note_global(&self, name: &str, value: &Setting) -> Option<String> {
             (name != "log_level").then(|| format!("{name} is {value:?}"))
         }
+        fn note_parameter(&self, of: ModuleId, name: &str, value: &Setting) -> Option<String> {
+            (of == RR && name == "name").then(|| format!("{name} is {value:?}"))
+        }
         fn note_function(&self, function: FunctionId) -> Option<&'static str> {
             (function == FORWARD).then_some("forward!")
         }
     }
     let text = "log_level = 3\nmem-group = \"a\": \"tm\"\nshm_size = 5\nshm_size = 6\n\
+        loadmodule \"tm\"\nloadmodule \"rr\"\nmodparam(\"tm|rr\", \"name\", \"x\")\n\
+        modparam(\"rr\", \"name\", \"y\")\nmodparam(\"rr\", \"append_fromtag\", 0)\n\
         route { forward(); forward(); code(1); }";
     let (script, found) = Script::load("test.cfg", text, &Noted).unwrap_or_else(|e| panic!("{e}"));
     let told: Vec<_> = found.list().iter().map(|warning| warning.message.as_str()).collect();
     assert_eq!(
         told,
-        ["mem-group is Str(\"\\\"a\\\": \\\"tm\\\"\")", "shm_size is Int(5)", "forward!"]
+        [
+            "mem-group is Str(\"\\\"a\\\": \\\"tm\\\"\")",
+            "shm_size is Int(5)",
+            "name is Str(\"x\")",
+            "forward!"
+        ]
     );
     assert_eq!(script.global("shm_size"), Some(&Setting::Int(6)));
 }

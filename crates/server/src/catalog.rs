@@ -254,6 +254,13 @@ impl script::Catalog for Catalog {
         core::note_global(name, value)
     }
 
+    fn note_parameter(&self, module: ModuleId, name: &str, value: &Setting) -> Option<String> {
+        let parameters = self.modules.get(usize::from(module.0))?.parameters;
+        let effect = parameters.iter().find(|known| known.name == name)?.without_effect?;
+        let differs = effect.ours.is_none() || value.int() != effect.ours;
+        differs.then(|| format!("`{name}` changes nothing here: {}", effect.why))
+    }
+
     fn note_function(&self, function: FunctionId) -> Option<&'static str> {
         self.functions.get(usize::from(function.0)).and_then(|function| function.note)
     }

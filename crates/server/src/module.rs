@@ -287,22 +287,43 @@ pub struct Parameter {
     pub built: bool,
     /// Set if it names a flag, which then exists even if no route uses it.
     pub flag: Option<FlagKind>,
+    /// Set if it is accepted although it changes nothing here.
+    pub without_effect: Option<WithoutEffect>,
+}
+
+/// Why a parameter changes nothing here; the script's author is told when it loads.
+#[derive(Clone, Copy, Debug)]
+pub struct WithoutEffect {
+    /// The value that asks for what happens here anyway: it needs no word.
+    pub ours: Option<i32>,
+    /// The reason.
+    pub why: &'static str,
 }
 
 impl Parameter {
     /// A parameter that takes a number.
     pub const fn int(name: &'static str) -> Self {
-        Self { name, kind: ParameterKind::Int, built: true, flag: None }
+        Self::new(name, ParameterKind::Int)
     }
 
     /// A parameter that takes a text.
     pub const fn str(name: &'static str) -> Self {
-        Self { name, kind: ParameterKind::Str, built: true, flag: None }
+        Self::new(name, ParameterKind::Str)
     }
 
     /// A parameter that takes a number or a text.
     pub const fn any(name: &'static str) -> Self {
-        Self { name, kind: ParameterKind::Any, built: true, flag: None }
+        Self::new(name, ParameterKind::Any)
+    }
+
+    const fn new(name: &'static str, kind: ParameterKind) -> Self {
+        Self { name, kind, built: true, flag: None, without_effect: None }
+    }
+
+    /// The same, accepted although it changes nothing here, and why. A value that asks for what
+    /// happens anyway (`ours`) needs no word.
+    pub const fn without_effect(self, ours: Option<i32>, why: &'static str) -> Self {
+        Self { without_effect: Some(WithoutEffect { ours, why }), ..self }
     }
 
     /// A parameter that takes the name of a flag (spec/script.md §10).
@@ -312,7 +333,7 @@ impl Parameter {
 
     /// A parameter that we know and do not obey yet.
     pub const fn planned(name: &'static str) -> Self {
-        Self { name, kind: ParameterKind::Any, built: false, flag: None }
+        Self { built: false, ..Self::any(name) }
     }
 }
 

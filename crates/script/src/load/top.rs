@@ -372,6 +372,10 @@ impl Loader<'_> {
                 self.report.error(name_span, message);
             } else if let Err(reason) = catalog.check_parameter(module, &name, &value) {
                 self.report.error(value_span, format!("wrong value for `{name}`: {reason}"));
+            } else if self.script.modparam(module, &name).next().is_none()
+                && let Some(note) = catalog.note_parameter(module, &name, &value)
+            {
+                self.report.warning(name_span, note);
             }
             let location = self.location(name_span);
             let (name, value) = (name.clone(), value.clone());

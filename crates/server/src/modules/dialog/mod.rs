@@ -115,7 +115,8 @@ pub static MODULE: Module = Module {
             .writable(values::set_value),
     ],
     parameters: &[
-        Parameter::int("enable_stats"),
+        Parameter::int("enable_stats")
+            .without_effect(Some(1), "counting costs next to nothing, it is never off"),
         Parameter::int("hash_size"),
         Parameter::int("node_id"),
         Parameter::str("rr_param"),

@@ -145,19 +145,36 @@ pub static MODULE: Module = Module {
         Parameter::int("fr_timeout"),
         Parameter::int("fr_inv_timeout"),
         Parameter::int("wt_timer"),
-        Parameter::int("delete_timer"),
+        Parameter::int("delete_timer").without_effect(
+            None,
+            "a transaction that is over is removed at once, nothing holds on to it",
+        ),
         Parameter::int("T1_timer"),
         Parameter::int("T2_timer"),
         Parameter::int("restart_fr_on_each_reply"),
         Parameter::int("auto_100trying"),
         Parameter::int("onreply_avp_mode"),
         Parameter::int("disable_6xx_block"),
-        Parameter::int("ruri_matching"),
-        Parameter::int("via1_matching"),
-        Parameter::int("syn_branch"),
-        Parameter::int("enable_stats"),
-        Parameter::int("pass_provisional_replies"),
-        Parameter::int("timer_partitions"),
+        Parameter::int("ruri_matching").without_effect(
+            Some(1),
+            "requests without a magic cookie are compared with their Request-URI",
+        ),
+        Parameter::int("via1_matching").without_effect(
+            Some(1),
+            "requests without a magic cookie are compared with their top Via",
+        ),
+        Parameter::int("syn_branch").without_effect(
+            Some(1),
+            "the branches of our Via are told by the state that they belong to",
+        ),
+        Parameter::int("enable_stats")
+            .without_effect(Some(1), "counting costs next to nothing, it is never off"),
+        Parameter::int("pass_provisional_replies")
+            .without_effect(Some(0), "who sends a request of our own hears of its final reply"),
+        Parameter::int("timer_partitions").without_effect(
+            Some(1),
+            "each part of the table of calls has a timer of its own anyway",
+        ),
         Parameter::str("minor_branch_flag"),
         Parameter::str("local_request_route"),
         Parameter::str("local_reply_route"),
@@ -355,6 +372,14 @@ fn t_cancel_branch(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     Called::Value(1)
 }
 
+fn check_cancel(_: usize, text: &str) -> Result<(), String> {
+    match text {
+        "" | "a" | "o" => Ok(()),
+        text if text.contains('$') => Ok(()),
+        _ => Err(format!("it is \"a\" for all branches or \"o\" for all others, not \"{text}\"")),
+    }
+}
+
 fn branch_index(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
     ctx.branch.map_or(Reading::Null, |branch| Reading::Int(i32::from(branch.0)))
 }
@@ -372,14 +397,6 @@ fn branch_uri(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Readi
             })
         }
         _ => ctx.request_uri(),
-fn check_cancel(_: usize, text: &str) -> Result<(), String> {
-    match text {
-        "" | "a" | "o" => Ok(()),
-        text if text.contains('$') => Ok(()),
-        _ => Err(format!("it is \"a\" for all branches or \"o\" for all others, not \"{text}\"")),
-    }
-}
-
     };
     let Some(uri) = uri else { return Reading::Null };
     out.push(uri);
