@@ -122,6 +122,49 @@ fn values_are_changed_and_removed_within_the_call() {
     forgotten(&world, &proxy);
 }
 
+// spec/dialog.md §14, store_dlg_value, fetch_dlg_value: text and numbers, kept as what they are.
+#[test]
+fn values_are_stored_and_fetched() {
+    let first = r#"
+        $var(color) = "blue"; $var(count) = 5; $var(none) = NULL;
+        store_dlg_value("color", $var(color));
+        store_dlg_value("count", $var(count));
+        store_dlg_value("gone", $var(color));
+        $var(code) = store_dlg_value("gone", $var(none));
+        append_hf("X-Stored: $var(code)\r\n");
+    "#;
+    let within = r#"route[within] {
+        $avp(code) = fetch_dlg_value("color", $avp(color));
+        fetch_dlg_value("count", $var(count));
+        $var(count) += 1;
+        $var(gone) = "before";
+        $avp(gone) = fetch_dlg_value("gone", $var(gone));
+        append_hf("X-Fetched: $avp(code) $avp(color) $var(count) $avp(gone) $var(gone)\r\n");
+        $var(name) = "co" + "lor";
+        $var(new) = "red";
+        store_dlg_value("$var(name)", $var(new));
+        append_hf("X-After: $dlg_val(color)\r\n");
+    }"#;
+    let (world, alice, proxy, bob) = cast(8, &script_to("", first, within));
+    answered(&world, &alice, &bob);
+    assert_eq!(shown(&bob, "INVITE", "X-Stored"), "1");
+    assert_eq!(shown(&bob, "ACK", "X-Fetched"), "1 blue 6 -1 before");
+    assert_eq!(shown(&bob, "ACK", "X-After"), "red");
+    alice.requests("INFO");
+    world.settle();
+    assert_eq!(shown(&bob, "INFO", "X-Fetched"), "1 red 6 -1 before");
+    bob.hangs_up();
+    forgotten(&world, &proxy);
+    // Without a dialog there is nowhere to put it.
+    let untracked = script_to("", first, within).replace("create_dialog();", "");
+    let (world, alice, proxy, bob) = cast(9, &untracked);
+    answered(&world, &alice, &bob);
+    assert_eq!(shown(&bob, "INVITE", "X-Stored"), "-1");
+    assert_eq!(shown(&bob, "ACK", "X-Fetched"), "-1 <null> <null> -1 before");
+    bob.hangs_up();
+    forgotten(&world, &proxy);
+}
+
 // spec/dialog.md §5: set before the answer it is the lifetime to be, set after it prolongs.
 #[test]
 fn the_script_decides_how_long_the_call_may_take() {

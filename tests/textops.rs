@@ -681,6 +681,91 @@ fn descriptions_are_written_on_top_of_other_changes() {
     assert_eq!(text, wanted.replace("0 8 18 101", "18 0 101"));
 }
 
+// spec/modules.md §6, `append_urihf`: prefix, the Request-URI as it came, suffix.
+#[test]
+fn the_received_uri_is_told_in_a_header() {
+    let add = r#"append_urihf("P-Original: <", ">;x=1\r\n"); $ru = "sip:carol@10.0.0.12:5060";"#;
+    let invite = relayed(add);
+    assert_eq!(invite.uri(), Some("sip:carol@10.0.0.12:5060"));
+    assert_eq!(invite.header("P-Original"), Some("<sip:bob@10.0.0.12:5060>;x=1"));
+    // A blank line would end the headers.
+    let code = r#"append_urihf("P-Original: <", ">\r\n\r\nX: "); append_hf("X-Code: $rc\r\n");"#;
+    let invite = relayed(code);
+    assert_eq!((invite.header("X-Code"), invite.header("P-Original")), (Some("-1"), None));
+}
+
+// spec/modules.md §6, `has_body_part`: any, or one of a type.
+#[test]
+fn parts_of_a_body_are_asked_for() {
+    let codes = r#"
+        $var(any) = has_body_part();
+        $var(sdp) = has_body_part("APPLICATION/sdp");
+        $var(text) = has_body_part("text/plain");
+        append_hf("X-Codes: $var(any) $var(sdp) $var(text)\r\n");
+    "#;
+    let of = |edit: fn(Message) -> Message| {
+        relayed_with(codes, "", edit).header("X-Codes").unwrap().to_owned()
+    };
+    assert_eq!(of(with_offer), "1 1 -1");
+    assert_eq!(of(multipart), "1 1 1");
+    assert_eq!(of(|message| Message { body: Vec::new(), ..message }), "-1 -1 -1");
+}
+
+// spec/modules.md §6, `list_hdr_add_option`, `list_hdr_remove_option`: lists of options.
+#[test]
+fn options_come_and_go() {
+    let listed = |message: Message| {
+        message.with("Require", "timer, 100REL").with("Require", "path").with("X-One", "only")
+    };
+    let sent = |call: &str| {
+        let statements = format!("{call} append_hf(\"X-Code: $rc\\r\\n\");");
+        let invite = relayed_with(&statements, "", listed);
+        let lists = |name: &str| invite.list(name).join(", ");
+        (invite.header("X-Code").unwrap().to_owned(), lists("Require"), lists("X-One"))
+    };
+    for (call, code, require, one) in [
+        (r#"list_hdr_add_option("Require", "gruu");"#, "1", "timer, 100REL, path, gruu", "only"),
+        // What is there is not added, whatever its case.
+        (r#"list_hdr_add_option("require", "100rel");"#, "1", "timer, 100REL, path", "only"),
+        (r#"list_hdr_add_option("X-One", "two");"#, "1", "timer, 100REL, path", "only, two"),
+        (r#"list_hdr_remove_option("Require", "100rel");"#, "1", "timer, path", "only"),
+        (r#"list_hdr_remove_option("Require", "timer");"#, "1", "100REL, path", "only"),
+        (r#"list_hdr_remove_option("Require", "path");"#, "1", "timer, 100REL", "only"),
+        // The last one takes its line along.
+        (r#"list_hdr_remove_option("X-One", "only");"#, "1", "timer, 100REL, path", ""),
+        (r#"list_hdr_remove_option("Require", "gruu");"#, "-1", "timer, 100REL, path", "only"),
+        (r#"list_hdr_remove_option("X-None", "x");"#, "-1", "timer, 100REL, path", "only"),
+    ] {
+        let wanted = (code.to_owned(), require.to_owned(), one.to_owned());
+        assert_eq!(sent(call), wanted, "{call}");
+    }
+    let made = relayed(r#"list_hdr_add_option("X-New", "first");"#);
+    assert_eq!(made.header("X-New"), Some("first"));
+}
+
+// spec/modules.md §6, `append_time`; §4, `$sig_local_totag`: what our own replies say.
+#[test]
+fn our_replies_tell_the_time_and_their_tag() {
+    let own = r#"append_time(); append_to_reply("X-Code: $rc\r\nX-Tag: $sig_local_totag\r\n");"#;
+    for reply in [r#"send_reply(404, "No");"#, r#"t_newtran(); send_reply(404, "No");"#] {
+        let script = script_to(TEXTOPS, &format!("{own} {reply} exit;"), "");
+        let (world, alice, proxy, bob) = cast(2, &script);
+        alice.sends("MESSAGE", &bob.uri());
+        world.settle();
+        let reply = alice.last("404");
+        assert_eq!(reply.header("X-Code"), Some("1"));
+        // The testkit's clock (RFC 3261 §20.17 wants GMT).
+        let date = reply.header("Date").unwrap();
+        let unix = duologue_testkit::UNIX_AT_START;
+        let day = jiff::Timestamp::from_second(i64::try_from(unix).unwrap()).unwrap();
+        let day = day.strftime("%a, %d %b %Y ").to_string();
+        assert!(date.starts_with(&day) && date.ends_with(" GMT"), "{date}");
+        let tag = reply.header("To").unwrap().split_once(";tag=").unwrap().1;
+        assert_eq!(reply.header("X-Tag"), Some(tag));
+        forgotten(&world, &proxy);
+    }
+}
+
 /// Refused while loading, with these words.
 fn refused(statements: &str) -> String {
     use duologue::{Overrides, Plan};

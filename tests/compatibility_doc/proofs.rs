@@ -67,6 +67,7 @@ impl Proofs {
         self.find(|text| {
             has(text, &format!("{{{name}"), |_| true)
                 || text.contains(&format!("\"{name}\""))
+                || text.contains(&format!("\"{name},"))
                 || text.contains(&in_parts)
         })
     }

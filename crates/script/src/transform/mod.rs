@@ -277,6 +277,10 @@ mod tests {
             ("s.fill.left", "7777", &["0", "3"], "7777"),
             ("s.width", "abc", &["5"], "abc  "),
             ("s.width", "abc", &["2"], "ab"),
+            // The case of letters is one bit; the secret begins again when it ends.
+            ("s.xor", "abc", &[" "], "ABC"),
+            ("s.xor", "AbC1", &[" \0"], "abc1"),
+            ("s.xor", "abc", &[""], "NULL"),
         ] {
             assert_eq!(apply(name, input, args), wanted, "{{{name}}} of {input:?} with {args:?}");
         }

@@ -1,7 +1,9 @@
 //! Core functions seen through what leaves: spec/script.md §11 and the settings of §2.3 that go with
 //! them.
 
-use crate::core::variables::tests::{HEAD, INVITE, NOW, PEER, flow, marks, read, run, start};
+use crate::core::variables::tests::{
+    HEAD, INVITE, NOW, PEER, Script, flow, marks, read, run, start,
+};
 use crate::road::Load;
 use crate::server::{Overrides, Plan, StartError};
 
@@ -23,15 +25,21 @@ fn one(settings: &str, route: &str) -> (String, String) {
     all.remove(0)
 }
 
-fn refused(script: &str) -> String {
-    struct Text(String);
-    impl duologue_script::Sources for Text {
-        fn read(&self, _: &str, _: Option<&str>) -> Result<String, String> {
-            Ok(self.0.clone())
-        }
+/// What the author of a script that loads is told.
+fn told(script: &str) -> Vec<String> {
+    match load(script) {
+        Ok(plan) => plan.warnings().list().iter().map(|warning| warning.message.clone()).collect(),
+        Err(error) => panic!("{error}"),
     }
-    let script = Text(format!("{HEAD}{script}"));
-    match Plan::load("test.cfg", &script, &[], Overrides::default()) {
+}
+
+fn load(script: &str) -> Result<Plan, StartError> {
+    let script = Script(format!("{HEAD}{script}"));
+    Plan::load("test.cfg", &script, &[], Overrides::default())
+}
+
+fn refused(script: &str) -> String {
+    match load(script) {
         Ok(_) => String::new(),
         Err(StartError::Script(found)) => found
             .list()
@@ -41,6 +49,219 @@ fn refused(script: &str) -> String {
             .join("; "),
         Err(error) => error.to_string(),
     }
+}
+
+/// What a call returns, and what the expression shows then.
+fn after(call: &str, expression: &str) -> String {
+    run(&format!("{call} append_to_reply(\"X: $rc {expression}\");")).remove(0)
+}
+
+/// spec/script.md §11: each part of the Request-URI, under its name and its old one.
+#[test]
+fn the_request_uri_is_edited() {
+    for (call, wanted) in [
+        ("seturi(\"sip:new@h:5070\");", "1 sip:new@h:5070"),
+        ("rewriteuri(\"sip:new@h:5070\");", "1 sip:new@h:5070"),
+        ("setuser(\"bob\");", "1 sip:bob@example.com;x=y"),
+        ("rewriteuser(\"$fU\");", "1 sip:alice@example.com;x=y"),
+        ("setuserpass(\"bob:pw\");", "1 sip:bob:pw@example.com;x=y"),
+        ("rewriteuserpass(\"bob:pw\");", "1 sip:bob:pw@example.com;x=y"),
+        ("sethost(\"192.0.2.9\");", "1 sip:0431@192.0.2.9;x=y"),
+        ("rewritehost(\"192.0.2.9\");", "1 sip:0431@192.0.2.9;x=y"),
+        ("sethostport(\"192.0.2.9:5070\");", "1 sip:0431@192.0.2.9:5070;x=y"),
+        ("rewritehostport(\"[::1]:5070\");", "1 sip:0431@[::1]:5070;x=y"),
+        ("setport(\"5080\");", "1 sip:0431@example.com:5080;x=y"),
+        ("rewriteport(\"5080\");", "1 sip:0431@example.com:5080;x=y"),
+        ("strip_tail(2);", "1 sip:04@example.com;x=y"),
+        ("strip_tail(0);", "1 sip:0431@example.com;x=y"),
+        // More than there is leaves no user.
+        ("strip_tail(9);", "1 sip:example.com;x=y"),
+    ] {
+        assert_eq!(after(call, "$ru"), wanted, "{call}");
+    }
+}
+
+/// spec/script.md §11: what a new host leaves of the rest.
+#[test]
+fn a_new_host_drops_maddr() {
+    let uri = "$ru = \"sip:a:pw@h:5070;maddr=192.0.2.1;x=y\";";
+    for (call, wanted) in [
+        ("sethost(\"i\");", "1 sip:a:pw@i:5070;x=y"),
+        ("sethostport(\"i\");", "1 sip:a:pw@i;x=y"),
+        ("sethostport(\"i:5071\");", "1 sip:a:pw@i:5071;x=y"),
+        ("setuser(\"b\");", "1 sip:b:pw@h:5070;maddr=192.0.2.1;x=y"),
+        ("setuserpass(\"b\");", "1 sip:b@h:5070;maddr=192.0.2.1;x=y"),
+        ("setport(\"\");", "1 sip:a:pw@h;maddr=192.0.2.1;x=y"),
+    ] {
+        assert_eq!(after(&format!("{uri} {call}"), "$ru"), wanted, "{call}");
+    }
+}
+
+/// spec/script.md §11: what no request could carry is refused and changes nothing.
+#[test]
+fn wrong_parts_are_refused() {
+    let long = "a".repeat(1024);
+    for call in [
+        "seturi(\"nonsense\");",
+        "seturi(\"\");",
+        "setuser(\"a b\");",
+        "sethost(\"a@b\");",
+        "sethostport(\"h:70000\");",
+        "sethostport(\"h:\");",
+        "setport(\"70000\");",
+        "setport(\"five\");",
+        &format!("setuser(\"{long}\");"),
+        "$var(none) = NULL; setuser($var(none));",
+    ] {
+        assert_eq!(after(call, "$ru"), "-1 sip:0431@example.com;x=y", "{call}");
+    }
+    assert!(refused("route { strip_tail(-1); }").contains("negative"));
+    assert!(refused("route { setuser(5); }").contains("string"));
+    assert!(refused("route { setport(5060); }").contains("string"));
+}
+
+/// spec/script.md §11: back to what came in; the next hop is another matter.
+#[test]
+fn a_changed_uri_is_reverted() {
+    let change = "seturi(\"sip:new@h\"); setdsturi(\"sip:10.0.0.1\");";
+    let shown = after(&format!("{change} revert_uri();"), "$ru $du");
+    assert_eq!(shown, "1 sip:0431@example.com;x=y sip:10.0.0.1");
+    assert_eq!(after("revert_uri();", "$ru"), "1 sip:0431@example.com;x=y");
+}
+
+/// spec/script.md §11: `setdsturi`, `isdsturiset`.
+#[test]
+fn the_next_hop_is_set() {
+    assert_eq!(after("setdsturi(\"sip:10.0.0.1:5070\");", "$du"), "1 sip:10.0.0.1:5070");
+    assert_eq!(after("setdsturi(\"sip:10.0.0.1\"); isdsturiset();", ""), "1");
+    // One that cannot be a URI leaves the one before.
+    let wrong = after("setdsturi(\"sip:10.0.0.1\"); setdsturi(\"10.0.0.2 \");", "$du");
+    assert_eq!(wrong, "-1 sip:10.0.0.1");
+    assert_eq!(one("", "setdsturi(\"sip:192.0.2.9:5070\"); forward();").0, "192.0.2.9:5070");
+}
+
+/// spec/script.md §10: a flag is taken back alone.
+#[test]
+fn a_flag_is_reset() {
+    assert_eq!(after("setflag(\"A\"); setflag(\"B\"); resetflag(\"A\");", "$mf"), "1 B");
+    assert_eq!(after("setflag(\"A\"); resetflag(\"A\"); isflagset(\"A\");", "$mf"), "-1 <null>");
+    assert_eq!(after("resetflag(\"A\");", "$mf"), "1 <null>");
+    assert!(refused("route { resetflag(A); }").contains("resetflag"));
+}
+
+/// spec/script.md §11: what a branch takes over from the Request-URI's, and what it leaves there.
+#[test]
+fn branches_inherit_as_they_are_told() {
+    let set = "$du = \"sip:10.0.0.1\"; $ru_q = 700; setbflag(\"NAT\");\n";
+    let shown = "$(msg.branch.uri[*]) / $(msg.branch.duri[*]) / $(msg.branch.q[*]) / \
+        $(msg.branch.flags[*]) / $du";
+    let ru = "sip:0431@example.com;x=y";
+    for (call, wanted) in [
+        // All of it moves into the new branch; the Request-URI's starts anew.
+        ("append_branch_old();", format!("1 {ru}, {ru} / , sip:10.0.0.1 / , 0.7 / , NAT / <null>")),
+        (
+            "append_branch_old(\"sip:b@h\");",
+            format!(
+                "1 {ru}, sip:b@h / sip:10.0.0.1, sip:10.0.0.1 / 0.7, 0.7 / NAT, NAT / sip:10.0.0.1"
+            ),
+        ),
+        (
+            "append_branch_old(\"sip:b@h\", \"0.5\");",
+            format!(
+                "1 {ru}, sip:b@h / sip:10.0.0.1, sip:10.0.0.1 / 0.7, 0.5 / NAT, NAT / sip:10.0.0.1"
+            ),
+        ),
+        (
+            "append_msg_branch(\"sip:b@h\");",
+            format!("1 {ru}, sip:b@h / sip:10.0.0.1,  / 0.7,  / NAT,  / sip:10.0.0.1"),
+        ),
+        (
+            "append_msg_branch(\"sip:b@h\", \"0.3\");",
+            format!("1 {ru}, sip:b@h / sip:10.0.0.1,  / 0.7, 0.3 / NAT,  / sip:10.0.0.1"),
+        ),
+        (
+            "append_msg_branch(\"sip:b@h\", , \"inherite\");",
+            format!(
+                "1 {ru}, sip:b@h / sip:10.0.0.1, sip:10.0.0.1 / 0.7, 0.7 / NAT, NAT / sip:10.0.0.1"
+            ),
+        ),
+        // No URI: no branch.
+        (
+            "append_msg_branch(\"nonsense\");",
+            format!("-1 {ru} / sip:10.0.0.1 / 0.7 / NAT / sip:10.0.0.1"),
+        ),
+        (
+            "$var(q) = \"7\"; append_msg_branch(\"sip:b@h\", $var(q));",
+            format!("-1 {ru} / sip:10.0.0.1 / 0.7 / NAT / sip:10.0.0.1"),
+        ),
+    ] {
+        assert_eq!(after(&format!("{set}{call}"), shown), wanted, "{call}");
+    }
+    assert!(refused("route { append_msg_branch(\"sip:a@h\", \"7\"); }").contains("from 0 to 1"));
+    assert!(refused("route { append_msg_branch(); }").contains("too few"));
+}
+
+/// spec/script.md §11: 0 is the first additional branch, later ones move up.
+#[test]
+fn branches_are_removed() {
+    let set = "append_branch(\"sip:b@h\"); append_branch(\"sip:c@h\"); append_branch(\"sip:d@h\");";
+    for (call, wanted) in [
+        ("remove_branch(0);", "1 sip:c@h, sip:d@h"),
+        ("remove_msg_branch(1);", "1 sip:b@h, sip:d@h"),
+        ("remove_branch(2); remove_branch(1);", "1 sip:b@h"),
+        ("remove_branch(3);", "-1 sip:b@h, sip:c@h, sip:d@h"),
+        ("remove_msg_branch(-1);", "-1 sip:b@h, sip:c@h, sip:d@h"),
+    ] {
+        assert_eq!(after(&format!("{set} {call}"), "$(branch(uri)[*])"), wanted, "{call}");
+    }
+    assert!(refused("route { remove_branch(\"0\"); }").contains("without quotes"));
+}
+
+/// spec/script.md §11: `tcp_close_conn`; messages come by UDP.
+#[test]
+fn there_is_no_connection_to_close() {
+    assert_eq!(after("tcp_close_conn(\"192.0.2.7:5066\");", ""), "-1");
+    assert_eq!(after("tcp_close_conn(\"17\");", ""), "-1");
+    let told = told("route { tcp_close_conn(\"17\"); tcp_close_conn(\"18\"); }");
+    assert!(told.len() == 1 && told[0].contains("it always answers -1"), "{told:?}");
+}
+
+/// spec/script.md §11, §15.4: the program itself reports; it is not ready while it ends.
+#[test]
+fn readiness_is_told() {
+    assert_eq!(after("sr_check_status(\"core\");", ""), "1");
+    assert_eq!(after("sr_check_status(\"core\", \"main\");", ""), "1");
+    assert_eq!(after("$var(g) = \"drouting\"; sr_check_status($var(g));", ""), "-1");
+    assert_eq!(after("$var(i) = \"other\"; sr_check_status(\"core\", $var(i));", ""), "-1");
+    assert!(refused("route { sr_check_status(\"drouting\"); }").contains("\"core\""));
+    assert!(refused("route { sr_check_status(\"core\", \"x\"); }").contains("\"main\""));
+    let (node, mut worker) = start(format!(
+        "{HEAD}route {{ if (!sr_check_status(\"core\")) sl_send_reply(503, \"Going\"); }}\n"
+    ));
+    node.drain();
+    // No new call gets so far; who asks whether we are well does.
+    let options = INVITE.replace("INVITE", "OPTIONS");
+    worker.receive(&node, NOW, options.as_bytes(), flow(PEER), Load::Calm);
+    let sent: Vec<_> = worker.outbox.iter().map(|(_, bytes)| bytes.to_vec()).collect();
+    assert!(sent.len() == 1 && sent[0].starts_with(b"SIP/2.0 503 Going"), "{sent:?}");
+}
+
+/// What needs a module or a transport that is not built is known, with or without arguments.
+#[test]
+fn planned_names_are_told() {
+    let tm = |call: &str| refused(&format!("loadmodule \"tm.so\"\nroute {{ {call} }}"));
+    for call in [
+        "t_write_req(\"/tmp/fifo\", \"info\");",
+        "t_write_unix(\"/tmp/socket\", \"info\");",
+        "t_anycast_replicate();",
+        "socket_belongs_to_bond(\"udp:127.0.0.1:5060\", \"outside\");",
+        "xlog(\"$(tm.branch.path[0]) \");",
+        "xlog(\"$(tm.branch.type[0]) \");",
+    ] {
+        assert!(tm(call).contains("known, but not built yet"), "{call}: {}", tm(call));
+    }
+    let bond = "socket = bond:outside {\"udp:127.0.0.1:5060\"}\nroute { exit; }";
+    assert!(refused(bond).contains("known, but not built yet"), "{}", refused(bond));
 }
 
 #[test]
@@ -218,6 +439,8 @@ fn aliases_are_for_connections() {
         "force_tcp_alias(); append_to_reply(\"X: $rc\"); force_tcp_alias(5070); append_to_reply(\"X: $rc\"); force_tcp_alias(70000); append_to_reply(\"X: $rc\");",
     );
     assert_eq!(marks, ["1", "1", "-1"]);
+    let told = told("route { force_tcp_alias(); }");
+    assert!(told.len() == 1 && told[0].contains("nothing changes"), "{told:?}");
 }
 
 /// RFC 3327 §5.5: the path becomes the route.

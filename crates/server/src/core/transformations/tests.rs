@@ -178,6 +178,7 @@ fn vias() {
             ("via.version", "2.0"),
             ("via.transport", "UDP"),
             ("via.host", "pc33.atlanta.com"),
+            ("via.domain", "pc33.atlanta.com"),
             ("via.port", "#5066"),
             ("via.branch", "z9hG4bK776"),
             ("via.received", "192.0.2.1"),

@@ -50,9 +50,13 @@ pub(in crate::core) const HEAD: &str = "socket=udp:127.0.0.1:5060\n\
 
 /// Runs `statements` on the INVITE and gives the `X:` headers of the reply.
 pub(in crate::core) fn run(statements: &str) -> Vec<String> {
+    run_on(INVITE, statements)
+}
+
+fn run_on(message: &str, statements: &str) -> Vec<String> {
     let script = format!("{HEAD}route {{\n{statements}\nsl_send_reply(404, \"Not Here\");\n}}\n");
     let (node, mut worker) = start(script);
-    worker.receive(&node, NOW, INVITE.as_bytes(), flow(PEER), Load::Calm);
+    worker.receive(&node, NOW, message.as_bytes(), flow(PEER), Load::Calm);
     let reply = worker.outbox.iter().next().expect("a reply").1.to_vec();
     marks(&reply)
 }
@@ -80,7 +84,7 @@ pub(in crate::core) fn marks(message: &[u8]) -> Vec<String> {
     message.all("X").map(|header| String::from_utf8(header.value().to_vec()).unwrap()).collect()
 }
 
-struct Script(String);
+pub(in crate::core) struct Script(pub(in crate::core) String);
 
 impl duologue_script::Sources for Script {
     fn read(&self, _: &str, _: Option<&str>) -> Result<String, String> {
@@ -90,11 +94,15 @@ impl duologue_script::Sources for Script {
 
 /// The text form of each expression, in a block that starts with `before`.
 pub(in crate::core) fn read(before: &str, rows: &[(&str, &str)]) {
+    read_on(INVITE, before, rows);
+}
+
+fn read_on(message: &str, before: &str, rows: &[(&str, &str)]) {
     let mut statements = before.to_owned();
     for (expression, _) in rows {
         statements.push_str(&format!("append_to_reply(\"X: [{expression}]\\r\\n\");\n"));
     }
-    let shown = run(&statements);
+    let shown = run_on(message, &statements);
     assert_eq!(shown.len(), rows.len(), "{shown:?}");
     for ((expression, expected), shown) in rows.iter().zip(shown) {
         assert_eq!(shown, format!("[{expected}]"), "{expression}");
@@ -158,6 +166,165 @@ fn destinations_are_written() {
         "prefix(\"00\"); strip(3); append_branch(); $du = \"sip:10.0.0.1\"; resetdsturi();\n",
         &[("$ru $du", "sip:431@example.com;x=y <null>"), ("$branch", "sip:431@example.com;x=y")],
     );
+}
+
+/// spec/script.md §8: what came in stays to be read, whatever the script makes of it.
+#[test]
+fn the_received_uri_is_kept() {
+    let change = "$ru = \"sip:new@192.0.2.9:5070;transport=tcp\";\n";
+    read(change, &[("$oU $od $op $oP", "0431 example.com 5060 UDP"), ("$rP", "tcp")]);
+}
+
+/// spec/script.md §8: the parts of a next hop, NULL without one.
+#[test]
+fn the_next_hop_has_a_protocol() {
+    read("", &[("$dd $dp $dP", "<null> <null> <null>")]);
+    read("$du = \"sip:10.0.0.1:5070;transport=tls\";", &[("$dd $dp $dP", "10.0.0.1 5070 tls")]);
+    read("$du = \"sip:10.0.0.1\";", &[("$dp $dP", "5060 UDP")]);
+    read("$du = \"sips:10.0.0.1\"; $du = NULL;", &[("$dP", "<null>")]);
+}
+
+/// spec/script.md §8: the destination set as a header line.
+#[test]
+fn the_destination_set_is_a_contact() {
+    read("", &[("$(ds{s.trim})", "Contact: <sip:0431@example.com;x=y>")]);
+    read(
+        "$ru_q = 1000; append_branch(\"sip:b@h\", \"0.5\"); $branch = \"sip:c@h\";",
+        &[("$(ds{s.trim})", "Contact: <sip:0431@example.com;x=y>;q=1, <sip:b@h>;q=0.5, <sip:c@h>")],
+    );
+}
+
+/// spec/script.md §8: indexes of branches, from the front, from the end, and all.
+#[test]
+fn fields_of_all_additional_branches_are_listed() {
+    read(
+        "append_branch(\"sip:b@h\", \"0.5\"); append_branch(\"sip:c@h\"); setbflag(\"NAT\", 2);\n\
+         $(branch(duri)[1]) = \"sip:10.0.0.2\";\n",
+        &[
+            ("$(branch(uri)[-1]) $(branch(uri)[-2]) $(branch(uri)[-3])", "sip:c@h sip:b@h <null>"),
+            ("$(branch(q)[*])", "0.5, "),
+            ("$(branch(duri)[*]) / $(branch(flags)[*])", ", sip:10.0.0.2 / , NAT"),
+            ("$(branch.flag(NAT)[2]) $(branch.flag(NAT)[-1]) $(branch.flag(NAT)[-2])", "1 1 0"),
+            ("$(branch.flag(NAT)[-4]) $(branch.flag(NAT)[3])", "<null> <null>"),
+        ],
+    );
+    read("", &[("$(branch(uri)[*]) $(branch(q)[*])", "<null> <null>")]);
+}
+
+/// A request with every header that a variable is made for.
+const ADDRESSED: &str = "MESSAGE sip:bob@biloxi.com SIP/2.0\r\n\
+    Via: SIP/2.0/UDP 192.0.2.7:5066;branch=z9hG4bK777\r\n\
+    Max-Forwards: 70\r\n\
+    From: <sip:alice@atlanta.com>;tag=1928\r\n\
+    To: \"Bob B\" <sip:bob@biloxi.com>\r\n\
+    Call-ID: a84b4c76e66711\r\n\
+    CSeq: 1 MESSAGE\r\n\
+    Remote-Party-ID: \"A\" <sip:+431@atlanta.com>;party=calling;privacy=off\r\n\
+    Diversion: <sip:first@atlanta.com>;reason=no-answer;privacy=full, <sip:second@h>;reason=x\r\n\
+    Refer-To: <sip:carol@chicago.com?Replaces=1>\r\n\
+    P-Asserted-Identity: \"A\" <sip:asserted@atlanta.com>, <tel:+431>\r\n\
+    P-Preferred-Identity: \"Al P\" <sip:preferred@atlanta.com:5080>\r\n\
+    Authorization: Digest username=\"alice@home\", realm=\"r\", nonce=\"n1\", uri=\"sip:biloxi.com\",\r\n \
+    response=\"6629\", algorithm=SHA-256, cnonce=\"c\", opaque=\"o\", qop=auth, nc=00000001\r\n\
+    Content-Type: multipart/mixed;boundary=b1\r\n\
+    Content-Length: 162\r\n\r\n\
+    --b1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n\
+    --b1\r\n\r\nplain\r\n\
+    --b1\r\nContent-Type: text/plain;charset=utf-8\r\n\r\nfirst\r\n\
+    --b1\r\nContent-Type: text/plain\r\n\r\nlast\r\n--b1--\r\n";
+
+/// spec/script.md §8: the addresses that other headers name, the first of several.
+#[test]
+fn addresses_of_other_headers_are_read() {
+    read_on(
+        ADDRESSED,
+        "",
+        &[
+            ("$tn", "\"Bob B\""),
+            ("$re", "sip:+431@atlanta.com"),
+            ("$di $dip $dir", "sip:first@atlanta.com full no-answer"),
+            ("$rt", "sip:carol@chicago.com?Replaces=1"),
+            ("$ai", "sip:asserted@atlanta.com"),
+            ("$pu $pU $pd", "sip:preferred@atlanta.com:5080 preferred atlanta.com"),
+            ("$pn", "\"Al P\""),
+        ],
+    );
+    let none = "<null> <null> <null> <null> <null> <null> <null> <null> <null> <null> <null>";
+    read("", &[("$tn $re $di $dip $dir $rt $ai $pu $pU $pd $pn", none)]);
+}
+
+/// spec/script.md §8: credentials, Proxy-Authorization's before Authorization's.
+#[test]
+fn credentials_are_read() {
+    read_on(
+        ADDRESSED,
+        "",
+        &[
+            ("$adu $an $auth.nonce", "sip:biloxi.com n1 n1"),
+            ("$auth.resp $auth.cnonce $auth.opaque", "6629 c o"),
+            ("$auth.alg $auth.qop $auth.nc", "SHA-256 auth 00000001"),
+            ("$aU $ar", "alice@home r"),
+        ],
+    );
+    let both = ADDRESSED.replace(
+        "Authorization:",
+        "Proxy-Authorization: Digest username=\"p\", realm=\"q\", nonce=\"n2\"\r\nAuthorization:",
+    );
+    read_on(
+        &both,
+        "",
+        &[
+            ("$aU $ar $an", "p q n2"),
+            // What those of the proxy lack is not taken from the others.
+            ("$adu $auth.resp $auth.cnonce $auth.qop", "<null> <null> <null> <null>"),
+        ],
+    );
+}
+
+/// spec/script.md §8: `$cT` and `$rb`, whole and by part.
+#[test]
+fn parts_of_a_body_are_read() {
+    read_on(
+        ADDRESSED,
+        "",
+        &[
+            ("$cT", "multipart/mixed;boundary=b1"),
+            ("$(cT[0]) $(cT[2])", "application/sdp text/plain;charset=utf-8"),
+            // A part without a type has its place all the same.
+            ("$(cT[1]) $(cT[-1]) $(cT[4]) $(cT[-5])", "<null> text/plain <null> <null>"),
+            ("$(cT[*])", "application/sdp, , text/plain;charset=utf-8, text/plain"),
+            ("$(rb[0]) $(rb[1]) $(rb[-1]) $(rb[4])", "v=0 plain last <null>"),
+            ("$(rb[*])", "v=0, plain, first, last"),
+            ("$rb(application/sdp) $rb(TEXT/plain) $rb(text/html)", "v=0 first <null>"),
+            (
+                "$(rb(text/plain)[1]) $(rb(text/plain)[-1]) $(rb(text/plain)[*])",
+                "last last first, last",
+            ),
+            ("$(rb{s.substr,0,4}) $(rb{s.len})", "--b1 162"),
+        ],
+    );
+    // A body that is one part.
+    read("", &[("$cT $(cT[0]) $(cT[1])", "text/plain text/plain <null>")]);
+    read("", &[("$rb $(rb[0]) $(rb[-1]) $rb(text/plain) $(rb[1])", "high high high high <null>")]);
+    let each = "for ($var(t) in $(cT[*])) append_to_reply(\"X: $var(t)\");";
+    // The list ends at the first NULL: a part that says nothing of its type.
+    assert_eq!(run_on(ADDRESSED, each), ["application/sdp"]);
+}
+
+/// spec/script.md §8: a datagram begins with no header of a balancer; unknown fields are told.
+#[test]
+fn nobody_stands_in_front_of_a_datagram() {
+    read(
+        "",
+        &[
+            ("$proxy_protocol(src_ip) $proxy_protocol(src_port)", "<null> <null>"),
+            ("$proxy_protocol(dst_ip) $proxy_protocol(dst_port)", "<null> <null>"),
+            ("$proxy_protocol(af)", "<null>"),
+        ],
+    );
+    let wrong = Script(format!("{HEAD}route {{ xlog(\"$proxy_protocol(ip)\"); }}"));
+    let refused = Plan::load("test.cfg", &wrong, &[], Overrides::default()).unwrap_err();
+    assert!(refused.to_string().contains("src_port"), "{refused}");
 }
 
 /// A write that fails leaves everything as it was.
