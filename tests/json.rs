@@ -149,5 +149,83 @@ fn broken_paths_do_not_load() {
     assert!(refusal("$json(x[a]) = 1;").contains("an index is a number"));
     assert!(refusal("$json = 1;").contains("needs a name"));
     assert!(refusal("$json_pretty(x) = 1;").contains("operand"));
-    assert!(refusal("json_link($json(x), $json(y));").contains("not built yet"));
+}
+
+/// `json_link()`: two names of one value.
+#[test]
+fn a_value_stands_in_several_places() {
+    let bob = invited(
+        r#"
+        $json(b) := "[{},{},{}]";
+        $var(ok) = json_link($json(stub), $json(b[0]));
+        $json(stub/ana) = "are";
+        $json(stub/ar) := "[1,2,3]";
+        $json(b[0]/ar[0]) = NULL;
+        append_hf("X-Stub: $var(ok) $json_compact(stub)\r\n");
+        append_hf("X-Whole: $json_compact(b)\r\n");
+        $var(sum) = 0;
+        for ($var(n) in $(json(b[0]/ar)[*])) $var(sum) = $var(sum) + $var(n);
+        for ($var(o) in $(json(b)[*])) $var(last) = $var(o);
+        append_hf("X-Loop: $var(sum) $var(last)\r\n");
+        $json(stub) = NULL;
+        append_hf("X-Alone: $json(stub) $json_compact(b[0])\r\n");
+        $var(circle) = json_link($json(b[1]), $json(b));
+        $var(nothing) = json_link($json(x), $json(none));
+        $var(plain) = json_link($json(x), $var(ok));
+        append_hf("X-Refused: $var(circle) $var(nothing) $var(plain) $json(b[1])\r\n");
+        "#,
+        "",
+    );
+    assert_eq!(shown(&bob, "X-Stub"), r#"1 {"ana":"are","ar":[2,3]}"#);
+    assert_eq!(shown(&bob, "X-Whole"), r#"[{"ana":"are","ar":[2,3]},{},{}]"#);
+    assert_eq!(shown(&bob, "X-Loop"), "5 { }");
+    assert_eq!(shown(&bob, "X-Alone"), r#"<null> {"ana":"are","ar":[2,3]}"#);
+    assert_eq!(shown(&bob, "X-Refused"), "-1 -1 -1 { }");
+}
+
+/// `json_merge()`: the second changes the first (RFC 7396), neither of them is changed.
+#[test]
+fn a_document_is_changed_by_another() {
+    let bob = invited(
+        r#"
+        $json(one) := "{\"test1\": \"a\", \"common\": 1, \"gone\": true}";
+        $json(two) := "{\"test2\": \"b\", \"common\": 2, \"gone\": null}";
+        $var(ok) = json_merge($json(one), $json(two), $var(merged));
+        append_hf("X-Merged: $var(ok) $var(merged)\r\n");
+        append_hf("X-One: $json_compact(one)\r\n");
+        $var(ok) = json_merge("{\"a\":{\"b\":1}}", "{\"a\":{\"c\":2}}", $var(merged));
+        append_hf("X-Deep: $var(ok) $var(merged)\r\n");
+        $var(ok) = json_merge("{", "{}", $var(merged));
+        $var(ok2) = json_merge("{}", "no", $var(merged));
+        append_hf("X-Bad: $var(ok) $var(ok2) $var(merged)\r\n");
+        "#,
+        "",
+    );
+    assert_eq!(shown(&bob, "X-Merged"), r#"1 {"test1":"a","common":2,"test2":"b"}"#);
+    assert_eq!(shown(&bob, "X-One"), r#"{"test1":"a","common":1,"gone":true}"#);
+    assert_eq!(shown(&bob, "X-Deep"), r#"1 {"a":{"b":1,"c":2}}"#);
+    assert_eq!(shown(&bob, "X-Bad"), r#"-1 -1 {"a":{"b":1,"c":2}}"#);
+}
+
+/// `enable_long_quoting`: a number beyond 32 bits is text and nothing else.
+#[test]
+fn long_numbers_are_texts_if_the_script_wants_it() {
+    let seen = |settings: &str| {
+        let targets = r#"
+            $json(x) := "{\"long\": 5000000000, \"short\": 5}";
+            if ($json(x/long) > 2000000000) append_hf("X-Number: yes\r\n");
+            if ($json(x/short) > 4) append_hf("X-Short: yes\r\n");
+            append_hf("X-Text: $json(x/long)\r\n");
+        "#;
+        let settings = format!("{JSON}\n{settings}");
+        let (world, alice, proxy, bob) = cast(1, &script_to(&settings, targets, ""));
+        alice.invite(&bob);
+        world.settle();
+        bob.rejects(486);
+        forgotten(&world, &proxy);
+        ["X-Number", "X-Short", "X-Text"].map(|header| shown(&bob, header))
+    };
+    assert_eq!(seen(""), ["yes", "yes", "5000000000"]);
+    let quoted = seen(r#"modparam("json", "enable_long_quoting", 1)"#);
+    assert_eq!(quoted, ["(none)", "yes", "5000000000"]);
 }

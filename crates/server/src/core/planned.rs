@@ -101,12 +101,6 @@ pub const PLANNED_FUNCTIONS: &[&str] = &[
     "t_write_req",
     "t_write_unix",
     "t_anycast_replicate",
-    // mathops
-    "math_rpn",
-    "math_compare",
-    // json
-    "json_link",
-    "json_merge",
 ];
 
 /// Variables.

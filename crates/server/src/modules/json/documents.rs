@@ -1,42 +1,58 @@
-//! The documents of one run: named, changed in place, bounded.
+//! The documents of one run: named, changed in place, bounded. Values of them may be the same by
+//! `json_link()`: those stand in a list of their own.
 
 use duologue_script::{Assign, Value, WriteError};
 use serde_json::Value as Json;
 
 use super::path::{Path, Step};
+use super::tree::{Tree, place};
 
 /// How many documents a run may have.
 pub const DOCUMENTS_MAX: usize = 100;
 /// What all documents of a run may take together, in bytes.
 pub const DOCUMENT_BYTES_MAX: usize = 4 << 20;
-/// What a value takes beside its text, about.
-const VALUE_BYTES: usize = 64;
 
 /// The documents of one run.
 #[derive(Debug, Default)]
 pub struct Documents {
-    list: Vec<(Box<str>, Json)>,
+    list: Vec<(Box<str>, Tree)>,
+    /// What stands in several places. It stays until the run ends, whoever still refers to it.
+    shared: Vec<Tree>,
     bytes: usize,
+}
+
+/// The tree in which a path ends: links are left for the value that they mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Root {
+    Named(usize),
+    Shared(usize),
 }
 
 impl Documents {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.list.clear();
+        self.shared.clear();
         self.bytes = 0;
     }
 
-    /// What is at the end of a path.
-    pub(super) fn get(&self, path: &Path<'_>) -> Option<&Json> {
-        let (_, document) = self.list.iter().find(|(name, _)| **name == *path.name)?;
-        path.steps.iter().try_fold(document, |value, step| match step {
-            Step::Key(key) => value.as_object()?.get(&**key),
-            Step::At(n) => {
-                let array = value.as_array()?;
-                array.get(place(array.len(), *n)?)
-            }
-            Step::Append => None,
-        })
+    /// What is at the end of a path; never a link.
+    pub(super) fn get(&self, path: &Path<'_>) -> Option<&Tree> {
+        let (root, done) = self.locate(&path.name, &path.steps)?;
+        path.steps[done..].iter().try_fold(self.root(root), |value, step| value.child(step))
+    }
+
+    /// What a value is that may be a link.
+    pub(super) fn meant<'t>(&'t self, value: &'t Tree) -> &'t Tree {
+        match value {
+            Tree::Shared(number) => &self.shared[*number],
+            own => own,
+        }
+    }
+
+    /// A value as it is printed; `None` if links make it too large.
+    pub(super) fn whole(&self, value: &Tree) -> Option<Json> {
+        value.whole(&self.shared, DOCUMENT_BYTES_MAX)
     }
 
     /// Writes at the end of a path; all before it must be there. NULL deletes what is there, unless
@@ -50,16 +66,73 @@ impl Documents {
         if value.is_null() && how == Assign::Set {
             return self.delete(path);
         }
-        let value = made(how, value)?;
-        let added = size(&value);
+        self.put(path, made(how, value)?.into())
+    }
+
+    /// Lets the end of `dest` be the same value as the end of `source`: what is changed in one is
+    /// changed in the other. A value that would hold itself is refused.
+    pub(super) fn link(&mut self, dest: &Path<'_>, source: &Path<'_>) -> Result<(), WriteError> {
+        let number = self.share(source)?;
+        if let Some((_, before)) = dest.steps.split_last() {
+            let (root, _) = self.locate(&dest.name, before).ok_or(WriteError::Missing)?;
+            if let Root::Shared(holder) = root
+                && self.holds(number, holder)
+            {
+                return Err(WriteError::BadValue);
+            }
+        }
+        self.put(dest, Tree::Shared(number))
+    }
+
+    /// Moves what is at the end of a path to the shared values, if it is not there, and gives its
+    /// number.
+    fn share(&mut self, path: &Path<'_>) -> Result<usize, WriteError> {
+        let link = Tree::Shared(self.shared.len());
+        let bytes = self.bytes.saturating_add(link.size());
+        let slot = match path.steps.split_last() {
+            None => self.list.iter_mut().find(|(name, _)| **name == *path.name).map(|it| &mut it.1),
+            Some((last, before)) => {
+                self.walk(&path.name, before).and_then(|parent| parent.child_mut(last))
+            }
+        };
+        let slot = slot.ok_or(WriteError::Missing)?;
+        if let Tree::Shared(known) = slot {
+            return Ok(*known);
+        }
+        if bytes > DOCUMENT_BYTES_MAX {
+            return Err(WriteError::BadValue);
+        }
+        let value = std::mem::replace(slot, link);
+        self.bytes = bytes;
+        self.shared.push(value);
+        Ok(self.shared.len() - 1)
+    }
+
+    /// Whether a shared value is another one or holds it, at whatever depth.
+    fn holds(&self, holder: usize, held: usize) -> bool {
+        let mut seen = vec![false; self.shared.len()];
+        let mut open = vec![holder];
+        while let Some(number) = open.pop() {
+            if number == held {
+                return true;
+            }
+            if !std::mem::replace(&mut seen[number], true) {
+                self.shared[number].links(&mut |link| open.push(link));
+            }
+        }
+        false
+    }
+
+    fn put(&mut self, path: &Path<'_>, value: Tree) -> Result<(), WriteError> {
+        let added = value.size();
         if self.bytes.saturating_add(added) > DOCUMENT_BYTES_MAX {
             return Err(WriteError::BadValue);
         }
         let freed = match path.steps.split_last() {
-            None => self.put(&path.name, value)?,
+            None => self.put_document(&path.name, value)?,
             Some((last, before)) => {
                 let parent = self.walk(&path.name, before).ok_or(WriteError::Missing)?;
-                put(parent, last, value)?
+                put_into(parent, last, value)?
             }
         };
         self.bytes = (self.bytes + added).saturating_sub(freed);
@@ -74,22 +147,22 @@ impl Documents {
             }
             Some((last, before)) => match (self.walk(&path.name, before), last) {
                 // In the order that the others have.
-                (Some(Json::Object(object)), Step::Key(key)) => object.shift_remove(&**key),
-                (Some(Json::Array(array)), Step::At(n)) => {
+                (Some(Tree::Object(object)), Step::Key(key)) => object.shift_remove(&**key),
+                (Some(Tree::Array(array)), Step::At(n)) => {
                     place(array.len(), *n).map(|at| array.remove(at))
                 }
                 (None, _) => return Err(WriteError::Missing),
                 _ => return Err(WriteError::BadValue),
             },
         };
-        self.bytes = self.bytes.saturating_sub(gone.as_ref().map_or(0, size));
+        self.bytes = self.bytes.saturating_sub(gone.as_ref().map_or(0, Tree::size));
         Ok(())
     }
 
     /// Replaces a whole document; the bytes that the old one took.
-    fn put(&mut self, name: &str, value: Json) -> Result<usize, WriteError> {
+    fn put_document(&mut self, name: &str, value: Tree) -> Result<usize, WriteError> {
         if let Some((_, document)) = self.list.iter_mut().find(|(known, _)| **known == *name) {
-            return Ok(size(&std::mem::replace(document, value)));
+            return Ok(std::mem::replace(document, value).size());
         }
         if self.list.len() >= DOCUMENTS_MAX {
             return Err(WriteError::BadValue);
@@ -98,35 +171,56 @@ impl Documents {
         Ok(0)
     }
 
-    fn walk(&mut self, name: &str, steps: &[Step<'_>]) -> Option<&mut Json> {
-        let (_, document) = self.list.iter_mut().find(|(known, _)| **known == *name)?;
-        steps.iter().try_fold(document, |value, step| match step {
-            Step::Key(key) => value.as_object_mut()?.get_mut(&**key),
-            Step::At(n) => {
-                let array = value.as_array_mut()?;
-                let at = place(array.len(), *n)?;
-                array.get_mut(at)
+    /// The tree in which a path ends, and how many of its steps lead there.
+    fn locate(&self, name: &str, steps: &[Step<'_>]) -> Option<(Root, usize)> {
+        let at = self.list.iter().position(|(known, _)| **known == *name)?;
+        let (mut root, mut done) = (Root::Named(at), 0);
+        let mut value = self.root(root);
+        for taken in 0..=steps.len() {
+            if let Tree::Shared(number) = value {
+                (root, done) = (Root::Shared(*number), taken);
+                value = self.root(root);
             }
-            Step::Append => None,
-        })
+            if let Some(step) = steps.get(taken) {
+                value = value.child(step)?;
+            }
+        }
+        Some((root, done))
+    }
+
+    fn root(&self, root: Root) -> &Tree {
+        match root {
+            Root::Named(at) => &self.list[at].1,
+            Root::Shared(number) => &self.shared[number],
+        }
+    }
+
+    /// What is at the end of a path, to be changed; never a link.
+    fn walk(&mut self, name: &str, steps: &[Step<'_>]) -> Option<&mut Tree> {
+        let (root, done) = self.locate(name, steps)?;
+        let root = match root {
+            Root::Named(at) => &mut self.list[at].1,
+            Root::Shared(number) => &mut self.shared[number],
+        };
+        steps[done..].iter().try_fold(root, |value, step| value.child_mut(step))
     }
 }
 
 /// Puts a value into an object or array; the bytes that it replaces.
-fn put(parent: &mut Json, step: &Step<'_>, value: Json) -> Result<usize, WriteError> {
+fn put_into(parent: &mut Tree, step: &Step<'_>, value: Tree) -> Result<usize, WriteError> {
     let old = match (parent, step) {
-        (Json::Object(object), Step::Key(key)) => object.insert(key.clone().into_owned(), value),
-        (Json::Array(array), Step::At(n)) => {
+        (Tree::Object(object), Step::Key(key)) => object.insert(key.clone().into_owned(), value),
+        (Tree::Array(array), Step::At(n)) => {
             let at = place(array.len(), *n).ok_or(WriteError::Missing)?;
             Some(std::mem::replace(&mut array[at], value))
         }
-        (Json::Array(array), Step::Append) => {
+        (Tree::Array(array), Step::Append) => {
             array.push(value);
             None
         }
         _ => return Err(WriteError::BadValue),
     };
-    Ok(old.as_ref().map_or(0, size))
+    Ok(old.as_ref().map_or(0, Tree::size))
 }
 
 /// The value that a script means: `:=` reads texts as JSON, `=` takes them as they are.
@@ -144,27 +238,6 @@ fn made(how: Assign, value: Value<'_>) -> Result<Json, WriteError> {
     }
 }
 
-/// The element that an index means; the last is −1.
-pub(super) fn place(len: usize, index: i32) -> Option<usize> {
-    let at = match usize::try_from(index) {
-        Ok(at) => at,
-        Err(_) => len.checked_sub(index.unsigned_abs() as usize)?,
-    };
-    (at < len).then_some(at)
-}
-
-fn size(value: &Json) -> usize {
-    let inside = match value {
-        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
-        Json::String(text) => text.len(),
-        Json::Array(array) => array.iter().map(size).sum(),
-        Json::Object(object) => {
-            object.iter().map(|(key, value)| VALUE_BYTES + key.len() + size(value)).sum()
-        }
-    };
-    VALUE_BYTES + inside
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +252,8 @@ mod tests {
     }
 
     fn shown(documents: &Documents, path: &str) -> Option<String> {
-        documents.get(&Path::parse(path.as_bytes()).unwrap()).map(Json::to_string)
+        let value = documents.get(&Path::parse(path.as_bytes()).unwrap())?;
+        documents.whole(value).map(|value| value.to_string())
     }
 
     /// spec/script.md §7.3: `=` stores a string or number, `:=` parses, `= NULL` deletes.
@@ -245,5 +319,84 @@ mod tests {
         assert_eq!(set(&mut documents, "more", Value::Int(1)), Err(WriteError::BadValue));
         let deep = "[".repeat(10_000);
         assert_eq!(parse(&mut documents, "d0", &deep), Err(WriteError::BadValue));
+    }
+
+    fn link(documents: &mut Documents, dest: &str, source: &str) -> Result<(), WriteError> {
+        let path = |text: &'static str| Path::parse(text.as_bytes()).unwrap();
+        let (dest, source) = (dest.to_owned().leak(), source.to_owned().leak());
+        documents.link(&path(dest), &path(source))
+    }
+
+    /// `json_link()`: changes of a value are seen wherever it stands, changes of a place are not.
+    #[test]
+    fn a_linked_value_is_the_same_everywhere() {
+        let mut documents = Documents::default();
+        parse(&mut documents, "b", "[{},{},{}]").unwrap();
+        link(&mut documents, "stub", "b[0]").unwrap();
+        set(&mut documents, "stub/ana", Value::Str(b"are")).unwrap();
+        parse(&mut documents, "stub/ar", "[1,2,3]").unwrap();
+        set(&mut documents, "b[0]/ar[0]", Value::Null).unwrap();
+        let value = r#"{"ana":"are","ar":[2,3]}"#;
+        assert_eq!(shown(&documents, "stub").as_deref(), Some(value));
+        let all = format!("[{value},{{}},{{}}]");
+        assert_eq!(shown(&documents, "b"), Some(all.clone()));
+        // A second link to it, through the first.
+        link(&mut documents, "b[2]", "stub").unwrap();
+        set(&mut documents, "b[2]/ar", Value::Null).unwrap();
+        let value = r#"{"ana":"are"}"#;
+        assert_eq!(shown(&documents, "b"), Some(format!("[{value},{{}},{value}]")));
+        // Links come and go alone.
+        set(&mut documents, "stub", Value::Int(5)).unwrap();
+        set(&mut documents, "b[0]", Value::Null).unwrap();
+        assert_eq!(shown(&documents, "stub").as_deref(), Some("5"));
+        assert_eq!(shown(&documents, "b"), Some(format!("[{{}},{value}]")));
+    }
+
+    #[test]
+    fn no_value_holds_itself() {
+        let mut documents = Documents::default();
+        parse(&mut documents, "b", r#"[1,{"in":[]}]"#).unwrap();
+        for (dest, source) in [("b[0]", "b"), ("b[1]/in[]", "b"), ("b[1]/in[]", "b[1]")] {
+            assert_eq!(link(&mut documents, dest, source), Err(WriteError::BadValue), "{dest}");
+        }
+        parse(&mut documents, "c", "{}").unwrap();
+        link(&mut documents, "c/b", "b").unwrap();
+        assert_eq!(link(&mut documents, "b[0]", "c"), Err(WriteError::BadValue));
+        link(&mut documents, "b[0]", "b[1]").unwrap();
+        assert_eq!(shown(&documents, "c").as_deref(), Some(r#"{"b":[{"in":[]},{"in":[]}]}"#));
+        for (dest, source) in
+            [("x", "nothing"), ("x/y", "b"), ("b[9]", "c/b[0]"), ("b[0]/x/y", "c")]
+        {
+            assert_eq!(link(&mut documents, dest, source), Err(WriteError::Missing), "{dest}");
+        }
+    }
+
+    /// Each level twice in the next: too large to be printed, and nothing worse happens.
+    #[test]
+    fn links_cannot_be_used_to_fill_the_memory() {
+        let mut documents = Documents::default();
+        parse(&mut documents, "d0", r#"["x"]"#).unwrap();
+        for level in 1..DOCUMENTS_MAX {
+            let (this, last) = (format!("d{level}"), format!("d{}", level - 1));
+            parse(&mut documents, &this, "[]").unwrap();
+            link(&mut documents, &format!("{this}[]"), &last).unwrap();
+            link(&mut documents, &format!("{this}[]"), &last).unwrap();
+        }
+        assert_eq!(shown(&documents, "d2").as_deref(), Some(r#"[[["x"],["x"]],[["x"],["x"]]]"#));
+        assert_eq!(shown(&documents, "d99"), None);
+        // A chain of any depth.
+        for _ in 0..5_000 {
+            parse(&mut documents, "d1", "[]").unwrap();
+            link(&mut documents, "d1[]", "d0").unwrap();
+            link(&mut documents, "d0", "d1").unwrap();
+        }
+        assert_eq!(shown(&documents, "d0"), None);
+        // What once was shared is counted until the run ends.
+        let text = vec![b'x'; 60_000];
+        let fits = (0..).take_while(|_| {
+            set(&mut documents, "d9", Value::Str(&text)).is_ok()
+                && link(&mut documents, "d10", "d9").is_ok()
+        });
+        assert!(fits.count() < DOCUMENT_BYTES_MAX / 60_000);
     }
 }

@@ -3,24 +3,37 @@
 //! A document belongs to the run that made it, as a `$var` does, and is gone when the run ends.
 
 mod documents;
+mod merge;
 mod path;
 mod print;
+mod tree;
 
 use duologue_script::limits::JOINED_BYTES_MAX;
-use duologue_script::{Assign, Index, Reading, Subname, Text, Value, VarAccess, WriteError};
+use duologue_script::{
+    Args, Assign, Called, Index, Param, ParamKind, Reading, RouteKinds, Subname, Text, Value,
+    VarAccess, WriteError,
+};
+use indexmap::IndexMap;
 use serde_json::{Number, Value as Json};
 
 use crate::context::Context;
-use crate::module::{Module, Parameter, Parameters, Settings, Variable};
+use crate::module::{Function, Module, Parameter, Parameters, Settings, Variable};
 
-use documents::place;
 pub use documents::{DOCUMENT_BYTES_MAX, DOCUMENTS_MAX, Documents};
 use path::Path;
 use print::{Style, print};
+use tree::{Tree, place};
+
+const STR: Param = Param::new(ParamKind::Str);
+const VAR: Param = Param::new(ParamKind::Var);
 
 /// The declaration.
 pub static MODULE: Module = Module {
     name: "json",
+    functions: &[
+        Function::new("json_link", &[VAR, VAR], RouteKinds::all(), link),
+        Function::new("json_merge", &[STR, STR, VAR], RouteKinds::all(), merge::merge),
+    ],
     variables: &[
         Variable::new(&["json"], spaced)
             .writable(write)
@@ -93,6 +106,29 @@ fn write(
     ctx.draft.json.set(&path, how, value)
 }
 
+/// `json_link($json(there), $json(here))`: `there` becomes the same value as `here`.
+fn link(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let (Some(dest), Some(source)) = (place_of(ctx, args, 0), place_of(ctx, args, 1)) else {
+        return Called::Value(-1);
+    };
+    let linked = ctx.draft.json.link(&dest, &source);
+    if let Err(why) = linked {
+        let why = match why {
+            WriteError::Missing => "there is no such place",
+            _ => "the value would hold itself, or there is no room",
+        };
+        tracing::warn!(target: "script", call_id = %ctx.turn.call_id(), "json_link(): {why}");
+    }
+    Called::Value(if linked.is_ok() { 1 } else { -1 })
+}
+
+/// The path of an argument that is a `$json`.
+fn place_of<'a>(ctx: &Context<'_>, args: &Args<'a>, position: usize) -> Option<Path<'a>> {
+    let access = args.variable(position)?;
+    let is_json = ctx.turn.node.catalog.variable(access.id).names == ["json"];
+    Path::parse(access.name.filter(|_| is_json)?).ok()
+}
+
 struct Reader<'a> {
     documents: &'a Documents,
     style: Style,
@@ -101,9 +137,9 @@ struct Reader<'a> {
 
 /// What `[index]` counts.
 enum Listed<'a> {
-    Keys(&'a serde_json::Map<String, Json>),
-    Values(&'a serde_json::Map<String, Json>),
-    Elements(&'a [Json]),
+    Keys(&'a IndexMap<String, Tree>),
+    Values(&'a IndexMap<String, Tree>),
+    Elements(&'a [Tree]),
 }
 
 impl<'a> Reader<'a> {
@@ -112,17 +148,18 @@ impl<'a> Reader<'a> {
         value.map_or(Reading::Null, |value| self.show(value, out))
     }
 
-    fn show(&self, value: &Json, out: &mut Text) -> Reading {
+    fn show(&self, value: &Tree, out: &mut Text) -> Reading {
         match value {
-            Json::Null => Reading::Null,
-            Json::Bool(yes) => Reading::Int((*yes).into()),
-            Json::Number(number) => self.number(number, out),
-            Json::String(text) => {
+            Tree::Scalar(Json::Bool(yes)) => Reading::Int((*yes).into()),
+            Tree::Scalar(Json::Number(number)) => self.number(number, out),
+            Tree::Scalar(Json::String(text)) => {
                 out.push(text.as_bytes());
                 Reading::Str
             }
-            Json::Array(_) | Json::Object(_) => {
-                print(value, self.style, out);
+            Tree::Scalar(_) => Reading::Null,
+            Tree::Array(_) | Tree::Object(_) | Tree::Shared(_) => {
+                let Some(whole) = self.documents.whole(value) else { return Reading::Null };
+                print(&whole, self.style, out);
                 Reading::Str
             }
         }
@@ -159,10 +196,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A `null` among others is its text: NULL would end the loop that asks.
-    fn listed_value(&self, value: Option<&Json>, out: &mut Text) -> Reading {
-        match value {
+    fn listed_value(&self, value: Option<&Tree>, out: &mut Text) -> Reading {
+        match value.map(|value| self.documents.meant(value)) {
             None => Reading::Null,
-            Some(Json::Null) => {
+            Some(Tree::Scalar(Json::Null)) => {
                 out.push(b"null");
                 Reading::Str
             }
@@ -191,15 +228,18 @@ impl<'a> Reader<'a> {
     fn listed(&self, name: &[u8]) -> Option<Listed<'a>> {
         let at = |name: &[u8]| self.documents.get(&Path::parse(name).ok()?);
         if let Some(name) = name.strip_suffix(b".keys") {
-            return at(name)?.as_object().map(Listed::Keys);
+            return match at(name)? {
+                Tree::Object(object) => Some(Listed::Keys(object)),
+                _ => None,
+            };
         }
         let (name, values) = match name.strip_suffix(b".values") {
             Some(name) => (name, true),
             None => (name, false),
         };
         match at(name)? {
-            Json::Array(array) => Some(Listed::Elements(array)),
-            Json::Object(object) if values => Some(Listed::Values(object)),
+            Tree::Array(array) => Some(Listed::Elements(array)),
+            Tree::Object(object) if values => Some(Listed::Values(object)),
             _ => None,
         }
     }
