@@ -165,6 +165,8 @@ fn what_cannot_be_meant_is_refused_when_the_script_loads() {
     let parameter = |line: &str| refusal(&format!("{LOCAL}\n{line}"), "");
     let url = "modparam(\"cachedb_local\", \"cachedb_url\", \"local:g:///nowhere\")";
     assert!(parameter(url).contains("there is no collection nowhere"));
+    let slow = "modparam(\"cachedb_local\", \"exec_threshold\", -1)";
+    assert!(parameter(slow).contains("at least 0"));
     let replicated = "modparam(\"cachedb_local\", \"cache_collections\", \"c/r\")";
     assert!(parameter(replicated).contains("not built yet"));
 }

@@ -76,6 +76,7 @@ impl CachedbLocalSettings {
 fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
     let period = parameters.at_least("cache_clean_period", 600, 1)?;
     let period = Duration::from_secs(period.into());
+    parameters.at_least("exec_threshold", 0, 0)?;
     let mut sizes = urls::collections(parameters.str("cache_collections").unwrap_or_default())?;
     if !sizes.iter().any(|(name, _)| name == DEFAULT_COLLECTION) {
         sizes.push((DEFAULT_COLLECTION.to_owned(), EXPONENT_DEFAULT));

@@ -124,6 +124,7 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
     };
     let probability = percent.and_then(Probability::new);
     let pool = parameters.at_least("lock_pool_size", 32, 1)?;
+    parameters.at_least("shv_hash_size", 64, 1)?;
     Ok(Box::new(CfgutilsSettings {
         shared,
         probability: probability.ok_or("initial_probability is a number from 0 to 100")?,

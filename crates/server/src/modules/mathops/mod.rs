@@ -2,6 +2,7 @@
 //! out is text.
 
 mod expression;
+mod rpn;
 
 use duologue_script::{Args, Called, Param, ParamKind, RouteKinds, Value};
 
@@ -23,6 +24,8 @@ pub static MODULE: Module = Module {
     name: "mathops",
     functions: &[
         Function::new("math_eval", &[STR, VAR], ANY, eval).checked(check),
+        Function::new("math_rpn", &[STR, VAR], ANY, rpn).checked(check_rpn),
+        Function::new("math_compare", &[STR, STR, VAR], ANY, compare).checked(check_both),
         Function::new("math_trunc", &[STR, VAR], ANY, trunc).checked(check),
         Function::new("math_floor", &[STR, VAR], ANY, floor).checked(check),
         Function::new("math_ceil", &[STR, VAR], ANY, ceil).checked(check),
@@ -37,7 +40,7 @@ pub static MODULE: Module = Module {
 /// The module's parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct MathopsSettings {
-    /// The digits behind the point of what `math_eval()` finds.
+    /// The digits behind the point of what `math_eval()` and `math_rpn()` find.
     pub decimal_digits: u32,
 }
 
@@ -59,46 +62,83 @@ fn check(index: usize, text: &str) -> Result<(), String> {
     }
 }
 
+/// The same for both expressions of `math_compare()`.
+fn check_both(index: usize, text: &str) -> Result<(), String> {
+    check(if index < 2 { 0 } else { index }, text)
+}
+
+/// The same for the expression of `math_rpn()`.
+fn check_rpn(index: usize, text: &str) -> Result<(), String> {
+    match index {
+        0 if !text.contains('$') && rpn::evaluate(text).is_none() => {
+            Err(format!("\"{text}\" has no value"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn eval(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let digits = ctx.turn.node.settings::<MathopsSettings>().decimal_digits;
-    store(ctx, args, |value| Some((value, digits)))
+    let value = value(args, 0, evaluate).map(|value| (value, decimal_digits(ctx)));
+    store(ctx, args, value)
+}
+
+fn rpn(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let value = value(args, 0, rpn::evaluate).map(|value| (value, decimal_digits(ctx)));
+    store(ctx, args, value)
+}
+
+/// 1, 0 or −1 goes into the third argument: the first expression is more, the same or less.
+fn compare(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let order = match (value(args, 0, evaluate), value(args, 1, evaluate)) {
+        (Some(first), Some(second)) => first.partial_cmp(&second),
+        _ => None,
+    };
+    let Some(order) = order else { return Called::Value(-1) };
+    let stored = args.store(ctx, 2, Value::Int(order as i32)).is_ok();
+    Called::Value(if stored { 1 } else { -1 })
 }
 
 fn trunc(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    store(ctx, args, |value| Some((value.trunc(), 0)))
+    let value = value(args, 0, evaluate).map(|value| (value.trunc(), 0));
+    store(ctx, args, value)
 }
 
 fn floor(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    store(ctx, args, |value| Some((value.floor(), 0)))
+    let value = value(args, 0, evaluate).map(|value| (value.floor(), 0));
+    store(ctx, args, value)
 }
 
 fn ceil(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    store(ctx, args, |value| Some((value.ceil(), 0)))
+    let value = value(args, 0, evaluate).map(|value| (value.ceil(), 0));
+    store(ctx, args, value)
 }
 
 /// To so many digits behind the point, none if nothing is said.
 fn round(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let digits = u32::try_from(args.int(2).unwrap_or_default()).ok();
-    store(ctx, args, |value| rounded(value, digits?))
+    let value = value(args, 0, evaluate).and_then(|value| rounded(value, digits?));
+    store(ctx, args, value)
 }
 
 /// To so many digits that matter.
 fn round_significant(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let figures = args.int(2).and_then(|figures| u32::try_from(figures).ok());
-    store(ctx, args, |value| significant(value, figures?))
+    let value = value(args, 0, evaluate).and_then(|value| significant(value, figures?));
+    store(ctx, args, value)
 }
 
-/// Puts what `make` makes of the value, a number and its digits behind the point, into the second
-/// argument.
-fn store(
-    ctx: &mut Context<'_>,
-    args: &mut Args<'_>,
-    make: impl FnOnce(f64) -> Option<(f64, u32)>,
-) -> Called {
-    let text = args.str(0).and_then(|text| std::str::from_utf8(text).ok());
-    let Some((value, digits)) = text.and_then(evaluate).and_then(make) else {
-        return Called::Value(-1);
-    };
+/// What an argument is worth.
+fn value(args: &Args<'_>, position: usize, evaluate: fn(&str) -> Option<f64>) -> Option<f64> {
+    args.str(position).and_then(|text| std::str::from_utf8(text).ok()).and_then(evaluate)
+}
+
+fn decimal_digits(ctx: &Context<'_>) -> u32 {
+    ctx.turn.node.settings::<MathopsSettings>().decimal_digits
+}
+
+/// Puts a number, shown with so many digits behind the point, into the second argument.
+fn store(ctx: &mut Context<'_>, args: &mut Args<'_>, found: Option<(f64, u32)>) -> Called {
+    let Some((value, digits)) = found else { return Called::Value(-1) };
     let shown = shown(value, digits);
     let stored = args.store(ctx, 1, Value::Str(shown.as_bytes())).is_ok();
     Called::Value(if stored { 1 } else { -1 })
