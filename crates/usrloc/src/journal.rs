@@ -35,6 +35,8 @@ pub enum Event {
     Updated(Arc<Contact>),
     /// A contact is gone: this is how it stood last.
     Deleted(Arc<Contact>, Gone),
+    /// A contact answered a ping: this is how it stands now. The binding is what it was.
+    Measured(Arc<Contact>),
     /// A script changed the keys of a user: these are all, sorted.
     Keys(Arc<[KeyValue]>),
 }

@@ -135,15 +135,31 @@ impl Table {
         all.is_some_and(|all| self.delete(aor, &all, Gone::Removed) > 0)
     }
 
-    /// Notes how long a contact took to answer a ping; false if it is there no more. The journal is
-    /// not told: it is no change of the binding.
+    /// Notes how long a contact took to answer a ping; false if it is there no more.
     pub fn set_latency(&self, aor: &[u8], id: ContactId, latency_us: u32) -> bool {
-        let mut shard = self.slot(aor).shard.lock();
+        let slot = self.slot(aor);
+        let known = self.set_latency_in(&mut slot.shard.lock(), aor, id, latency_us);
+        self.tell(slot);
+        known
+    }
+
+    fn set_latency_in(
+        &self,
+        shard: &mut Shard,
+        aor: &[u8],
+        id: ContactId,
+        latency_us: u32,
+    ) -> bool {
         let Some(record) = shard.records.get_mut(aor) else { return false };
         let Some(contact) = record.contacts.iter_mut().find(|contact| contact.id == id) else {
             return false;
         };
         Arc::make_mut(contact).latency_us = latency_us;
+        let measured = Event::Measured(Arc::clone(contact));
+        if let Some((aor, _)) = shard.records.get_key_value(aor) {
+            let aor = Arc::clone(aor);
+            self.note(shard, &aor, measured);
+        }
         true
     }
 

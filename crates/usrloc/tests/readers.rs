@@ -150,6 +150,12 @@ fn the_journal_hears_of_everything_in_order() {
     table.set_key(b"ann", b"k", b"v").unwrap();
     let keys = Event::Keys([(b"k"[..].into(), b"v"[..].into())].into());
     assert_eq!(events(&told(&journal)), [keys]);
+    assert!(table.set_latency(b"ann", now.id, 4200));
+    let now = table.contacts(b"ann", at(1))[0].clone();
+    assert_eq!(
+        (now.latency_us, events(&told(&journal))),
+        (4200, vec![Event::Measured(now.clone())])
+    );
     location.expire(at(61), 10);
     assert_eq!(events(&told(&journal)), [Event::Deleted(now, Gone::Expired), Event::AorDeleted]);
 

@@ -246,6 +246,7 @@ fn latency_stays_through_a_refresh() {
     assert!(!table.set_latency(b"bob", id, 4200));
     let refreshed = table.update(b"ann", at(1), set(2)).unwrap();
     assert_eq!(refreshed.contacts[0].latency_us, 4200);
+    assert_eq!(location.audit(), Ok(()));
 }
 
 // --- Limits -----------------------------------------------------------------------------------

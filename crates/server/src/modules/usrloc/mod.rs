@@ -1,8 +1,10 @@
 //! `usrloc`: where users are (spec/modules.md §13). The store is `duologue-usrloc`'s; the REGISTERs
 //! that fill it are read by [`registrar`](super::registrar).
 
-use std::sync::OnceLock;
+mod events;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use duologue_script::{Args, Called, FlagKind, Param, ParamKind, RouteKinds, Value};
@@ -13,6 +15,7 @@ use super::registrar;
 use crate::context::Context;
 use crate::module::{Function, Host, Module, Parameter, Parameters, Refusal, Settings, Task};
 use crate::node::Node;
+use events::UserEvents;
 
 const STATIC: Param = Param::new(ParamKind::Static);
 const STR: Param = Param::new(ParamKind::Str);
@@ -245,6 +248,7 @@ fn start(host: &Host<'_>) -> Result<(), Refusal> {
             None => 0,
         },
     };
+    started.location.set_journal(Arc::new(UserEvents::publish(host)?));
     usrloc.started.set(started).map_err(|_| "usrloc was started twice".into())
 }
 
