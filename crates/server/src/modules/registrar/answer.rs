@@ -7,6 +7,8 @@ use duologue_usrloc::{Contact, Refused};
 
 use super::super::signaling;
 use super::Registrar;
+use super::gruu::{Gruus, escaped};
+use super::request::Register;
 use crate::context::Context;
 use crate::effects;
 use crate::statistics::{REGISTRAR_ACCEPTED, REGISTRAR_REJECTED};
@@ -30,6 +32,11 @@ impl Rejection {
     /// 503: there is no room.
     pub(super) fn unavailable(error: impl Into<Cow<'static, str>>) -> Self {
         Self { status: 503, ..Self::bad(error) }
+    }
+
+    /// 403: what is asked for would lead back to us.
+    pub(super) fn forbidden(error: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: 403, ..Self::bad(error) }
     }
 
     /// 420: an extension is asked for that is not there, or not asked for that is needed.
@@ -78,7 +85,7 @@ pub(super) fn accept<'c>(
     ctx: &mut Context<'_>,
     registrar: &Registrar,
     contacts: impl Iterator<Item = &'c Contact>,
-    path: &[u8],
+    register: &Register<'_>,
     reply: bool,
 ) -> bool {
     ctx.turn.count(REGISTRAR_ACCEPTED);
@@ -87,10 +94,15 @@ pub(super) fn accept<'c>(
     }
     let now = ctx.turn.now.tick;
     let mut lines = Vec::with_capacity(256);
+    // RFC 5627 §5.2: for phones that know what to do with them.
+    let knows = ctx.message.lists(HeaderName::Supported, b"gruu");
+    let names =
+        registrar.gruus().filter(|_| knows).and_then(|gruus| Names::of(ctx, gruus, register));
     for contact in contacts {
-        push_contact(&mut lines, contact, now, &registrar.received_param);
+        push_contact(&mut lines, contact, now, &registrar.received_param, names.as_ref());
     }
     // RFC 3327 §5.3: the phone sees the way that will be taken, if it knows what that is.
+    let path = &*register.path;
     if !path.is_empty() && ctx.message.lists(HeaderName::Supported, b"path") {
         line(&mut lines, b"Path", &[path]);
     }
@@ -98,7 +110,13 @@ pub(super) fn accept<'c>(
 }
 
 /// RFC 3261 §10.3, step 8: each binding with the time that is left.
-fn push_contact(lines: &mut Vec<u8>, contact: &Contact, now: Tick, received_param: &str) {
+fn push_contact(
+    lines: &mut Vec<u8>,
+    contact: &Contact,
+    now: Tick,
+    received_param: &str,
+    names: Option<&Names<'_>>,
+) {
     let q = match contact.q {
         q if q < 0 => Vec::new(),
         q => [b";q=", q_text(q).as_bytes()].concat(),
@@ -109,8 +127,57 @@ fn push_contact(lines: &mut Vec<u8>, contact: &Contact, now: Tick, received_para
         [] => Vec::new(),
         uri => [b";", received_param.as_bytes(), b"=\"", uri, b"\""].concat(),
     };
-    let parts = [b"<", &*contact.uri, b">", &*q, b";expires=", expires.as_bytes(), &*received];
+    let gruus = names.map(|names| names.params(contact)).unwrap_or_default();
+    let parts =
+        [b"<", &*contact.uri, b">", &*q, b";expires=", expires.as_bytes(), &*received, &*gruus];
     line(lines, b"Contact", &parts);
+}
+
+/// How the user is called in GRUUs.
+struct Names<'g> {
+    gruus: &'g Gruus,
+    /// As it is stored.
+    user: Vec<u8>,
+    /// The URI: `sip:ann@example.com`.
+    aor: Vec<u8>,
+    /// Host and port of it.
+    host: Vec<u8>,
+}
+
+impl<'g> Names<'g> {
+    /// From the user who registers and the host of its To; the user's own domain if it has one.
+    fn of(ctx: &Context<'_>, gruus: &'g Gruus, register: &Register<'_>) -> Option<Self> {
+        let user = register.aor.clone();
+        let to = ctx.message.to().ok()?.uri().ok()?;
+        let (name, host) = match user.iter().rposition(|&byte| byte == b'@') {
+            Some(at) => (&user[..at], user[at + 1..].to_vec()),
+            None => {
+                let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
+                (&user[..], [to.host(), port.as_bytes()].concat())
+            }
+        };
+        let aor = [b"sip:", &*escaped(name, b""), b"@", &host].concat();
+        Some(Self { gruus, aor, host, user })
+    }
+
+    /// What stands behind a contact of a phone that has said which one it is.
+    fn params(&self, contact: &Contact) -> Vec<u8> {
+        // It will stand between quotes.
+        let breaks_out = |byte: &u8| b"\"\\".contains(byte) || byte.is_ascii_control();
+        if contact.instance.is_empty() || contact.instance.iter().any(breaks_out) {
+            return Vec::new();
+        }
+        let public = self.gruus.public(&self.aor, contact);
+        let temporary = self.gruus.temporary(&self.user, &self.host, contact);
+        let param =
+            |name: &str, value: &[u8]| [b";", name.as_bytes(), b"=\"", value, b"\""].concat();
+        [
+            param("+sip.instance", &contact.instance),
+            param("pub-gruu", &public),
+            param("temp-gruu", &temporary),
+        ]
+        .concat()
+    }
 }
 
 /// A q value of RFC 3261 §25.1, without needless zeros.
@@ -137,8 +204,10 @@ fn send(ctx: &mut Context<'_>, status: u16, reason: &[u8], lines: &[u8]) -> bool
 }
 
 /// RFC 3261 §10.3, step 2: what a REGISTER insists on and we do not know, as a list.
-pub(super) fn unknown_extensions(register: &Message<'_>) -> Vec<u8> {
-    let known = |tag: &&[u8]| tag.eq_ignore_ascii_case(b"path");
+pub(super) fn unknown_extensions(register: &Message<'_>, gruu: bool) -> Vec<u8> {
+    let known = |tag: &&[u8]| {
+        tag.eq_ignore_ascii_case(b"path") || gruu && tag.eq_ignore_ascii_case(b"gruu")
+    };
     let unknown: Vec<&[u8]> =
         register.tokens(HeaderName::Require).filter(|tag| !known(tag)).collect();
     unknown.join(&b", "[..])
@@ -154,7 +223,7 @@ mod tests {
     fn a_contact_as_the_phone_sees_it() {
         let shown = |contact: &Contact| {
             let mut lines = Vec::new();
-            push_contact(&mut lines, contact, Tick::from_millis(1_000), "received");
+            push_contact(&mut lines, contact, Tick::from_millis(1_000), "received", None);
             String::from_utf8(lines).unwrap()
         };
         let at = Tick::from_millis(60_500);

@@ -6,9 +6,9 @@ use duologue_script::{Args, Called};
 use duologue_sip::Uri;
 use duologue_usrloc::{Contact, Contacts};
 
-use super::Desk;
 use super::lookup_flags::{LookupFlags, WORDS};
 use super::next_hop::first_of_path;
+use super::{Desk, Sought};
 use crate::context::{BRANCHES_MAX, Context};
 use crate::target::Target;
 
@@ -48,8 +48,11 @@ fn find(
     if !flags.to_branches_only && !ctx.message.is_request() {
         return Err(ERROR);
     }
-    let aor = desk.user(given, || ctx.request_uri()).ok_or(ERROR)?;
-    let mut found = usable(ctx, desk, flags, &aor);
+    let uri = given.filter(|given| !given.is_empty()).or_else(|| ctx.request_uri()).ok_or(ERROR)?;
+    let mut found = match desk.sought(uri).ok_or(ERROR)? {
+        Ok(sought) => usable(ctx, desk, flags, &sought),
+        Err(_) => Err(NOT_REGISTERED),
+    };
     let earlier = match flags.branch {
         true => std::mem::take(&mut ctx.draft.branches),
         false => Vec::new(),
@@ -80,14 +83,20 @@ fn find(
     }
 }
 
-/// The contacts of a user that the flags leave, never none.
+/// The contacts of a user that are sought and that the flags leave, never none.
 fn usable(
     ctx: &Context<'_>,
     desk: &Desk<'_>,
     flags: &LookupFlags,
-    aor: &[u8],
+    sought: &Sought,
 ) -> Result<Contacts, i32> {
-    let mut contacts = desk.table.contacts(aor, ctx.turn.now.tick);
+    let mut contacts = desk.table.contacts(&sought.aor, ctx.turn.now.tick);
+    if let (Some(phone), Some(gruus)) = (&sought.phone, desk.registrar.gruus()) {
+        contacts.retain(|contact| phone.is(gruus, contact));
+        // RFC 5627 §6.1: of several contacts of one phone the one that was refreshed last.
+        contacts.sort_by_key(|contact| std::cmp::Reverse((contact.modified, contact.id)));
+        contacts.truncate(1);
+    }
     if let Some(text) = &flags.ua_filtering {
         let pattern = desk.registrar.patterns.get(text, flags).map_err(|error| {
             tracing::warn!(call_id = %ctx.turn.call_id(), "lookup(): ua-filtering: {error}");
@@ -125,8 +134,8 @@ fn expand(ctx: &mut Context<'_>, desk: &Desk<'_>, flags: &LookupFlags, branch: T
         ctx.draft.branches.push(branch);
         return true;
     }
-    let aor = desk.aor_rules().aor(uri);
-    match aor.map(|aor| usable(ctx, desk, flags, &aor)) {
+    let sought = desk.sought(uri).and_then(Result::ok);
+    match sought.map(|sought| usable(ctx, desk, flags, &sought)) {
         Some(Ok(contacts)) => {
             let count = if flags.no_branches { 1 } else { contacts.len() };
             add(ctx, desk, contacts.iter().take(count));

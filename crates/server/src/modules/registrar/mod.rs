@@ -3,6 +3,7 @@
 
 mod answer;
 mod aor;
+mod gruu;
 mod lookup;
 mod lookup_flags;
 mod next_hop;
@@ -12,6 +13,8 @@ mod removal;
 mod request;
 mod save;
 mod save_flags;
+
+use std::sync::OnceLock;
 
 use duologue_script::{
     Args, Called, FlagKind, Param, ParamKind, RouteKinds, Value, limits::AVPS_MAX,
@@ -23,6 +26,7 @@ use crate::context::Context;
 use crate::module::{Function, Host, Module, Parameter, Parameters, Refusal, Settings};
 pub use answer::q_text;
 use aor::AorRules;
+use gruu::{Gruus, Nobody, Phone};
 use patterns::Patterns;
 
 const STATIC: Param = Param::new(ParamKind::Static);
@@ -100,7 +104,7 @@ pub static MODULE: Module = Module {
         Parameter::str("mcontact_avp"),
         Parameter::str("attr_avp"),
         Parameter::int("disable_gruu"),
-        Parameter::planned("gruu_secret"),
+        Parameter::str("gruu_secret"),
         Parameter::planned("pn_enable"),
         Parameter::planned("pn_providers"),
         Parameter::planned("pn_ct_match_params"),
@@ -135,14 +139,20 @@ pub struct Registrar {
     sock_hdr_name: Option<String>,
     mcontact_avp: Option<Vec<u8>>,
     attr_avp: Option<Vec<u8>>,
+    /// `None` if they are disabled.
+    gruus: Option<Secret>,
     patterns: Patterns,
+}
+
+/// What GRUUs are made with.
+#[derive(Debug, Default)]
+struct Secret {
+    given: Option<String>,
+    gruus: OnceLock<Gruus>,
 }
 
 fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
     let default_q = parameters.int("default_q").unwrap_or(-1);
-    if !parameters.switch("disable_gruu", true) {
-        return Err("disable_gruu: GRUU is not built yet; 1 is".to_owned());
-    }
     let text = |name: &str| parameters.str(name).filter(|text| !text.is_empty());
     let received_param = text("received_param").unwrap_or("received").to_owned();
     if !is_token(&received_param) {
@@ -174,6 +184,10 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         sock_hdr_name,
         mcontact_avp: avp(parameters, "mcontact_avp")?,
         attr_avp: avp(parameters, "attr_avp")?,
+        gruus: (!parameters.switch("disable_gruu", true)).then(|| Secret {
+            given: text("gruu_secret").map(str::to_owned),
+            gruus: OnceLock::new(),
+        }),
         patterns: Patterns::default(),
     }))
 }
@@ -198,7 +212,23 @@ fn is_token(text: &str) -> bool {
 
 fn start(host: &Host<'_>) -> Result<(), Refusal> {
     host.needs(super::usrloc::MODULE.name)?;
+    if let Some(secret) = &host.settings::<Registrar>().gruus {
+        // What nobody set nobody can know: better one of this start than one that all know.
+        let own = || {
+            let (first, second) = host.secret("gruu");
+            [first.to_be_bytes(), second.to_be_bytes()].concat()
+        };
+        let key = secret.given.as_ref().map_or_else(own, |given| given.clone().into_bytes());
+        secret.gruus.get_or_init(|| Gruus::new(key));
+    }
     Ok(())
+}
+
+impl Registrar {
+    /// What makes and reads GRUUs, if they are enabled.
+    fn gruus(&self) -> Option<&Gruus> {
+        self.gruus.as_ref()?.gruus.get()
+    }
 }
 
 /// Both modules' settings and the table that a call names first.
@@ -239,6 +269,16 @@ impl<'n> Desk<'n> {
         }
     }
 
+    /// Whom a URI or a name means: a user, or one phone of a user (RFC 5627 §6.1).
+    fn sought(&self, uri: &[u8]) -> Option<Result<Sought, Nobody>> {
+        let rules = self.aor_rules();
+        let gruu = self.registrar.gruus().and_then(|gruus| gruus.read(uri, |it| rules.aor(it)));
+        match gruu {
+            Some(found) => Some(found.map(|(aor, phone)| Sought { aor, phone: Some(phone) })),
+            None => Some(Ok(Sought { aor: self.user(Some(uri), || None)?, phone: None })),
+        }
+    }
+
     /// Gives a script what is kept with contacts: the first one's on top.
     fn show_attributes<'c>(
         &self,
@@ -253,6 +293,12 @@ impl<'n> Desk<'n> {
             }
         }
     }
+}
+
+/// Who is looked for.
+struct Sought {
+    aor: Vec<u8>,
+    phone: Option<Phone>,
 }
 
 /// Tells a registrar further on by which socket the request came in.

@@ -77,9 +77,10 @@ impl<'m> Register<'m> {
         message: &Message<'m>,
         given_aor: Option<&[u8]>,
         rules: AorRules<'_>,
+        registrar: &Registrar,
         flags: &SaveFlags,
     ) -> Result<Self, Rejection> {
-        let unknown = unknown_extensions(message);
+        let unknown = unknown_extensions(message, registrar.gruus().is_some());
         if !unknown.is_empty() {
             return Err(Rejection::extension("An extension is not supported", unknown));
         }

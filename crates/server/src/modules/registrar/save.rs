@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use duologue_script::{Args, Called, RouteKind};
-use duologue_sip::{HeaderRef, Message, Method};
-use duologue_usrloc::{Contact, Updated};
+use duologue_sip::{HeaderRef, Message, Method, Uri};
+use duologue_usrloc::{Change, Contact, Updated};
 
 use super::Desk;
 use super::answer::{self, Rejection};
@@ -53,12 +53,12 @@ fn save_asked(
     }
     let reply = !flags.no_reply;
     match carry_out(ctx, desk, flags, aor) {
-        Ok((updated, path)) => {
+        Ok((updated, register)) => {
             let own = |contact: &&Arc<Contact>| {
                 !flags.only_request_contacts || updated.own.contains(&contact.id)
             };
             let shown = updated.contacts.iter().filter(own).map(|contact| &**contact);
-            if answer::accept(ctx, desk.registrar, shown, &path, reply) { 1 } else { -1 }
+            if answer::accept(ctx, desk.registrar, shown, &register, reply) { 1 } else { -1 }
         }
         Err(rejection) => {
             answer::refuse(ctx, desk.registrar, &rejection, reply);
@@ -67,19 +67,38 @@ fn save_asked(
     }
 }
 
-fn carry_out(
-    ctx: &Context<'_>,
+fn carry_out<'m>(
+    ctx: &Context<'m>,
     desk: &Desk<'_>,
     flags: &SaveFlags,
     aor: Option<&[u8]>,
-) -> Result<(Updated, Vec<u8>), Rejection> {
+) -> Result<(Updated, Register<'m>), Rejection> {
     let message = ctx.message;
-    let register = Register::read(message, aor, desk.aor_rules(), flags)?;
+    let register = Register::read(message, aor, desk.aor_rules(), desk.registrar, flags)?;
     let noted = Noted::of(ctx, desk, flags, message, &register.path, ctx.flow.socket);
     let times = Times::of(desk.registrar, flags);
     let ask = register.ask(message, times, &noted.around(ctx), desk.registrar, flags)?;
+    if desk.registrar.gruus().is_some() {
+        refuse_gruus(ctx, &ask)?;
+    }
     let updated = update(ctx, desk, flags, &register, ask)?;
-    Ok((updated, register.path))
+    Ok((updated, register))
+}
+
+/// RFC 5627 §5.1: a phone that can be reached at one of our GRUUs would be looked for here for ever.
+fn refuse_gruus(ctx: &Context<'_>, ask: &Ask) -> Result<(), Rejection> {
+    let Ask::Changes(changes) = ask else { return Ok(()) };
+    let sockets = &ctx.turn.node.sockets;
+    let is_ours = |change: &Change| match change {
+        Change::Set(contact) => Uri::parse(&contact.uri).is_ok_and(|uri| {
+            uri.params().has(b"gr") && sockets.is_me(uri.host(), uri.port(), None)
+        }),
+        Change::Remove(_) => false,
+    };
+    match changes.iter().any(is_ours) {
+        true => Err(Rejection::forbidden("A Contact is a GRUU of ours")),
+        false => Ok(()),
+    }
 }
 
 /// Hands the changes to the store; with none, reads what is there.
@@ -115,21 +134,23 @@ fn save_granted(ctx: &Context<'_>, desk: &Desk<'_>, flags: &SaveFlags, aor: Opti
     let received_on = entry.attached.as_ref().and_then(|kept| kept.received_on);
     let flow = received_on.or(entry.transaction.flow()).unwrap_or(ctx.flow);
     let Ok(message) = Message::parse(entry.transaction.request()) else { return -1 };
-    let saved = Register::read(&message, aor, desk.aor_rules(), flags).and_then(|register| {
-        let noted = Noted::of(ctx, desk, flags, &message, &register.path, flow.socket);
-        let sent_as = desk.registrar.mcontact_avp.as_ref();
-        let sent_as = sent_as.and_then(|name| ctx.draft.avps.get(name, 0)?.to_bytes());
-        let around = noted.around(ctx);
-        let ask = register.granted(
-            &message,
-            ctx.message,
-            sent_as.as_deref(),
-            &around,
-            desk.registrar,
-            flags,
-        )?;
-        update(ctx, desk, flags, &register, ask)
-    });
+    let saved = Register::read(&message, aor, desk.aor_rules(), desk.registrar, flags).and_then(
+        |register| {
+            let noted = Noted::of(ctx, desk, flags, &message, &register.path, flow.socket);
+            let sent_as = desk.registrar.mcontact_avp.as_ref();
+            let sent_as = sent_as.and_then(|name| ctx.draft.avps.get(name, 0)?.to_bytes());
+            let around = noted.around(ctx);
+            let ask = register.granted(
+                &message,
+                ctx.message,
+                sent_as.as_deref(),
+                &around,
+                desk.registrar,
+                flags,
+            )?;
+            update(ctx, desk, flags, &register, ask)
+        },
+    );
     match saved {
         Ok(_) => 1,
         Err(rejection) => {
