@@ -1,0 +1,17 @@
+//! Phones register and are called (RFC 3261 §10; spec/modules.md §12 and §13): whole REGISTERs and
+//! INVITEs in virtual time. The cast stands in [`office`].
+
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+
+#[path = "../world/mod.rs"]
+mod world;
+
+mod asking;
+mod calling;
+mod events;
+mod gruu;
+mod in_front;
+mod mistakes;
+mod office;
+mod registering;
+mod ways;
