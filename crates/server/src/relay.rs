@@ -552,7 +552,7 @@ fn next_hop(ctx: &Context<'_>, outbound: Option<&[u8]>) -> Result<Flow, NoDestin
 pub(crate) fn way_to(ctx: &Context<'_>, uri: &[u8]) -> Result<Flow, NoDestination> {
     let (proto, address) = destination(uri)?;
     let node = ctx.turn.node;
-    let to = Destination { proto, address, message: ctx.message.as_bytes() };
+    let to = Destination { proto: Some(proto), address, message: ctx.message.as_bytes() };
     let selected = ctx.draft.manners.blacklists;
     if let Some(list) = node.blacklists.forbids(selected, ctx.turn.now.unix, &to) {
         tracing::debug!(call_id = %ctx.turn.call_id(), %address, list, "on a blacklist");

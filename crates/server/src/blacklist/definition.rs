@@ -72,6 +72,21 @@ pub fn parse(text: &str) -> Result<Definition, String> {
     Ok(Definition { name: name.to_owned(), flags, rules })
 }
 
+/// A rule as operators write it: `[!][proto,] ipnet [, port [, "pattern"]]`, with parentheses or
+/// without.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn whole_rule(text: &str) -> Result<Rule, String> {
+    let text = text.trim();
+    let (negated, text) = match text.strip_prefix('!') {
+        Some(rest) => (true, rest.trim_start()),
+        None => (false, text),
+    };
+    let inside = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    Ok(Rule { negated, ..fields(inside.unwrap_or(text))? })
+}
+
 /// The rule of an address or a network alone, with `!` in front for all others.
 ///
 /// # Errors
@@ -250,6 +265,19 @@ mod tests {
         let single = parse("one: (10.0.0.1)").unwrap();
         assert_eq!((single.flags, single.rules.len()), (Flags::READONLY, 1));
         assert_eq!(parse("empty").unwrap().rules, []);
+    }
+
+    /// spec/script.md §15.4, `add_blacklist_rule`.
+    #[test]
+    fn operators_write_rules_without_parentheses() {
+        let written = whole_rule("!tcp, 127.0.0.1, 5060, \"*x*\"").unwrap();
+        assert!(written.negated);
+        assert_eq!((written.proto, written.port), (Some(Proto::Tcp), 5060));
+        assert_eq!(Ok(written), whole_rule("! (tcp,127.0.0.1,5060,\"*x*\")"));
+        assert_eq!(whole_rule("10.0.0.0/8"), rule("10.0.0.0/8"));
+        for bad in ["", "!", "()", "carrier, 10.0.0.1", "10.0.0.1, port", "(10.0.0.1"] {
+            assert!(whole_rule(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

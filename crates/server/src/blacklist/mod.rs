@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use parking_lot::RwLock;
 
-pub use definition::{Definition, Flags, parse, pattern, rule, transport};
+pub use definition::{Definition, Flags, parse, pattern, rule, transport, whole_rule};
 
 use crate::glob;
 use crate::sockets::Proto;
@@ -46,12 +46,12 @@ pub struct Rule {
     pub expires: Option<u64>,
 }
 
-/// Where a message is about to go.
+/// Where a message is about to go, or where an operator asks about.
 #[derive(Clone, Copy, Debug)]
 pub struct Destination<'m> {
-    /// The transport.
-    pub proto: Proto,
-    /// The address.
+    /// The transport; without one, rules of one transport do not fit.
+    pub proto: Option<Proto>,
+    /// The address; with port 0, rules of one port do not fit.
     pub address: SocketAddr,
     /// The message.
     pub message: &'m [u8],
@@ -127,6 +127,21 @@ impl Blacklists {
         self.0.get(usize::from(list)).is_some_and(|list| list.forbids(now_unix, to))
     }
 
+    /// The lists, each with the rules that hold at this time, in the order of the script.
+    pub fn listed(&self, now_unix: u64) -> impl Iterator<Item = Definition> {
+        self.0.iter().map(move |List { name, flags, rules }| {
+            let rules = rules.read();
+            let alive = rules.iter().filter(|rule| rule.is_alive(now_unix));
+            Definition { name: name.clone(), flags: *flags, rules: alive.cloned().collect() }
+        })
+    }
+
+    /// The first rule of a list that forbids a destination.
+    pub fn rule_against(&self, list: u8, now_unix: u64, to: &Destination<'_>) -> Option<Rule> {
+        let rules = self.0.get(usize::from(list))?.rules.read();
+        rules.iter().find(|rule| rule.is_alive(now_unix) && rule.means(to)).cloned()
+    }
+
     /// Adds a rule; a rule that is there already gets its new end.
     ///
     /// # Errors
@@ -174,7 +189,7 @@ impl List {
 impl Rule {
     /// Whether a destination is one of those that the rule forbids.
     fn means(&self, to: &Destination<'_>) -> bool {
-        let described = self.proto.is_none_or(|proto| proto == to.proto)
+        let described = self.proto.is_none_or(|proto| to.proto == Some(proto))
             && (self.port == 0 || self.port == to.address.port())
             && contains(self.net, to.address.ip().to_canonical())
             && (self.pattern.is_empty() || glob::matches(&self.pattern, to.message));
@@ -219,7 +234,7 @@ mod tests {
 
     fn to(address: &str) -> Destination<'static> {
         let message = b"INVITE sip:a@h SIP/2.0\r\nSubject: spam\r\n\r\n";
-        Destination { proto: Proto::Udp, address: address.parse().unwrap(), message }
+        Destination { proto: Some(Proto::Udp), address: address.parse().unwrap(), message }
     }
 
     fn selected(list: u8) -> Selection {

@@ -39,7 +39,7 @@ pub(super) fn check_rule(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     };
     let (Some(ip), Some(port), Some(proto)) = (ip, port, proto) else { return Called::Value(-1) };
     let message = args.str(4).unwrap_or_default();
-    let to = Destination { proto, address: SocketAddr::new(ip, port), message };
+    let to = Destination { proto: Some(proto), address: SocketAddr::new(ip, port), message };
     let now = ctx.turn.now.unix;
     yes_or_no(ctx.turn.node.blacklists.list_forbids(list, now, &to))
 }
