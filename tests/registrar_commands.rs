@@ -165,6 +165,11 @@ fn an_operator_adds_and_removes() {
     assert_eq!(office.error("usrloc:show_contact", json!(["nowhere", "ann"])), not_found("Table"));
     assert_eq!(office.result("ul_flush", json!([])), "OK");
     assert_eq!(office.result("usrloc:flush", json!([])), "OK");
+    office.result("ul_add", add("ann", "sip:ann@192.0.2.9", 60));
+    assert_eq!(office.error("ul_sync", json!(["location"])).0, 400);
+    assert_eq!(office.error("usrloc:sync", json!(["location", "ann"])).0, 400);
+    assert_eq!(office.error("ul_sync", json!(["nowhere"])), not_found("Table"));
+    office.result("ul_show_contact", json!(["location", "ann"]));
 }
 
 #[test]

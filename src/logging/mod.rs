@@ -10,7 +10,7 @@ mod syslog;
 use std::io::Write as _;
 
 use duologue_server::loglevel;
-use duologue_server::logs::{Consumer, LogSettings};
+use duologue_server::logs::{Format, LogSettings, STDERR, SYSLOG};
 use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::Layer;
@@ -36,10 +36,12 @@ pub(crate) fn start(settings: LogSettings) -> Vec<WorkerGuard> {
         queue
     };
     let LogSettings { stderr, syslog, facility, name, prefix } = settings;
-    let stderr = stderr.enabled.then(|| (stderr, queue(Box::new(std::io::stderr()))));
+    STDERR.begin(stderr);
+    SYSLOG.begin(syslog);
+    let stderr = stderr.enabled.then(|| (stderr.format, queue(Box::new(std::io::stderr()))));
     let syslog = syslog.enabled.then(|| {
         let envelope = Envelope::new(facility, name);
-        (syslog, envelope, queue(Box::<Syslog>::default()))
+        (syslog.format, envelope, queue(Box::<Syslog>::default()))
     });
     let lines = Lines { stderr, syslog, prefix }.with_filter(dynamic_filter_fn(|metadata, _| {
         // A script's lines passed a threshold of their own already. Among errors there are worse
@@ -54,8 +56,8 @@ pub(crate) fn start(settings: LogSettings) -> Vec<WorkerGuard> {
 
 /// Writes each line to those who take it.
 struct Lines {
-    stderr: Option<(Consumer, NonBlocking)>,
-    syslog: Option<(Consumer, Envelope, NonBlocking)>,
+    stderr: Option<(Format, NonBlocking)>,
+    syslog: Option<(Format, Envelope, NonBlocking)>,
     prefix: String,
 }
 
@@ -66,17 +68,17 @@ impl<S: Subscriber> Layer<S> for Lines {
             return;
         }
         let now = jiff::Zoned::now();
-        if let Some((consumer, queue)) = &self.stderr
-            && consumer.takes(line.level)
+        if let Some((format, queue)) = &self.stderr
+            && STDERR.takes(line.level)
         {
-            let text = line.to_stderr(consumer.format, &self.prefix, &now);
+            let text = line.to_stderr(*format, &self.prefix, &now);
             // A full queue drops the line and counts it.
             let _ = queue.clone().write_all(text.as_bytes());
         }
-        if let Some((consumer, envelope, queue)) = &self.syslog
-            && consumer.takes(line.level)
+        if let Some((format, envelope, queue)) = &self.syslog
+            && SYSLOG.takes(line.level)
         {
-            let text = line.to_syslog(consumer.format, &self.prefix, &now);
+            let text = line.to_syslog(*format, &self.prefix, &now);
             let _ = queue.clone().write_all(envelope.around(line.level, &text, &now).as_bytes());
         }
     }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use duologue_management::{Process, ServerInfo, Statistic, StatisticKind, Uptime, Version};
+use duologue_management::{
+    LogConsumer, Process, ServerInfo, Statistic, StatisticKind, Uptime, Version,
+};
+use duologue_server::logs::Running;
 use duologue_server::statistics::Listed;
-use duologue_server::{Server, loglevel};
+use duologue_server::{Server, loglevel, memory};
 
 /// The running process, as the core commands see it.
 pub struct Info {
@@ -68,6 +71,45 @@ impl ServerInfo for Info {
 
     fn set_log_level(&self, level: i64) {
         loglevel::set(i8::try_from(level.clamp(-3, 4)).unwrap_or(loglevel::DEFAULT));
+    }
+
+    fn xlog_level(&self) -> i64 {
+        self.server.node().xlog_level.get().into()
+    }
+
+    fn set_xlog_level(&self, level: i64) {
+        let level = i32::try_from(level.clamp(-3, 4)).unwrap_or_default();
+        self.server.node().xlog_level.set(level);
+    }
+
+    fn log_consumer(&self, name: &str) -> Option<LogConsumer> {
+        Running::named(name).map(|running| LogConsumer {
+            level_filter: running.level_filter().into(),
+            muted: running.is_muted(),
+        })
+    }
+
+    fn set_log_filter(&self, name: &str, level: i64) {
+        if let Some(running) = Running::named(name) {
+            running.set_level_filter(level);
+        }
+    }
+
+    fn set_log_muted(&self, name: &str, muted: bool) -> Result<(), &'static str> {
+        match Running::named(name).is_some_and(|running| running.set_muted(muted)) {
+            true => Ok(()),
+            false => Err("The script did not enable it"),
+        }
+    }
+
+    fn dump_memory(&self, level: Option<i64>) {
+        let in_use = memory::in_use().unwrap_or_else(|| "nobody knows what is in use".to_owned());
+        match level {
+            Some(..=-1) => tracing::error!("memory: {in_use}"),
+            Some(0..=1) => tracing::warn!("memory: {in_use}"),
+            Some(2) | None => tracing::info!("memory: {in_use}"),
+            Some(3..) => tracing::debug!("memory: {in_use}"),
+        }
     }
 
     fn statistics(&self, visit: &mut dyn FnMut(Statistic<'_>)) {

@@ -1,9 +1,11 @@
 //! Management: what operators ask of a running server over JSON-RPC.
 
+mod blacklists;
 mod cache;
 mod cfgutils;
 pub mod dialogs;
 mod events;
+mod httpd;
 mod info;
 mod listing;
 mod patience;
@@ -42,8 +44,10 @@ pub fn commands(
     events::register(&mut registry, server)?;
     transactions::register(&mut registry, server.node())?;
     users::register(&mut registry, server)?;
+    blacklists::register(&mut registry, server)?;
     cache::register(&mut registry, server)?;
     cfgutils::register(&mut registry, server)?;
+    httpd::register(&mut registry, server)?;
     Ok(registry)
 }
 

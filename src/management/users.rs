@@ -64,7 +64,10 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
         .alias("ul_rm_contact")
         .signatures(&[&["table_name", "aor", "contact"]]))?;
     add(command("usrloc:flush", "writes what waits to be written: nothing, in memory", flush)
-        .alias("ul_flush"))
+        .alias("ul_flush"))?;
+    add(command("usrloc:sync", "reads users again from the database: there is none", sync)
+        .alias("ul_sync")
+        .signatures(&[&["table_name"], &["table_name", "aor"]]))
 }
 
 // --- The commands -----------------------------------------------------------------------------
@@ -134,6 +137,15 @@ fn remove_contact(server: &Arc<Server>, params: &Params) -> Result<Answer, Comma
 
 fn flush(_: &Arc<Server>, _: &Params) -> Result<Answer, CommandError> {
     Ok(Answer::ok())
+}
+
+/// Users in memory are nowhere else: better refused than forgotten.
+fn sync(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
+    table(server, params)?;
+    if params.has("aor") {
+        aor(server, params)?;
+    }
+    Err(CommandError::new(400, "Users are kept in memory only: there is no database to read"))
 }
 
 /// What stands where a registration would have left its own.

@@ -18,6 +18,21 @@ pub trait ServerInfo: Send + Sync + 'static {
     fn log_level(&self) -> i64;
     /// Sets the log level of the whole server; a level out of range means the nearest one.
     fn set_log_level(&self, level: i64);
+    /// The threshold of the script's own lines, `xlog()`.
+    fn xlog_level(&self) -> i64;
+    /// Sets it; a level out of range means the nearest one.
+    fn set_xlog_level(&self, level: i64);
+    /// How one who takes log lines (`stderror`, `syslog`) stands; `None` if there is no such one.
+    fn log_consumer(&self, name: &str) -> Option<LogConsumer>;
+    /// Sets the least important level that it takes; 0 is no filter.
+    fn set_log_filter(&self, name: &str, level: i64);
+    /// Mutes it, or lets it speak.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn set_log_muted(&self, name: &str, muted: bool) -> Result<(), &'static str>;
+    /// Writes what memory is in use to the log, at this level or the usual one.
+    fn dump_memory(&self, level: Option<i64>);
     /// Shows every statistic to `visit`, group by group.
     fn statistics(&self, visit: &mut dyn FnMut(Statistic<'_>));
     /// Sets an incremental statistic back to zero.
@@ -59,6 +74,15 @@ pub struct Process {
     pub pid: u32,
     /// What it does: `attendant`, `SIP receiver udp:127.0.0.1:5060`.
     pub kind: String,
+}
+
+/// See [`ServerInfo::log_consumer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConsumer {
+    /// The least important level that it takes; 0 is no filter.
+    pub level_filter: i64,
+    /// Whether it takes nothing.
+    pub muted: bool,
 }
 
 /// The value of one statistic.
@@ -114,6 +138,24 @@ pub fn register(registry: &mut Registry, info: Arc<dyn ServerInfo>) -> Result<()
         command("core:log_level", "tells or sets the log level", log_level)
             .alias("log_level")
             .signatures(&[&[], &["level"], &["level", "pid"]]),
+        command("core:xlog_level", "tells or sets the threshold of xlog()", xlog_level)
+            .alias("xlog_level")
+            .signatures(&[&[], &["level"]]),
+        command("core:log_level_filter", "tells or sets the filter of a log", log_level_filter)
+            .alias("log_level_filter")
+            .signatures(&[&["consumer"], &["consumer", "level_filter"]]),
+        command("core:log_mute_state", "tells or sets whether a log is muted", log_mute_state)
+            .alias("log_mute_state")
+            .signatures(&[&["consumer"], &["consumer", "mute_state"]]),
+        command("mem:pkg_dump", "writes what memory is in use to the log", dump_memory)
+            .alias("mem_pkg_dump")
+            .signatures(&[&["pid"], &["pid", "log_level"]]),
+        command("mem:shm_dump", "writes what memory is in use to the log", dump_memory)
+            .alias("mem_shm_dump")
+            .signatures(&[&[], &["log_level"]]),
+        command("mem:rpm_dump", "writes what memory is in use to the log", dump_memory)
+            .alias("mem_rpm_dump")
+            .signatures(&[&[], &["log_level"]]),
         command("statistics:get", "reads statistics: all, group:, name", statistics::get)
             .alias("get_statistics")
             .signatures(&[&["statistics"]]),
@@ -177,13 +219,61 @@ fn log_level(info: &dyn ServerInfo, params: &Params) -> Result<Answer, CommandEr
             .collect();
         return Ok(json!({ "Processes": processes }).into());
     };
-    let pid = params.optional_integer("pid")?;
-    if let Some(pid) = pid
-        && !info.processes().iter().any(|process| i64::from(process.pid) == pid)
-    {
-        return Err(CommandError::invalid_params("Bad PID"));
-    }
+    check_pid(info, params)?;
     info.set_log_level(level);
-    let name = if pid.is_some() { "Log level" } else { "New global log level" };
+    let name = if params.has("pid") { "Log level" } else { "New global log level" };
     Ok(json!({ name: info.log_level() }).into())
+}
+
+/// A pid, if one is given, must be one of ours.
+fn check_pid(info: &dyn ServerInfo, params: &Params) -> Result<(), CommandError> {
+    let ours = |pid| info.processes().iter().any(|process| i64::from(process.pid) == pid);
+    match params.optional_integer("pid")? {
+        Some(pid) if !ours(pid) => Err(CommandError::invalid_params("Bad PID")),
+        _ => Ok(()),
+    }
+}
+
+fn xlog_level(info: &dyn ServerInfo, params: &Params) -> Result<Answer, CommandError> {
+    let name = match params.optional_integer("level")? {
+        None => "xLog Level",
+        Some(level) => {
+            info.set_xlog_level(level);
+            "New xLog level"
+        }
+    };
+    Ok(json!({ name: info.xlog_level() }).into())
+}
+
+fn log_level_filter(info: &dyn ServerInfo, params: &Params) -> Result<Answer, CommandError> {
+    let (name, consumer) = consumer(info, params)?;
+    let Some(level) = params.optional_integer("level_filter")? else {
+        return Ok(json!({ "Log level filter": consumer.level_filter }).into());
+    };
+    info.set_log_filter(&name, level);
+    Ok(Answer::ok())
+}
+
+fn log_mute_state(info: &dyn ServerInfo, params: &Params) -> Result<Answer, CommandError> {
+    let (name, consumer) = consumer(info, params)?;
+    if !params.has("mute_state") {
+        return Ok(json!({ "mute state": i64::from(consumer.muted) }).into());
+    }
+    let muted = params.flag("mute_state")?;
+    info.set_log_muted(&name, muted).map_err(|why| CommandError::new(400, why))?;
+    Ok(Answer::ok())
+}
+
+fn consumer(info: &dyn ServerInfo, params: &Params) -> Result<(String, LogConsumer), CommandError> {
+    let name = params.text("consumer")?;
+    let consumer = info.log_consumer(&name);
+    let consumer = consumer.ok_or_else(|| CommandError::new(404, "Unknown log consumer"))?;
+    Ok((name, consumer))
+}
+
+/// Workers are threads: whichever of OpenSIPS's memories is asked for, there is one.
+fn dump_memory(info: &dyn ServerInfo, params: &Params) -> Result<Answer, CommandError> {
+    check_pid(info, params)?;
+    info.dump_memory(params.optional_integer("log_level")?);
+    Ok(Answer::ok())
 }

@@ -47,7 +47,7 @@ mod registry;
 mod statistics;
 
 pub use answer::{Answer, CommandError};
-pub use core::{Process, ServerInfo, Statistic, StatisticKind, Uptime, Version};
+pub use core::{LogConsumer, Process, ServerInfo, Statistic, StatisticKind, Uptime, Version};
 pub use http::{Config, Door, Error, Warning, serve};
 pub use json::{base64, json_text};
 pub use listing::{Listing, SLICE_BYTES};

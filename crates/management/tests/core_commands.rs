@@ -2,16 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop here")]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use duologue_management::{
-    Process, Registry, ServerInfo, Statistic, StatisticKind, Uptime, Version, core, jsonrpc,
+    LogConsumer, Process, Registry, ServerInfo, Statistic, StatisticKind, Uptime, Version, core,
+    jsonrpc,
 };
 use serde_json::{Value, json};
 
 struct Fake {
     level: AtomicI64,
+    xlog_level: AtomicI64,
+    stderror: Mutex<LogConsumer>,
+    dumps: Mutex<Vec<Option<i64>>>,
     requests: AtomicU64,
     ending: AtomicBool,
 }
@@ -40,6 +44,39 @@ impl ServerInfo for Fake {
 
     fn set_log_level(&self, level: i64) {
         self.level.store(level.clamp(-3, 4), Relaxed);
+    }
+
+    fn xlog_level(&self) -> i64 {
+        self.xlog_level.load(Relaxed)
+    }
+
+    fn set_xlog_level(&self, level: i64) {
+        self.xlog_level.store(level.clamp(-3, 4), Relaxed);
+    }
+
+    fn log_consumer(&self, name: &str) -> Option<LogConsumer> {
+        match name {
+            "stderror" => Some(*self.stderror.lock().unwrap()),
+            "syslog" => Some(LogConsumer { level_filter: 0, muted: true }),
+            _ => None,
+        }
+    }
+
+    fn set_log_filter(&self, name: &str, level: i64) {
+        assert_eq!(name, "stderror");
+        self.stderror.lock().unwrap().level_filter = level;
+    }
+
+    fn set_log_muted(&self, name: &str, muted: bool) -> Result<(), &'static str> {
+        if name == "syslog" {
+            return Err("nobody writes it");
+        }
+        self.stderror.lock().unwrap().muted = muted;
+        Ok(())
+    }
+
+    fn dump_memory(&self, level: Option<i64>) {
+        self.dumps.lock().unwrap().push(level);
     }
 
     fn statistics(&self, visit: &mut dyn FnMut(Statistic<'_>)) {
@@ -81,6 +118,9 @@ impl ServerInfo for Fake {
 fn server() -> (Registry, Arc<Fake>) {
     let fake = Arc::new(Fake {
         level: AtomicI64::new(3),
+        xlog_level: AtomicI64::new(2),
+        stderror: Mutex::new(LogConsumer { level_filter: 0, muted: false }),
+        dumps: Mutex::default(),
         requests: AtomicU64::new(9),
         ending: AtomicBool::new(false),
     });
@@ -120,6 +160,9 @@ fn shapes_are_those_of_the_table() {
                 {"ID": 1, "PID": 71, "Type": "SIP receiver udp:127.0.0.1:5060"}
             ]}),
         ),
+        ("core:xlog_level", json!([]), json!({"xLog Level": 2})),
+        ("core:log_level_filter", json!(["stderror"]), json!({"Log level filter": 0})),
+        ("core:log_mute_state", json!(["syslog"]), json!({"mute state": 1})),
         ("core:pwd", json!([]), json!({"WD": "/var/lib/duologue"})),
         ("core:arg", json!([]), json!(["duologue", "-F"])),
         (
@@ -149,6 +192,44 @@ fn the_log_level_is_set_for_all_or_for_a_known_pid() {
         json!({"code": -32602, "message": "Invalid params", "data": "Bad PID"})
     );
     assert_eq!(fake.log_level(), 2);
+}
+
+#[test]
+fn the_threshold_of_scripts_is_set() {
+    let (registry, fake) = server();
+    assert_eq!(call(&registry, "xlog_level", json!([9])), json!({"New xLog level": 4}));
+    assert_eq!(fake.xlog_level(), 4);
+}
+
+#[test]
+fn a_log_is_filtered_and_muted() {
+    let (registry, fake) = server();
+    assert_eq!(call(&registry, "log_level_filter", json!(["stderror", 1])), "OK");
+    assert_eq!(call(&registry, "log_mute_state", json!(["stderror", 1])), "OK");
+    let changed = LogConsumer { level_filter: 1, muted: true };
+    assert_eq!(*fake.stderror.lock().unwrap(), changed);
+    assert_eq!(call(&registry, "log_mute_state", json!(["stderror", "n"])), "OK");
+    assert!(!fake.stderror.lock().unwrap().muted);
+    let unknown = json!({"code": 404, "message": "Unknown log consumer"});
+    assert_eq!(call(&registry, "log_level_filter", json!(["event"])), unknown);
+    assert_eq!(call(&registry, "log_mute_state", json!(["event", 1])), unknown);
+    assert_eq!(call(&registry, "log_mute_state", json!(["syslog", 0]))["code"], 400);
+    assert_eq!(call(&registry, "log_mute_state", json!(["stderror", 2]))["code"], -32602);
+}
+
+#[test]
+fn memory_is_told_to_the_log() {
+    let (registry, fake) = server();
+    for (method, params) in [
+        ("mem_shm_dump", json!([])),
+        ("mem:rpm_dump", json!([-1])),
+        ("mem_pkg_dump", json!([71])),
+        ("mem:pkg_dump", json!([70, 3])),
+    ] {
+        assert_eq!(call(&registry, method, params), "OK", "{method}");
+    }
+    assert_eq!(call(&registry, "mem_pkg_dump", json!([5]))["data"], "Bad PID");
+    assert_eq!(*fake.dumps.lock().unwrap(), [None, Some(-1), None, Some(3)]);
 }
 
 #[test]

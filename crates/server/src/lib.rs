@@ -43,6 +43,7 @@ pub mod loaded;
 pub mod loglevel;
 pub mod logs;
 pub mod manners;
+pub mod memory;
 pub mod module;
 pub mod modules;
 pub mod net;

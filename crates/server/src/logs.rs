@@ -1,6 +1,8 @@
 //! What a script says about logs (spec/script.md §2.3, §13): where lines go, in which form, from
 //! which level on. The program that writes them reads it from here.
 
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
+
 use duologue_script::{Script, Setting};
 
 /// How the log is to be written.
@@ -27,6 +29,77 @@ pub struct Consumer {
     pub format: Format,
     /// The least important level that it takes, whatever `log_level` says; 0 is no filter.
     pub level_filter: i32,
+}
+
+/// What operators may change of a consumer while the program runs: `log_level_filter`,
+/// `log_mute_state` (spec/script.md §15.4). The program has one log, so these are the process's.
+#[derive(Debug)]
+pub struct Running {
+    written: AtomicBool,
+    muted: AtomicBool,
+    level_filter: AtomicI32,
+}
+
+/// Standard error, while the program runs.
+pub static STDERR: Running = Running::new();
+/// The system's log, while the program runs.
+pub static SYSLOG: Running = Running::new();
+
+impl Running {
+    const fn new() -> Self {
+        Self {
+            written: AtomicBool::new(false),
+            muted: AtomicBool::new(true),
+            level_filter: AtomicI32::new(0),
+        }
+    }
+
+    /// The consumer of this name: `stderror`, `syslog`.
+    pub fn named(name: &str) -> Option<&'static Self> {
+        match name {
+            "stderror" => Some(&STDERR),
+            "syslog" => Some(&SYSLOG),
+            _ => None,
+        }
+    }
+
+    /// As the script wants it; what is not enabled has no writer.
+    pub fn begin(&self, consumer: Consumer) {
+        self.written.store(consumer.enabled, Relaxed);
+        self.muted.store(!consumer.enabled, Relaxed);
+        self.level_filter.store(consumer.level_filter, Relaxed);
+    }
+
+    /// Whether it takes a line of this level, if its own filter has a say.
+    pub fn takes(&self, level: i32) -> bool {
+        let filter = self.level_filter();
+        !self.is_muted() && (filter == 0 || level <= filter)
+    }
+
+    /// The least important level that it takes, whatever `log_level` says; 0 is no filter.
+    pub fn level_filter(&self) -> i32 {
+        self.level_filter.load(Relaxed)
+    }
+
+    /// Sets it; numbers outside −3…4 become the nearest.
+    pub fn set_level_filter(&self, level: i64) {
+        let level = i32::try_from(level.clamp(-3, 4)).unwrap_or_default();
+        self.level_filter.store(level, Relaxed);
+    }
+
+    /// Whether it takes nothing.
+    pub fn is_muted(&self) -> bool {
+        self.muted.load(Relaxed)
+    }
+
+    /// Mutes it or lets it speak; false if there is nobody to let speak.
+    pub fn set_muted(&self, muted: bool) -> bool {
+        let can = muted || self.written.load(Relaxed);
+        if can {
+            self.muted.store(muted, Relaxed);
+        }
+        can
+    }
 }
 
 /// The form of a log line.
@@ -118,13 +191,6 @@ impl LogSettings {
     }
 }
 
-impl Consumer {
-    /// Whether it takes a line of this level, if its own filter has a say.
-    pub const fn takes(&self, level: i32) -> bool {
-        self.enabled && (self.level_filter == 0 || level <= self.level_filter)
-    }
-}
-
 /// The number of a facility.
 ///
 /// # Errors
@@ -183,8 +249,24 @@ mod tests {
              stderror_level_filter=1 log_prefix=\"edge\"",
         );
         assert_eq!((found.stderr.format, found.syslog.format), (Format::Json, Format::JsonCee));
-        assert!(found.stderr.takes(1) && found.stderr.takes(-1) && !found.stderr.takes(2));
-        assert!(!found.syslog.takes(-3), "it is not enabled");
+        assert_eq!((found.stderr.level_filter, found.syslog.level_filter), (1, 0));
         assert_eq!(found.prefix, "edge:");
+    }
+
+    /// spec/script.md §15.4, `log_level_filter`, `log_mute_state`.
+    #[test]
+    fn a_consumer_is_filtered_and_muted_while_it_runs() {
+        let running = Running::new();
+        assert!(running.is_muted() && !running.takes(-3), "nobody writes yet");
+        assert!(!running.set_muted(false), "and nobody can");
+        running.begin(Consumer { enabled: true, level_filter: 1, ..Consumer::default() });
+        assert!(running.takes(1) && running.takes(-1) && !running.takes(2));
+        running.set_level_filter(9);
+        assert_eq!(running.level_filter(), 4);
+        running.set_level_filter(0);
+        assert!(running.takes(4));
+        assert!(running.set_muted(true) && !running.takes(-3));
+        assert!(running.set_muted(false) && running.takes(-3));
+        assert!(Running::named("event").is_none(), "log lines raise no events");
     }
 }
