@@ -133,7 +133,7 @@ fn a_script_keeps_something_with_a_binding() {
     let save = r#"$avp(attr) = "from " + $si; save("location");"#;
     let lookup = r#"lookup("location"); append_hf("X-Attr: $avp(attr)\r\n");"#;
     let office = Office::of(31, &script(settings, save, lookup));
-    let (alice, bob) = (&office.alice, &office.bob);
+    let bob = &office.bob;
     bob.registers();
     office.calls(BOB, bob);
     assert_eq!(shown(bob, "INVITE", "X-Attr"), "from 10.0.0.12");

@@ -77,7 +77,7 @@ fn a_contact_that_was_changed_on_the_way_is_found_again() {
     "#;
     let changes = r#"$avp(sent) = "sip:bob@10.0.0.1:5060";"#;
     let office = Office::of(34, &in_front(settings, changes));
-    let (alice, bob) = (&office.alice, &office.bob);
+    let bob = &office.bob;
     let main = office.agent("main");
     main.manual();
     bob.sends_register("bob", |register| register);

@@ -11,7 +11,7 @@ mod calling;
 mod events;
 mod gruu;
 mod in_front;
-mod mistakes;
 mod office;
 mod registering;
 mod ways;
+mod wrong_scripts;

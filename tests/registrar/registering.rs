@@ -143,6 +143,27 @@ fn what_is_over_is_swept_away_now_and_then() {
     }
 }
 
+// spec/modules.md §13, `matching_mode`: what makes two contacts one.
+#[test]
+fn contacts_are_told_apart_as_the_script_wants() {
+    for (seed, mode, count) in [(46, "0", 2), (47, "1", 3), (48, "\"rinstance\"", 1)] {
+        let settings = format!("modparam(\"usrloc\", \"matching_mode\", {mode})");
+        let office = Office::of(seed, &script(&settings, SAVE, LOOKUP));
+        let bob = &office.bob;
+        let at = |port: u16| format!("<sip:bob@10.0.0.12:{port};rinstance=7>");
+        for port in [5060, 5070] {
+            bob.tries_with(|register| replaced(register, "Contact", &at(port)));
+        }
+        // The first place once more, after a restart.
+        bob.tries_with(|register| {
+            let register = replaced(register, "Call-ID", "after-the-restart");
+            replaced(register, "Contact", &at(5060))
+        });
+        assert_eq!((bob.status(), bob.listed().len()), (200, count), "{mode}");
+        office.over();
+    }
+}
+
 #[test]
 fn a_phone_that_restarted_begins_to_count_anew() {
     let office = Office::of(7, &plain());

@@ -71,7 +71,7 @@ fn a_phone_behind_a_nat_is_reached_where_it_came_from() {
         if (isbflagset("NAT") && isbflagset("OTHER")) append_hf("X-Nat: yes, by $du\r\n");
     "#;
     let office = Office::of(26, &script(settings, save, lookup));
-    let (alice, bob) = (&office.alice, &office.bob);
+    let bob = &office.bob;
     bob.tries_with(|register| replaced(register, "Contact", "<sip:bob@192.168.0.2>"));
     assert_eq!(bob.listed(), ["<sip:bob@192.168.0.2>;expires=3600;rcv=\"sip:10.0.0.12:5060\""]);
     office.calls(BOB, bob);

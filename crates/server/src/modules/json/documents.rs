@@ -339,7 +339,7 @@ mod tests {
         let value = r#"{"ana":"are","ar":[2,3]}"#;
         assert_eq!(shown(&documents, "stub").as_deref(), Some(value));
         let all = format!("[{value},{{}},{{}}]");
-        assert_eq!(shown(&documents, "b"), Some(all.clone()));
+        assert_eq!(shown(&documents, "b"), Some(all));
         // A second link to it, through the first.
         link(&mut documents, "b[2]", "stub").unwrap();
         set(&mut documents, "b[2]/ar", Value::Null).unwrap();

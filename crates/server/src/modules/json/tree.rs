@@ -18,9 +18,9 @@ pub(super) enum Tree {
     /// Null, a boolean, a number or a text.
     Scalar(Json),
     /// An array.
-    Array(Vec<Tree>),
+    Array(Vec<Self>),
     /// An object; its keys keep their order.
-    Object(IndexMap<String, Tree>),
+    Object(IndexMap<String, Self>),
     /// A value that stands in several places: its number among the shared ones.
     Shared(usize),
 }
