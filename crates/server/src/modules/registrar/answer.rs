@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use duologue_sip::{HeaderName, Message, Tick};
+use duologue_sip::{HeaderName, Message, Tick, URI_OCTETS_MAX};
 use duologue_usrloc::{Contact, Refused};
 
 use super::super::signaling;
@@ -167,16 +167,18 @@ impl<'g> Names<'g> {
         if contact.instance.is_empty() || contact.instance.iter().any(breaks_out) {
             return Vec::new();
         }
-        let public = self.gruus.public(&self.aor, contact);
-        let temporary = self.gruus.temporary(&self.user, &self.host, contact);
         let param =
             |name: &str, value: &[u8]| [b";", name.as_bytes(), b"=\"", value, b"\""].concat();
-        [
-            param("+sip.instance", &contact.instance),
-            param("pub-gruu", &public),
-            param("temp-gruu", &temporary),
-        ]
-        .concat()
+        let mut params = param("+sip.instance", &contact.instance);
+        let public = self.gruus.public(&self.aor, contact);
+        let temporary = self.gruus.temporary(&self.user, &self.host, contact);
+        for (name, gruu) in [("pub-gruu", public), ("temp-gruu", temporary)] {
+            // What is longer than a URI may be, nobody could call.
+            if gruu.len() <= URI_OCTETS_MAX {
+                params.append(&mut param(name, &gruu));
+            }
+        }
+        params
     }
 }
 
@@ -237,6 +239,25 @@ mod tests {
         let for_ever =
             Contact { expires: Expires::Never, q: -1, ..Contact::new(b"sip:a@h", b"", 0) };
         assert_eq!(shown(&for_ever), "Contact: <sip:a@h>;expires=4294967295\r\n");
+    }
+
+    #[test]
+    fn a_gruu_that_is_too_long_to_be_called_is_not_given() {
+        let gruus = Gruus::new(b"secret".to_vec());
+        let given = |user: &[u8], instance: &[u8]| {
+            let aor = [b"sip:", user, b"@h"].concat();
+            let names = Names { gruus: &gruus, user: user.to_vec(), aor, host: b"h".to_vec() };
+            let contact =
+                Contact { instance: instance.into(), ..Contact::new(b"sip:a@h", b"c", 1) };
+            let params = String::from_utf8(names.params(&contact)).unwrap();
+            ["+sip.instance=", "pub-gruu=", "temp-gruu="].map(|name| params.contains(name))
+        };
+        assert_eq!(given(b"ann", b"<urn:uuid:1>"), [true, true, true]);
+        assert_eq!(given(&[b'a'; 255], &[b'i'; 255]), [true, true, false]);
+        assert_eq!(given(b"ann", &[b' '; 400]), [true, false, true]);
+        for bad in [&b""[..], b"a\"b", b"a\\", b"a\r\n b"] {
+            assert_eq!(given(b"ann", bad), [false, false, false]);
+        }
     }
 
     #[test]

@@ -12,8 +12,6 @@ use super::aor::unescaped;
 
 /// How many octets of a seal are kept: nobody guesses them.
 const SEAL_OCTETS: usize = 16;
-/// The longest sealed text: a user, an instance, a registration.
-const SEALED_OCTETS_MAX: usize = 600;
 
 /// Makes GRUUs and reads them.
 #[derive(Debug)]
@@ -103,9 +101,6 @@ impl Gruus {
     }
 
     fn opened(&self, digits: &[u8]) -> Option<Vec<u8>> {
-        if digits.len() > 2 * (SEAL_OCTETS + SEALED_OCTETS_MAX) {
-            return None;
-        }
         let (pairs, []) = digits.as_chunks::<2>() else { return None };
         let mut octets = pairs.iter().map(|pair| hex_octet(*pair)).collect::<Option<Vec<u8>>>()?;
         let mut text = octets.split_off(SEAL_OCTETS.min(octets.len()));
@@ -229,7 +224,7 @@ mod tests {
             forged[at] = if forged[at] == b'0' { b'1' } else { b'0' };
             assert_eq!(read(&forged), Some(Err(Nobody)), "{at}");
         }
-        let long = "0".repeat(2 * (SEAL_OCTETS + SEALED_OCTETS_MAX) + 2);
+        let long = "0".repeat(1_000);
         for user in ["0", "00", "zz", &long] {
             assert_eq!(read(format!("sip:{user}@h;gr").as_bytes()), Some(Err(Nobody)));
         }
