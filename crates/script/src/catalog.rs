@@ -99,8 +99,15 @@ pub trait Catalog {
         Ok(())
     }
 
+    /// What to write instead of a name of the past that still works: the new name, without
+    /// parentheses and dollar sign.
+    fn renamed(&self, name: Name<'_>) -> Option<String> {
+        let _ = name;
+        None
+    }
+
     /// What the user should know of a setting that is accepted: that it changes nothing here, and
-    /// why, or that its name is an old one. Shown once for each name, as a warning.
+    /// why. Shown once for each name, as a warning.
     fn note_global(&self, name: &str, value: &Setting) -> Option<String> {
         let _ = (name, value);
         None
@@ -117,6 +124,19 @@ pub trait Catalog {
         let _ = function;
         None
     }
+}
+
+/// A name as a script writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// A global setting.
+    Global(&'a str),
+    /// A function.
+    Function(&'a str),
+    /// A variable, without its dollar sign.
+    Variable(&'a str),
+    /// A literal argument of a function, at a position from 0.
+    Argument(FunctionId, usize, &'a str),
 }
 
 /// Whether a name can be used today.

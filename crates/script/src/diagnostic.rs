@@ -1,7 +1,8 @@
 //! What is wrong with a script, told so that it can be mended: all of it in one run, each with
 //! its place, the text there, and the nearest known name.
 
-use crate::limits::ERRORS_MAX;
+use crate::limits::{ERRORS_MAX, WARNINGS_MAX};
+use crate::lint::{Allowed, Lint};
 use crate::source::{Files, Span};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt;
@@ -12,6 +13,7 @@ pub struct Diagnostics {
     files: Files,
     list: Vec<Diagnostic>,
     errors: usize,
+    warnings: usize,
 }
 
 /// One error or warning.
@@ -19,6 +21,9 @@ pub struct Diagnostics {
 pub struct Diagnostic {
     /// Whether the script still works.
     pub severity: Severity,
+    /// The name of the lint that a warning comes from, see [`LINTS`](crate::LINTS); errors have
+    /// none.
+    pub code: Option<&'static str>,
     /// What is wrong.
     pub message: String,
     /// What to do about it, or the nearest known name.
@@ -29,8 +34,11 @@ pub struct Diagnostic {
     pub line: u32,
     /// The column in characters, from 1.
     pub column: u32,
+    /// The line where it ends, from 1.
+    pub end_line: u32,
+    /// The column behind its last character, from 1.
+    pub end_column: u32,
     span: Span,
-    label: String,
 }
 
 /// How bad it is.
@@ -53,6 +61,12 @@ impl Diagnostics {
         self.errors
     }
 
+    /// How many warnings there are, those beyond [`WARNINGS_MAX`] included and those that a comment
+    /// [allows](Lint) left out.
+    pub fn warnings(&self) -> usize {
+        self.warnings
+    }
+
     /// The one line at the end: `bad config file (2 errors)`.
     pub fn summary(&self) -> String {
         let plural = if self.errors == 1 { "" } else { "s" };
@@ -72,6 +86,10 @@ impl Diagnostics {
         if self.errors > shown {
             out.push_str(&format!("… and {} more\n\n", self.errors - shown));
         }
+        let shown = self.list.len() - shown;
+        if self.warnings > shown {
+            out.push_str(&format!("… and {} more warnings\n\n", self.warnings - shown));
+        }
         if self.errors > 0 {
             out.push_str(&self.summary());
             out.push('\n');
@@ -85,6 +103,10 @@ impl Diagnostics {
             Severity::Warning => Level::WARNING,
         };
         let title = level.primary_title(diagnostic.message.as_str());
+        let title = match diagnostic.code {
+            Some(code) => title.id(code),
+            None => title,
+        };
         let span = diagnostic.span;
         let mut group: Group<'_> = match self.files.get(span.file) {
             Some(file) => {
@@ -95,11 +117,6 @@ impl Diagnostics {
                     end = start + len;
                 }
                 let marker = AnnotationKind::Primary.span(start..end);
-                let marker = if diagnostic.label.is_empty() {
-                    marker
-                } else {
-                    marker.label(diagnostic.label.as_str())
-                };
                 title.element(
                     Snippet::source(file.text.as_str()).path(file.path.as_str()).annotation(marker),
                 )
@@ -142,16 +159,16 @@ impl fmt::Display for Diagnostic {
 pub(crate) struct Report {
     found: Vec<Found>,
     pub(crate) errors: usize,
+    warnings: usize,
     /// The tokens end early, at a string or comment that is never closed.
     pub(crate) cut_short: bool,
 }
 
 #[derive(Debug)]
 struct Found {
-    severity: Severity,
+    lint: Option<&'static Lint>,
     span: Span,
     message: String,
-    label: String,
     help: Option<String>,
 }
 
@@ -162,7 +179,7 @@ impl Report {
     }
 
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) {
-        self.add(Severity::Error, span, message.into(), String::new(), None);
+        self.error_help(span, message, None);
     }
 
     pub(crate) fn error_help(
@@ -171,43 +188,50 @@ impl Report {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        self.add(Severity::Error, span, message.into(), String::new(), help);
+        self.errors += 1;
+        if self.errors <= ERRORS_MAX {
+            self.found.push(Found { lint: None, span, message: message.into(), help });
+        }
     }
 
-    pub(crate) fn warning(&mut self, span: Span, message: impl Into<String>) {
-        self.add(Severity::Warning, span, message.into(), String::new(), None);
-    }
-
-    fn add(
+    pub(crate) fn warning(
         &mut self,
-        severity: Severity,
+        lint: &'static Lint,
         span: Span,
-        message: String,
-        label: String,
+        message: impl Into<String>,
         help: Option<String>,
     ) {
-        if severity == Severity::Error {
-            self.errors += 1;
-        }
-        if self.found.len() < ERRORS_MAX {
-            self.found.push(Found { severity, span, message, label, help });
+        self.warnings += 1;
+        if self.warnings <= WARNINGS_MAX {
+            self.found.push(Found { lint: Some(lint), span, message: message.into(), help });
         }
     }
 
     pub(crate) fn finish(self, files: Files) -> Diagnostics {
-        let mut found = self.found;
-        found.sort_by_key(|f| (f.span.file, f.span.start));
-        let list = found.into_iter().map(|f| Diagnostic {
-            severity: f.severity,
-            file: files.get(f.span.file).map(|f| f.path.clone()).unwrap_or_default(),
-            line: files.line(f.span),
-            column: files.column(f.span),
-            message: f.message,
-            help: f.help,
-            span: f.span,
-            label: f.label,
+        let Self { mut found, errors, mut warnings, .. } = self;
+        let mut allowed = Allowed::default();
+        found.retain(|it| {
+            let silent = it.lint.is_some_and(|lint| allowed.holds(&files, it.span, lint));
+            warnings -= usize::from(silent);
+            !silent
         });
-        Diagnostics { list: list.collect(), errors: self.errors, files }
+        found.sort_by_key(|f| (f.span.file, f.span.start));
+        let list = found.into_iter().map(|it| {
+            let end = Span { start: it.span.end, ..it.span };
+            Diagnostic {
+                severity: if it.lint.is_some() { Severity::Warning } else { Severity::Error },
+                code: it.lint.map(|lint| lint.code),
+                file: files.get(it.span.file).map(|f| f.path.clone()).unwrap_or_default(),
+                line: files.line(it.span),
+                column: files.column(it.span),
+                end_line: files.line(end),
+                end_column: files.column(end),
+                message: it.message,
+                help: it.help,
+                span: it.span,
+            }
+        });
+        Diagnostics { list: list.collect(), errors, warnings, files }
     }
 }
 

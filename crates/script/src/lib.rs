@@ -11,6 +11,7 @@
 //! * [`Script::load`] reads a script and all its includes through [`Sources`], reports every
 //!   mistake it finds at once as [`Diagnostics`], and resolves each name against a [`Catalog`].
 //! * The result is a [`Program`]: flat instructions, shared by all workers.
+//! * [`Script::lint`] tells of the same script what works but is hardly meant ([`LINTS`]).
 //! * A [`Machine`] runs one block of it against a [`Host`]. It has an explicit stack, so it can
 //!   stop in the middle ([`Outcome::Park`]) and go on later, perhaps on another thread. It is
 //!   reused from run to run and allocates nothing once warm.
@@ -35,6 +36,7 @@ mod catalog;
 mod diagnostic;
 mod host;
 mod lexer;
+mod lint;
 mod load;
 mod machine;
 mod pattern;
@@ -42,11 +44,12 @@ mod program;
 mod script;
 mod source;
 mod transform;
+mod trivia;
 mod value;
 
 pub use avp::AvpList;
 pub use catalog::{
-    Catalog, FlagKind, Function, FunctionId, Global, GlobalKind, Module, ModuleId, Param,
+    Catalog, FlagKind, Function, FunctionId, Global, GlobalKind, Module, ModuleId, Name, Param,
     ParamKind, Parameter, ParameterKind, RouteKind, RouteKinds, Standing, Subname, TransformId,
     Transformation, Variable, VariableId,
 };
@@ -55,6 +58,7 @@ pub use host::{
     Args, Assign, Called, Context, Host, Index, Launch, LogLine, LogSource, Place, Substituting,
     TransformCall, VarAccess, WriteError,
 };
+pub use lint::{LINTS, Lint};
 pub use machine::{Finish, Machine, Outcome};
 pub use pattern::{Pattern, PatternFlags};
 pub use program::{Program, Route, RouteId};

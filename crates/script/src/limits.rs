@@ -27,6 +27,8 @@ pub const ROUTE_LEVELS_MAX: usize = 100;
 pub const FLAGS_MAX: usize = 32;
 /// Errors reported in one run. What follows is mostly echo.
 pub const ERRORS_MAX: usize = 50;
+/// Warnings reported in one run.
+pub const WARNINGS_MAX: usize = 200;
 /// Default of `max_while_loops`: rounds of one `while`.
 pub const WHILE_LOOPS_DEFAULT: u32 = 10_000;
 /// Default of `pv_print_buf_size`: bytes of one expanded format string.

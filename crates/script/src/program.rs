@@ -516,8 +516,8 @@ pub(crate) enum Op {
         end: u32,
         parse: bool,
     },
-    /// The list of a `for` has no `[*]`.
-    ForRefused,
+    /// The list of a `for` has no `[*]`; its iterator.
+    ForRefused(u32),
     Switch(u32),
 }
 

@@ -55,6 +55,7 @@ fn each_mistake_is_named() {
         "loadmodule \"acc.so\"",
         "loadmodule \"ttm.so\"",
         "modparam(\"tm\", \"fr_timeout\", 5)",
+        "modparam(\"tm\", \"fr_timeout\", 5)\n\nloadmodule \"tm.so\"",
         "loadmodule \"tm.so\"\nmodparam(\"tm\", \"fr_timeout\", \"5\")",
         "socket = 10.0.0.1:5060",
         "socket = upd:10.0.0.1:5060",

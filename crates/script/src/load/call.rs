@@ -6,6 +6,7 @@ use crate::catalog::{Function, ParamKind, RouteKind, Standing};
 use crate::diagnostic::did_you_mean;
 use crate::lexer::Token;
 use crate::limits::{ARGUMENTS_MAX, SUBSTITUTION_VARIABLES_MAX};
+use crate::lint::{NO_EFFECT, Named};
 use crate::pattern::{Pattern, PatternFlags};
 use crate::program::{ArgSpec, CallSpec, Op, XlogLevel};
 use crate::source::Span;
@@ -51,9 +52,10 @@ impl Loader<'_> {
         }
         let first = !self.function_uses.iter().any(|known| known.function == function);
         if let Some(note) = self.catalog.note_function(declared.id).filter(|_| first) {
-            self.report.warning(span, note);
+            self.report.warning(&NO_EFFECT, span, note, None);
         }
         self.note_function(function, declared.id, span);
+        self.notes.names.push((Named::Function(declared.name), span));
         self.expect(Token::Open, "`(`")?;
         let mut args = Vec::new();
         if !self.take(Token::Close) {
@@ -211,6 +213,7 @@ impl Loader<'_> {
             if !text.contains(&b'$') {
                 let (function, name) = (function.id, function.name);
                 let text = shown.clone();
+                self.notes.names.push((Named::Argument(function, at, text.clone()), span));
                 self.references.push(Reference { function, name, index: at, text, span });
             }
             return match kind {

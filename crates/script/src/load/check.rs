@@ -39,6 +39,7 @@ impl Loader<'_> {
                 self.report.error_help(used.span, message, help);
                 continue;
             };
+            self.notes.uses.push((used.from, route.0));
             match used.patch {
                 Patch::Op(at) => {
                     match &mut self.program.ops[at] {

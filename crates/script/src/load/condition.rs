@@ -2,6 +2,7 @@
 
 use super::{Loader, Parsed};
 use crate::lexer::Token;
+use crate::lint::Mixed;
 use crate::pattern::{Pattern, PatternFlags};
 use crate::program::{AssignOp, BinaryOp, CompareOp, Op};
 use crate::source::Span;
@@ -12,6 +13,7 @@ impl Loader<'_> {
     pub(super) fn condition(&mut self) -> Parsed<()> {
         self.nested(|this| {
             this.unary_condition()?;
+            let mut after_or = false;
             loop {
                 let span = this.span();
                 let and = this.peek() == Some(Token::AndAnd) || this.is_word("and");
@@ -19,6 +21,10 @@ impl Loader<'_> {
                 if !and && !or {
                     return Ok(());
                 }
+                if and && after_or {
+                    this.notes.mixed.push((span, Mixed::Logic));
+                }
+                after_or |= or;
                 this.at += 1;
                 let op = if and { Op::JumpUnlessTrue(0) } else { Op::JumpUnlessFalse(0) };
                 let jump = this.emit(op, span);

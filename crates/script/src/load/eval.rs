@@ -4,6 +4,7 @@ use super::Loader;
 use crate::catalog::Catalog;
 use crate::catalog::RouteKind;
 use crate::diagnostic::Report;
+use crate::lint::Notes;
 use crate::program::{Fragment, Program};
 use crate::script::Script;
 use crate::source::{Files, Span};
@@ -36,7 +37,7 @@ impl Program {
             route_uses: Vec::new(),
             function_uses: Vec::new(),
             references: Vec::new(),
-            defined: Vec::new(),
+            notes: Notes::default(),
         };
         match loader.pieces(text, Span::default()) {
             Ok(pieces) => Ok(Fragment { program: loader.program, pieces }),

@@ -3,7 +3,9 @@
 
 use super::{Loader, Parsed};
 use crate::lexer::Token;
+use crate::lint::Mixed;
 use crate::program::{BinaryOp, Op};
+use crate::source::Span;
 
 impl Loader<'_> {
     /// value := bits [ comparison bits ]
@@ -22,6 +24,7 @@ impl Loader<'_> {
 
     fn bits(&mut self) -> Parsed<()> {
         self.sum()?;
+        let mut weakest = u8::MAX;
         loop {
             let span = self.span();
             let op = match self.peek() {
@@ -32,6 +35,7 @@ impl Loader<'_> {
                 Some(Token::ShiftRight) => BinaryOp::ShiftRight,
                 _ => return Ok(()),
             };
+            self.note_mixed(op, &mut weakest, span);
             self.at += 1;
             self.sum()?;
             self.emit(Op::Binary(op), span);
@@ -40,6 +44,7 @@ impl Loader<'_> {
 
     fn sum(&mut self) -> Parsed<()> {
         self.nested(Self::operand)?;
+        let mut weakest = u8::MAX;
         loop {
             let span = self.span();
             let op = match self.peek() {
@@ -50,10 +55,27 @@ impl Loader<'_> {
                 Some(Token::Percent) => BinaryOp::Modulo,
                 _ => return Ok(()),
             };
+            self.note_mixed(op, &mut weakest, span);
             self.at += 1;
             self.nested(Self::operand)?;
             self.emit(Op::Binary(op), span);
         }
+    }
+
+    /// An operator that binds tighter than one before it in any other language, but not here.
+    fn note_mixed(&mut self, op: BinaryOp, weakest: &mut u8, span: Span) {
+        let strength = match op {
+            BinaryOp::Or => 0,
+            BinaryOp::Xor => 1,
+            BinaryOp::And => 2,
+            BinaryOp::ShiftLeft | BinaryOp::ShiftRight => 3,
+            BinaryOp::Add | BinaryOp::Subtract => 4,
+            BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => 5,
+        };
+        if strength > *weakest {
+            self.notes.mixed.push((span, Mixed::Arithmetic));
+        }
+        *weakest = strength.min(*weakest);
     }
 
     fn operand(&mut self) -> Parsed<()> {

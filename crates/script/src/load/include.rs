@@ -2,10 +2,10 @@
 
 use super::Tok;
 use crate::diagnostic::Report;
-use crate::lexer::{LexError, Token, unescape};
+use crate::lexer::{LexError, unescape};
 use crate::limits::{FILE_BYTES_MAX, FILES_MAX, INCLUDE_DEPTH_MAX, INCLUDE_PATH_MAX, TOKENS_MAX};
 use crate::source::{Files, Sources, Span};
-use logos::Logos;
+use crate::trivia::{Kind, Piece, Pieces};
 
 pub(crate) fn flatten<S: Sources + ?Sized>(
     path: &str,
@@ -46,60 +46,46 @@ fn read<S: Sources + ?Sized>(
         let span = Span { file, start: at as u32, end: at as u32 + 1 };
         return report.error(span, "a NUL byte in the file");
     }
-    let mut lexer = Token::lexer(&text);
-    while let Some(token) = lexer.next() {
-        let range = lexer.span();
+    for Piece { kind, range, .. } in Pieces::of(&text) {
         let span = Span { file, start: range.start as u32, end: range.end as u32 };
-        match token {
-            Ok(Token::Comment) => {}
-            Ok(Token::Word)
-                if matches!(lexer.slice(), "include_file" | "import_file")
-                    && first_on_line(&text, range.start) =>
-            {
-                let keyword = lexer.slice();
-                let line_len = lexer.remainder().find('\n').unwrap_or(lexer.remainder().len());
-                let line = &lexer.remainder()[..line_len];
-                match include_path(line) {
+        match kind {
+            Ok(Kind::LineComment | Kind::BlockComment) => {}
+            Ok(Kind::Include) => {
+                let whole = &text[range];
+                let keyword = &whole[..whole.find(|c: char| !is_word(c)).unwrap_or(whole.len())];
+                let head = span.part(0, keyword.len());
+                match include_path(&whole[keyword.len()..]) {
                     Some(wanted) if wanted.len() <= INCLUDE_PATH_MAX => {
                         if depth >= INCLUDE_DEPTH_MAX || files.len() >= FILES_MAX {
                             let message = format!(
                                 "more than {INCLUDE_DEPTH_MAX} files include each other, or more \
                                  than {FILES_MAX} files"
                             );
-                            report.error(span, message);
-                        } else {
-                            match sources.read(&wanted, Some(path)) {
-                                Ok(inner) => {
-                                    let at = Some((file, files.line(span)));
-                                    read(
-                                        &wanted,
-                                        inner,
-                                        at,
-                                        depth + 1,
-                                        sources,
-                                        files,
-                                        report,
-                                        tokens,
-                                    );
-                                }
-                                Err(reason) => {
-                                    let whole = span.part(0, keyword.len() + line.trim_end().len());
-                                    report
-                                        .error(whole, format!("cannot read `{wanted}`: {reason}"));
-                                }
+                            report.error(head, message);
+                            continue;
+                        }
+                        match sources.read(&wanted, Some(path)) {
+                            Ok(inner) => {
+                                let at = Some((file, files.line(span)));
+                                let depth = depth + 1;
+                                read(&wanted, inner, at, depth, sources, files, report, tokens);
+                            }
+                            Err(reason) => {
+                                report.error(span, format!("cannot read `{wanted}`: {reason}"));
                             }
                         }
                     }
                     Some(_) => {
                         report
-                            .error(span, format!("a path may have {INCLUDE_PATH_MAX} characters"));
+                            .error(head, format!("a path may have {INCLUDE_PATH_MAX} characters"));
                     }
-                    None => report.error(span, format!("`{keyword}` needs a quoted path")),
+                    None => report.error(head, format!("`{keyword}` needs a quoted path")),
                 }
-                lexer.bump(line_len);
             }
-            Ok(token) if tokens.len() < TOKENS_MAX => tokens.push(Tok { token, span }),
-            Ok(_) => return report.error(span, format!("more than {TOKENS_MAX} tokens")),
+            Ok(Kind::Token(token)) if tokens.len() < TOKENS_MAX => tokens.push(Tok { token, span }),
+            Ok(Kind::Token(_)) => {
+                return report.error(span, format!("more than {TOKENS_MAX} tokens"));
+            }
             Err(error) => {
                 let first = text[range.clone()].find('\n').unwrap_or(range.len());
                 report.error(span.part(0, first), error.message());
@@ -109,9 +95,8 @@ fn read<S: Sources + ?Sized>(
     }
 }
 
-fn first_on_line(text: &str, at: usize) -> bool {
-    let line = text[..at].rfind('\n').map_or(0, |n| n + 1);
-    text[line..at].bytes().all(|b| b.is_ascii_whitespace())
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
 }
 
 fn include_path(line: &str) -> Option<String> {

@@ -11,14 +11,15 @@ mod expression;
 mod include;
 mod sockets;
 mod statement;
-mod top;
+pub(crate) mod top;
 mod transformation;
-mod variable;
+pub(crate) mod variable;
 
 use crate::catalog::{Catalog, FlagKind, FunctionId, RouteKind};
 use crate::diagnostic::{Diagnostics, Report};
 use crate::lexer::{Token, unescape};
 use crate::limits::{FLAGS_MAX, NESTING_MAX};
+use crate::lint::{self, Checked, Notes};
 use crate::program::{ArgSpec, Op, Program, RouteId};
 use crate::script::{Location, Script};
 use crate::source::{Files, Sources, Span};
@@ -39,7 +40,26 @@ impl Script {
         sources: &S,
         catalog: &dyn Catalog,
     ) -> Result<(Self, Diagnostics), Diagnostics> {
-        Self::load_over(path, sources, catalog, Program::default())
+        let (script, files, report) = Self::load_over(path, sources, catalog, Program::default());
+        Self::told(script, files, report)
+    }
+
+    /// The same, and tells as warnings as well what works, but is hardly meant: see
+    /// [`LINTS`](crate::LINTS).
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn lint<S: Sources + ?Sized>(
+        path: &str,
+        sources: &S,
+        catalog: &dyn Catalog,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
+        let (checked, files, mut report) =
+            Self::load_over(path, sources, catalog, Program::default());
+        if report.errors == 0 {
+            lint::run(&checked, catalog, &files, &mut report);
+        }
+        Self::told(checked, files, report)
     }
 
     /// The same, for a script that comes in place of one that runs: blocks and flags keep the
@@ -54,7 +74,18 @@ impl Script {
         catalog: &dyn Catalog,
         running: &Program,
     ) -> Result<(Self, Diagnostics), Diagnostics> {
-        Self::load_over(path, sources, catalog, running.names())
+        let (script, files, report) = Self::load_over(path, sources, catalog, running.names());
+        Self::told(script, files, report)
+    }
+
+    fn told(
+        checked: Checked,
+        files: Files,
+        report: Report,
+    ) -> Result<(Self, Diagnostics), Diagnostics> {
+        let failed = report.errors > 0;
+        let diagnostics = report.finish(files);
+        if failed { Err(diagnostics) } else { Ok((checked.script, diagnostics)) }
     }
 
     fn load_over<S: Sources + ?Sized>(
@@ -62,7 +93,7 @@ impl Script {
         sources: &S,
         catalog: &dyn Catalog,
         names: Program,
-    ) -> Result<(Self, Diagnostics), Diagnostics> {
+    ) -> (Checked, Files, Report) {
         let mut files = Files::default();
         let mut report = Report::default();
         let tokens = include::flatten(path, sources, &mut files, &mut report);
@@ -73,7 +104,7 @@ impl Script {
             tokens,
             at: 0,
             script: Self::default(),
-            defined: vec![Span::default(); names.routes.len()],
+            notes: Notes::over(&names),
             program: names,
             kind: RouteKind::Request,
             route: 0,
@@ -87,16 +118,11 @@ impl Script {
         loader.emit(Op::Exit, Span::default());
         loader.file();
         loader.check();
-        let Loader { mut script, mut program, files, report, .. } = loader;
+        let Loader { mut script, mut program, notes, files, report, .. } = loader;
         program.files = files.paths();
         program.modules.clone_from(&script.modules);
-        let failed = report.errors > 0;
-        let diagnostics = report.finish(files);
-        if failed {
-            return Err(diagnostics);
-        }
         script.program = program;
-        Ok((script, diagnostics))
+        (Checked { script, notes }, files, report)
     }
 }
 
@@ -125,8 +151,7 @@ pub(crate) struct Loader<'a> {
     route_uses: Vec<RouteUse>,
     function_uses: Vec<FunctionUse>,
     references: Vec<Reference>,
-    /// The place of each block's definition.
-    defined: Vec<Span>,
+    notes: Notes,
 }
 
 /// A reference to a route that may be defined further down.
@@ -303,6 +328,7 @@ impl Loader<'_> {
     fn emit(&mut self, op: Op, span: Span) -> usize {
         let line = self.files.line(span);
         self.program.ops.push(op);
+        self.notes.ops.push(span);
         self.program.places.push((span.file, line));
         self.program.ops.len() - 1
     }

@@ -2,6 +2,7 @@
 
 use super::{Loader, Parsed};
 use crate::lexer::Token;
+use crate::lint::{DEPRECATED_NAME, NO_EFFECT};
 use crate::script::{Alias, Socket};
 use crate::source::Span;
 
@@ -33,7 +34,8 @@ impl Loader<'_> {
     /// socket = proto:address[:ports] { parameter }
     pub(super) fn socket(&mut self, keyword: &str, head: Span) -> Parsed<()> {
         if keyword == "listen" {
-            self.report.warning(head, "`listen` is the old name of `socket`");
+            let message = "`listen` is the old name of `socket`";
+            self.report.warning(&DEPRECATED_NAME, head, message, None);
         }
         let Some((text, span)) = self.raw_word() else {
             return Err(self.refuse(head, "an address is missing"));
@@ -75,7 +77,7 @@ impl Loader<'_> {
                 self.at += 1;
                 if proto == "udp" && OF_STREAMS.contains(&word.as_str()) {
                     let message = format!("`{word}` is for connections: a udp socket has none");
-                    self.report.warning(span, message);
+                    self.report.warning(&NO_EFFECT, span, message, None);
                 }
                 socket.options.push(word);
                 continue;
@@ -115,7 +117,8 @@ impl Loader<'_> {
                         return Err(self.fail(span, format!("a name is missing behind `{word}`")));
                     };
                     if word != "tag" {
-                        self.report.warning(span, "auto-scaling profiles have no effect");
+                        let message = "auto-scaling profiles have no effect";
+                        self.report.warning(&NO_EFFECT, span, message, None);
                     }
                     let field = if word == "tag" {
                         &mut socket.tag

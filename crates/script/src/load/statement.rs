@@ -4,6 +4,7 @@ use super::{Loader, Parsed, Patch};
 use crate::catalog::RouteKind;
 use crate::lexer::{Token, number};
 use crate::limits::ARGUMENTS_MAX;
+use crate::lint::FOR_WITHOUT_ALL;
 use crate::program::{Label, Op, ReturnCode, SwitchSpec, Target};
 use crate::source::Span;
 
@@ -193,8 +194,8 @@ impl Loader<'_> {
         self.expect(Token::Close, "`)`")?;
         if !self.drop_all_index(list) {
             let message = "the list has no `[*]`: this statement yields -10 and nothing runs";
-            self.report.warning(list_span, message);
-            self.emit(Op::ForRefused, span);
+            self.report.warning(&FOR_WITHOUT_ALL, list_span, message, None);
+            self.emit(Op::ForRefused(iterator), span);
             self.emit(Op::Done, span);
             let over = self.emit(Op::Jump(0), span);
             self.breaks.push(Vec::new());

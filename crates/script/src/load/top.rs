@@ -1,10 +1,11 @@
 //! The top level of a file: settings, modules, and the heads of route blocks (spec §2, §3.1).
 
 use super::{Failed, Loader, Parsed};
-use crate::catalog::{GlobalKind, Module, ParameterKind, RouteKind, Standing};
+use crate::catalog::{GlobalKind, Module, Name, ParameterKind, RouteKind, Standing};
 use crate::diagnostic::did_you_mean;
 use crate::lexer::{Token, number};
 use crate::limits::ROUTES_MAX;
+use crate::lint::{DEPRECATED_NAME, EMPTY_ROUTE, LOADED_TWICE, NO_EFFECT};
 use crate::pattern::{Pattern, PatternFlags};
 use crate::program::{Op, Route};
 use crate::script::{GlobalSetting, LoadedModule, ModuleSetting};
@@ -106,24 +107,11 @@ impl Loader<'_> {
 
     /// Whether a route block begins here, not a call of `route()`.
     pub(super) fn begins_route(&self) -> bool {
-        self.peek() == Some(Token::Word)
-            && KEYWORDS[3..].contains(&self.next_text())
-            && matches!(self.peek_at(1), Some(Token::BraceOpen | Token::BracketOpen))
+        self.peek() == Some(Token::Word) && begins_route(self.next_text(), self.peek_at(1))
     }
 
     pub(super) fn begins_item(&self) -> bool {
-        let text = self.next_text();
-        let keyword = KEYWORDS.contains(&text)
-            && matches!(
-                self.peek_at(1),
-                Some(
-                    Token::Text | Token::Raw | Token::Open | Token::BraceOpen | Token::BracketOpen
-                )
-            );
-        let dashed = self.peek_at(1) == Some(Token::Minus)
-            && self.peek_at(2) == Some(Token::Word)
-            && self.peek_at(3) == Some(Token::Assign);
-        keyword || dashed || self.peek_at(1) == Some(Token::Assign)
+        begins_item(self.next_text(), |ahead| self.peek_at(ahead))
     }
 
     /// name = value
@@ -196,7 +184,8 @@ impl Loader<'_> {
                 }
                 // `udp_workers = 4 use_auto_scaling_profile ID`
                 if name.ends_with("_workers") && self.take_word("use_auto_scaling_profile") {
-                    self.report.warning(value_span, "auto-scaling profiles have no effect");
+                    let message = "auto-scaling profiles have no effect";
+                    self.report.warning(&NO_EFFECT, value_span, message, None);
                     self.at += 1;
                 }
                 Setting::Int(n)
@@ -224,10 +213,14 @@ impl Loader<'_> {
         };
         if let Err(reason) = catalog.check_global(name, &value) {
             self.report.error(value_span, format!("wrong value for `{name}`: {reason}"));
-        } else if self.script.global(name).is_none()
-            && let Some(note) = catalog.note_global(name, &value)
-        {
-            self.report.warning(span, note);
+        } else if self.script.global(name).is_none() {
+            if let Some(new) = catalog.renamed(Name::Global(name)) {
+                let message = format!("`{name}` is the old name of `{new}`");
+                self.report.warning(&DEPRECATED_NAME, span, message, None);
+            }
+            if let Some(note) = catalog.note_global(name, &value) {
+                self.report.warning(&NO_EFFECT, span, note, None);
+            }
         }
         if let Setting::Int(n) = value {
             self.apply(name, n);
@@ -283,12 +276,22 @@ impl Loader<'_> {
             self.report.error(span, message);
         }
         if self.loaded(module) {
-            self.report.warning(span, format!("the module `{name}` is loaded already"));
+            let message = format!("the module `{name}` is loaded already");
+            self.report.warning(&LOADED_TWICE, span, message, None);
             return Ok(());
         }
         let location = self.location(span);
         self.script.modules.push(LoadedModule { id: module.id, name: name.to_owned(), location });
         Ok(())
+    }
+
+    /// The line of the `loadmodule` of a module that comes too late.
+    fn loaded_below(&self, name: &str) -> Option<u32> {
+        let found = self.tokens[self.at..].windows(2).find(|pair| {
+            let [word, path] = [pair[0], pair[1]].map(|it| self.files.text(it.span));
+            word == "loadmodule" && module_name(path.trim_matches(['"', '\''])) == name
+        });
+        found.map(|pair| self.files.line(pair[0].span))
     }
 
     fn loaded(&self, module: &Module) -> bool {
@@ -343,7 +346,10 @@ impl Loader<'_> {
         if matched.is_empty() {
             let known = catalog.modules().iter().find(|m| pattern.is_match(m.name.as_bytes()));
             let help = match known {
-                Some(module) => Some(format!("add `loadmodule \"{}.so\"` above", module.name)),
+                Some(module) => Some(match self.loaded_below(module.name) {
+                    Some(line) => format!("`loadmodule` stands below, in line {line}: move it up"),
+                    None => format!("add `loadmodule \"{}.so\"` above", module.name),
+                }),
                 None => did_you_mean(&expression, catalog.modules().iter().map(|m| m.name)),
             };
             let message = format!("no loaded module matches `{expression}`");
@@ -375,7 +381,7 @@ impl Loader<'_> {
             } else if self.script.modparam(module, &name).next().is_none()
                 && let Some(note) = catalog.note_parameter(module, &name, &value)
             {
-                self.report.warning(name_span, note);
+                self.report.warning(&NO_EFFECT, name_span, note, None);
             }
             let location = self.location(name_span);
             let (name, value) = (name.clone(), value.clone());
@@ -449,16 +455,17 @@ impl Loader<'_> {
         self.route = at as u32;
         if at < self.program.routes.len() {
             self.program.routes[at] = route;
-            self.defined[at] = name_span;
+            self.notes.routes[at] = name_span;
         } else {
             self.program.routes.push(route);
-            self.defined.push(name_span);
+            self.notes.routes.push(name_span);
         }
         self.expect(Token::BraceOpen, "`{`")?;
         let empty = self.peek() == Some(Token::BraceClose);
         self.statements();
         if empty {
-            self.report.warning(head, "this route is empty: it returns 1");
+            let message = "this route is empty: it returns 1";
+            self.report.warning(&EMPTY_ROUTE, head, message, None);
         }
         let span = self.span();
         self.emit(Op::EndOfRoute, span);
@@ -544,6 +551,20 @@ impl Loader<'_> {
     pub(super) fn refuse(&mut self, span: Span, message: &str) -> Failed {
         self.fail(span, message)
     }
+}
+
+/// Whether a word with these tokens behind it begins something at the top level.
+pub(crate) fn begins_item(word: &str, ahead: impl Fn(usize) -> Option<Token>) -> bool {
+    use Token::{Assign, BraceOpen, BracketOpen, Minus, Open, Raw, Text, Word};
+    let keyword = KEYWORDS.contains(&word)
+        && matches!(ahead(1), Some(Text | Raw | Open | BraceOpen | BracketOpen));
+    let dashed = ahead(1) == Some(Minus) && ahead(2) == Some(Word) && ahead(3) == Some(Assign);
+    keyword || dashed || ahead(1) == Some(Assign)
+}
+
+/// Whether a word with this token behind it begins a route block; `route(` is a call.
+pub(crate) fn begins_route(word: &str, next: Option<Token>) -> bool {
+    KEYWORDS[3..].contains(&word) && matches!(next, Some(Token::BraceOpen | Token::BracketOpen))
 }
 
 /// The file stem: `tm` of `/usr/lib/modules/tm.so`.

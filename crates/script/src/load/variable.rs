@@ -6,12 +6,13 @@ use crate::diagnostic::did_you_mean;
 use crate::host::{Context, Index};
 use crate::lexer::{Token, balanced, is_name_byte, variable_len};
 use crate::limits::VARIABLE_NESTING_MAX;
+use crate::lint::Named;
 use crate::machine::cells::parse_int;
 use crate::program::{IndexSpec, NameSpec, Piece, Target, VarSpec};
 use crate::source::Span;
 
 /// Variables of the language itself.
-const OWN: [&str; 12] = [
+pub(crate) const OWN: [&str; 12] = [
     "var",
     "param",
     "rc",
@@ -89,7 +90,7 @@ impl Loader<'_> {
         }
         let inside = text.get(1..).unwrap_or_default();
         if inside == b"$" {
-            return Ok(self.push_variable(VarSpec::new(Target::Dollar)));
+            return Ok(self.push_variable(VarSpec::new(Target::Dollar), span));
         }
         let full = inside.first() == Some(&b'(');
         let mut rest = match full {
@@ -150,11 +151,12 @@ impl Loader<'_> {
         let from = self.program.transforms.len() as u32;
         self.program.transforms.extend(transforms);
         spec.transforms = (from, self.program.transforms.len() as u32);
-        Ok(self.push_variable(spec))
+        Ok(self.push_variable(spec, span))
     }
 
-    fn push_variable(&mut self, spec: VarSpec) -> u32 {
+    fn push_variable(&mut self, spec: VarSpec, span: Span) -> u32 {
         self.program.variables.push(spec);
+        self.notes.variables.push(span);
         self.program.variables.len() as u32 - 1
     }
 
@@ -176,7 +178,11 @@ impl Loader<'_> {
             "param" => (number.map_or(Target::ParamNamed, Target::ParamAt), Subname::Required),
             "return" => (number.map_or(Target::ReturnNamed, Target::ReturnAt), Subname::Required),
             "rc" | "retcode" => (Target::ReturnCode, Subname::None),
-            "route" | "rT" => (Target::Route, Subname::None),
+            "route" => (Target::Route, Subname::None),
+            "rT" => {
+                self.notes.names.push((Named::Variable("rT"), span));
+                (Target::Route, Subname::None)
+            }
             "route.name" => (Target::RouteName, Subname::None),
             "route.type" => (Target::RouteType, Subname::None),
             "cfg_line" => (Target::ConfigLine, Subname::None),
@@ -230,6 +236,7 @@ impl Loader<'_> {
             return Err(self.fail(span, message));
         }
         self.check_subname(name, variable.subname, subname, span)?;
+        self.notes.names.push((Named::Variable(variable.name), span));
         let mut spec = VarSpec::new(Target::Host(variable.id));
         if let (Subname::Path, Some(path)) = (variable.subname, subname)
             && path.contains(&b'$')

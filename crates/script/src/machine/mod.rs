@@ -469,7 +469,7 @@ impl Machine {
                 self.write(program, host, iterator, how, value);
                 self.free_scratch();
             }
-            Op::ForRefused => {
+            Op::ForRefused(_) => {
                 self.complain(program, host, Level::Error, "the list of `for` has no [*]");
                 self.code = SCRIPT_ERROR;
             }
