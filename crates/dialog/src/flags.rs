@@ -73,29 +73,31 @@ impl DialogFlags {
         Some(text.chars().map(Self::create_letter).fold(Self::empty(), Self::union))
     }
 
+    /// The flags of `create_dialog()` in 4.x words, separated by commas (§6.1).
+    pub fn create_words(self) -> String {
+        let set = Self::CREATE_NAMES.iter().filter(|(_, _, flag)| self.contains(*flag));
+        set.map(|(word, ..)| *word).collect::<Vec<_>>().join(",")
+    }
+
+    /// Word, letter in 3.1, flag.
+    const CREATE_NAMES: [(&str, Option<char>, Self); 7] = [
+        ("options-ping-caller", Some('P'), Self::PING_CALLER),
+        ("options-ping-callee", Some('p'), Self::PING_CALLEE),
+        ("reinvite-ping-caller", Some('R'), Self::REINVITE_PING_CALLER),
+        ("reinvite-ping-callee", Some('r'), Self::REINVITE_PING_CALLEE),
+        ("bye-on-timeout", Some('B'), Self::BYE_ON_TIMEOUT),
+        ("end-on-race-condition", Some('E'), Self::END_ON_RACE_CONDITION),
+        ("auto-prack", None, Self::AUTO_PRACK),
+    ];
+
     fn create_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "options-ping-caller" => Self::PING_CALLER,
-            "options-ping-callee" => Self::PING_CALLEE,
-            "reinvite-ping-caller" => Self::REINVITE_PING_CALLER,
-            "reinvite-ping-callee" => Self::REINVITE_PING_CALLEE,
-            "bye-on-timeout" => Self::BYE_ON_TIMEOUT,
-            "end-on-race-condition" => Self::END_ON_RACE_CONDITION,
-            "auto-prack" => Self::AUTO_PRACK,
-            _ => return None,
-        })
+        let found = Self::CREATE_NAMES.iter().find(|(known, ..)| *known == word);
+        found.map(|(.., flag)| *flag)
     }
 
     fn create_letter(letter: char) -> Self {
-        match letter {
-            'P' => Self::PING_CALLER,
-            'p' => Self::PING_CALLEE,
-            'R' => Self::REINVITE_PING_CALLER,
-            'r' => Self::REINVITE_PING_CALLEE,
-            'B' => Self::BYE_ON_TIMEOUT,
-            'E' => Self::END_ON_RACE_CONDITION,
-            _ => Self::empty(),
-        }
+        let found = Self::CREATE_NAMES.iter().find(|(_, known, _)| *known == Some(letter));
+        found.map_or(Self::empty(), |(.., flag)| *flag)
     }
 }
 

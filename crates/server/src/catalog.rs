@@ -2,7 +2,8 @@
 
 use duologue_script as script;
 use duologue_script::{
-    FunctionId, Global, ModuleId, RouteKinds, Script, Setting, Standing, Transformation, VariableId,
+    FunctionId, Global, ModuleId, Name, RouteKinds, Script, Setting, Standing, Transformation,
+    VariableId,
 };
 
 use crate::core;
@@ -247,6 +248,16 @@ impl script::Catalog for Catalog {
         match self.variables.get(usize::from(variable.0)).and_then(|variable| variable.resolve) {
             Some(resolve) => resolve(name),
             None => Ok(None),
+        }
+    }
+
+    fn renamed(&self, name: Name<'_>) -> Option<String> {
+        match name {
+            Name::Argument(function, index, text) => {
+                let declared = self.functions.get(usize::from(function.0))?;
+                declared.modern.and_then(|modern| modern(index, text))
+            }
+            name => core::renamed(name).map(str::to_owned),
         }
     }
 

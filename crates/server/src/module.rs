@@ -111,6 +111,10 @@ pub type Settings = Box<dyn Any + Send + Sync>;
 /// Checks a literal argument, given its position and text; the error is shown beside it.
 pub type CheckLiteral = fn(usize, &str) -> Result<(), String>;
 
+/// What to write today instead of a literal argument, given its position and text; `None` if it is
+/// fine.
+pub type Modern = fn(usize, &str) -> Option<String>;
+
 /// Checks a literal argument against the parameters of the function's module, once the whole script
 /// is read.
 pub type CheckReference = fn(&Parameters<'_>, usize, &str) -> Result<(), String>;
@@ -136,6 +140,8 @@ pub struct Function {
     pub refers: Option<CheckReference>,
     /// What the author of a script that calls it should know: a warning when the script loads.
     pub note: Option<&'static str>,
+    /// What to write today instead of a literal argument of older scripts: position and text.
+    pub modern: Option<Modern>,
 }
 
 impl Function {
@@ -146,7 +152,7 @@ impl Function {
         routes: RouteKinds,
         run: fn(&mut Context<'_>, &mut Args<'_>) -> Called,
     ) -> Self {
-        Self { name, params, routes, run, check: None, refers: None, note: None }
+        Self { name, params, routes, run, check: None, refers: None, note: None, modern: None }
     }
 
     /// The same, whose literal arguments name what parameters of the module define.
@@ -157,6 +163,11 @@ impl Function {
     /// The same, with literal arguments checked at load.
     pub const fn checked(self, check: CheckLiteral) -> Self {
         Self { check: Some(check), ..self }
+    }
+
+    /// The same, with literal arguments that older scripts write otherwise.
+    pub const fn modernised(self, modern: Modern) -> Self {
+        Self { modern: Some(modern), ..self }
     }
 
     /// The same, with a word to the author of a script that calls it.

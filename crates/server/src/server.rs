@@ -102,10 +102,31 @@ impl Plan {
         extra_modules: &[&'static Module],
         overrides: Overrides,
     ) -> Result<Self, StartError> {
-        let modules = modules::ALL.iter().chain(extra_modules).copied().collect();
-        let catalog = Catalog::new(modules);
-        let (mut script, warnings) =
-            Script::load(path, sources, &catalog).map_err(StartError::Script)?;
+        let catalog = Catalog::new(modules::ALL.iter().chain(extra_modules).copied().collect());
+        let loaded = Script::load(path, sources, &catalog).map_err(StartError::Script)?;
+        Self::of(catalog, loaded, overrides)
+    }
+
+    /// The same, for a script that is only looked at: the [`warnings`](Self::warnings) also tell what
+    /// works, but is hardly meant ([`duologue_script::LINTS`]).
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn lint(
+        path: &str,
+        sources: &dyn Sources,
+        extra_modules: &[&'static Module],
+    ) -> Result<Self, StartError> {
+        let catalog = Catalog::new(modules::ALL.iter().chain(extra_modules).copied().collect());
+        let loaded = Script::lint(path, sources, &catalog).map_err(StartError::Script)?;
+        Self::of(catalog, loaded, Overrides::default())
+    }
+
+    fn of(
+        catalog: Catalog,
+        (mut script, warnings): (Script, Diagnostics),
+        overrides: Overrides,
+    ) -> Result<Self, StartError> {
         name_flags(&catalog, &mut script)?;
         let settings = configure(&catalog, &script)?;
         let has_dialogs = script.modules.iter().any(|it| it.name == modules::dialog::MODULE.name);

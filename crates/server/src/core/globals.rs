@@ -56,12 +56,9 @@ const OBEYED: &[(&str, GlobalKind)] = &[
     ("workdir", Ident),
 ];
 
-/// Old names, obeyed as the new ones.
-const RENAMED: &[(&str, &str, GlobalKind)] = &[
-    ("log_stderror", "stderror_enabled", Bool),
-    ("log_facility", "syslog_facility", Ident),
-    ("log_name", "syslog_name", Str),
-];
+/// Old names, obeyed as the new ones: see [`renamed`](super::renamed).
+const OLD: &[(&str, GlobalKind)] =
+    &[("log_stderror", Bool), ("log_facility", Ident), ("log_name", Str)];
 
 const SCALING: &str = "there are as many threads as cores, and idle ones cost nothing";
 const MEMORY: &str = "memory is the system's, there are no pools to size or to watch";
@@ -143,17 +140,14 @@ const OBSOLETE: &[(&str, &str)] = &[
 /// All global settings.
 pub fn globals() -> Vec<Global> {
     let obeyed = OBEYED.iter().map(|&(name, kind)| Global::new(name, kind));
-    let renamed = RENAMED.iter().map(|&(name, _, kind)| Global::new(name, kind));
+    let old = OLD.iter().map(|&(name, kind)| Global::new(name, kind));
     let accepted = WITHOUT_EFFECT.iter().map(|&(name, kind, ..)| Global::new(name, kind));
     let obsolete = OBSOLETE.iter().map(|&(name, instead)| Global::obsolete(name, instead));
-    obeyed.chain(renamed).chain(accepted).chain(obsolete).collect()
+    obeyed.chain(old).chain(accepted).chain(obsolete).collect()
 }
 
 /// What the script's author should know of an accepted setting.
 pub fn note_global(name: &str, value: &Setting) -> Option<String> {
-    if let Some((_, new, _)) = RENAMED.iter().find(|(old, ..)| *old == name) {
-        return Some(format!("`{name}` is the old name of `{new}`"));
-    }
     let fits = |pattern: &str| match pattern.strip_suffix('*') {
         Some(beginning) => name.starts_with(beginning),
         None => pattern == name,
@@ -253,10 +247,6 @@ mod tests {
         assert!(note("auto_aliases", 1).is_some());
         assert_eq!(note("auto_aliases", 0), None);
         assert_eq!(note("log_level", 4), None);
-        assert_eq!(
-            note("log_stderror", 1).as_deref(),
-            Some("`log_stderror` is the old name of `stderror_enabled`")
-        );
     }
 
     /// spec/script.md §2.3.

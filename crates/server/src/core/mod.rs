@@ -4,6 +4,7 @@
 pub(crate) mod functions;
 mod globals;
 mod planned;
+mod renamed;
 mod transformations;
 
 mod variables;
@@ -11,6 +12,7 @@ mod variables;
 pub use functions::FUNCTIONS;
 pub use globals::{check_global, globals, note_global, type_of_service};
 pub use planned::{PLANNED_FUNCTIONS, PLANNED_MODULES, PLANNED_VARIABLES};
+pub use renamed::renamed;
 pub use transformations::{TRANSFORMATIONS, transform};
 pub use variables::VARIABLES;
 

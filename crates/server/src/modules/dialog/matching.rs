@@ -68,6 +68,15 @@ pub(super) fn check_flags(_: usize, text: &str) -> Result<(), String> {
     }
 }
 
+/// The letters of 3.1 as words (spec/dialog.md §6.1).
+pub(super) fn modern_flags(_: usize, text: &str) -> Option<String> {
+    if text.contains(['-', ',']) {
+        return None;
+    }
+    let flags = DialogFlags::parse_create(text)?;
+    (!flags.is_empty()).then(|| flags.create_words())
+}
+
 pub(super) fn match_dialog(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let mode = match args.str(0).map(|name| std::str::from_utf8(name).unwrap_or_default()) {
         None => ctx.turn.node.dialogs.settings().match_mode,

@@ -43,7 +43,8 @@ pub static MODULE: Module = Module {
     name: "dialog",
     functions: &[
         Function::new("create_dialog", &[OPTIONAL_STR], Q, matching::create_dialog)
-            .checked(matching::check_flags),
+            .checked(matching::check_flags)
+            .modernised(matching::modern_flags),
         Function::new("match_dialog", &[OPTIONAL_STR], Q, matching::match_dialog)
             .checked(matching::check_mode),
         Function::new("validate_dialog", &[], Q, in_dialog::validate_dialog),

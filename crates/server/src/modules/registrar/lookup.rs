@@ -27,6 +27,11 @@ pub(super) fn check(position: usize, text: &str) -> Result<(), String> {
     }
 }
 
+/// The letters of older scripts as words (spec/modules.md §12).
+pub(super) fn modern(position: usize, text: &str) -> Option<String> {
+    if position == 1 { LookupFlags::modern(text) } else { None }
+}
+
 pub(super) fn lookup(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let flags = LookupFlags::parse(args.str(1).unwrap_or_default());
     let (Some(desk), Some(flags)) = (Desk::open(ctx, args, 0), flags) else {

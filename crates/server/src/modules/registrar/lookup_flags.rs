@@ -1,5 +1,7 @@
 //! The flags of `lookup()`, as words and as letters (spec/modules.md §12).
 
+use std::fmt;
+
 use super::save_flags::number;
 
 /// What `lookup()` is told to do otherwise.
@@ -28,6 +30,13 @@ impl LookupFlags {
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?.trim();
         Self::words(text).or_else(|| Self::letters(text))
+    }
+
+    /// The letters of an older script as words; `None` for what are words already.
+    pub(super) fn modern(text: &str) -> Option<String> {
+        let text = text.trim();
+        let letters = if Self::words(text).is_some() { None } else { Self::letters(text) };
+        letters.map(|flags| flags.to_string()).filter(|words| !words.is_empty())
     }
 
     fn words(text: &str) -> Option<Self> {
@@ -91,6 +100,25 @@ impl LookupFlags {
     }
 }
 
+impl fmt::Display for LookupFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let flag = |set: bool, word: &str| set.then(|| word.to_owned());
+        let words = [
+            flag(self.no_branches, "no-branches"),
+            flag(self.to_branches_only, "to-branches-only"),
+            flag(self.branch, "branch"),
+            flag(self.method_filtering, "method-filtering"),
+            self.ua_filtering.as_ref().map(|pattern| format!("ua-filtering=/{pattern}/")),
+            flag(self.case_insensitive, "case-insensitive"),
+            flag(self.extended_regexp, "extended-regexp"),
+            flag(self.global, "global"),
+            self.max_ping_latency_us.map(|latency| format!("max-ping-latency={latency}")),
+            flag(self.sort_by_latency, "sort-by-latency"),
+        ];
+        f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(","))
+    }
+}
+
 /// The pattern in `/pattern/`, and what follows it.
 fn slashed(text: &str) -> Option<(Option<String>, &str)> {
     let (pattern, rest) = text.strip_prefix('/')?.split_once('/')?;
@@ -121,6 +149,10 @@ mod tests {
             let by_words = LookupFlags::parse(words.as_bytes());
             assert!(by_words.is_some(), "{words}");
             assert_eq!(by_words, LookupFlags::parse(letters.as_bytes()), "{words} {letters}");
+            if let Some(modern) = LookupFlags::modern(letters) {
+                assert_eq!(by_words, LookupFlags::parse(modern.as_bytes()), "{letters} {modern}");
+                assert_eq!(LookupFlags::modern(&modern), None, "{modern}");
+            }
         }
         let all = "no-branches,to-branches-only,branch,method-filtering,ua-filtering=/a/,\
                    case-insensitive,extended-regexp,global,max-ping-latency=7,sort-by-latency";

@@ -56,9 +56,11 @@ pub static MODULE: Module = Module {
     name: "registrar",
     functions: &[
         Function::new("save", &[STATIC, OPTIONAL_STR, OPTIONAL_STR, OPTIONAL_STR], QR, save::save)
-            .checked(save::check),
+            .checked(save::check)
+            .modernised(save::modern),
         Function::new("lookup", &[STATIC, OPTIONAL_STR, OPTIONAL_STR], QFR, lookup::lookup)
-            .checked(lookup::check),
+            .checked(lookup::check)
+            .modernised(lookup::modern),
         Function::new(
             "remove",
             &[STATIC, STR, OPTIONAL_STR, OPTIONAL_STR, OPTIONAL_STR, OPTIONAL_STR],

@@ -1,5 +1,7 @@
 //! The flags of `save()`, as words and as letters (spec/modules.md §12).
 
+use std::fmt;
+
 use duologue_usrloc::Matching;
 
 use super::super::usrloc::matching_named;
@@ -42,6 +44,13 @@ impl SaveFlags {
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?.trim();
         Self::words(text).or_else(|| Self::letters(text))
+    }
+
+    /// The letters of an older script as words; `None` for what are words already.
+    pub(super) fn modern(text: &str) -> Option<String> {
+        let text = text.trim();
+        let letters = if Self::words(text).is_some() { None } else { Self::letters(text) };
+        letters.map(|flags| flags.to_string()).filter(|words| !words.is_empty())
     }
 
     fn words(text: &str) -> Option<Self> {
@@ -103,6 +112,37 @@ impl SaveFlags {
     }
 }
 
+impl fmt::Display for SaveFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = match self.path {
+            PathMode::Off => None,
+            PathMode::Lazy => Some("path-lazy".to_owned()),
+            PathMode::Strict => Some("path-strict".to_owned()),
+        };
+        let matching = self.matching.as_ref().map(|matching| match matching {
+            Matching::Uri => "matching-mode=0".to_owned(),
+            Matching::UriAndCallId => "matching-mode=1".to_owned(),
+            Matching::Param(name) => format!("matching-mode=<{}>", String::from_utf8_lossy(name)),
+        });
+        let flag = |set: bool, word: &str| set.then(|| word.to_owned());
+        let valued = |value: Option<u32>, word: &str| value.map(|value| format!("{word}={value}"));
+        let words = [
+            flag(self.memory_only, "memory-only"),
+            flag(self.no_reply, "no-reply"),
+            valued(self.max_contacts, "max-contacts"),
+            flag(self.force_registration, "force-registration"),
+            matching,
+            path,
+            flag(self.path_received, "path-received"),
+            flag(self.only_request_contacts, "only-request-contacts"),
+            flag(self.socket_header, "socket-header"),
+            valued(self.min_expires, "min-expires"),
+            valued(self.max_expires, "max-expires"),
+        ];
+        f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(","))
+    }
+}
+
 /// The digits in front of `rest`, which goes on behind them.
 pub(super) fn number(rest: &mut &str) -> Option<u32> {
     let end = rest.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(rest.len());
@@ -152,6 +192,10 @@ mod tests {
             let by_words = SaveFlags::parse(words.as_bytes());
             assert!(by_words.is_some(), "{words}");
             assert_eq!(by_words, SaveFlags::parse(letters.as_bytes()), "{words} {letters}");
+            if let Some(modern) = SaveFlags::modern(letters) {
+                assert_eq!(by_words, SaveFlags::parse(modern.as_bytes()), "{letters} {modern}");
+                assert_eq!(SaveFlags::modern(&modern), None, "{modern}");
+            }
         }
         // All of them do something, but those that name what is usual.
         let all = "memory-only,no-reply,max-contacts=1,force-registration,matching-mode=1,\
