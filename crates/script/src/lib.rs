@@ -11,7 +11,8 @@
 //! * [`Script::load`] reads a script and all its includes through [`Sources`], reports every
 //!   mistake it finds at once as [`Diagnostics`], and resolves each name against a [`Catalog`].
 //! * The result is a [`Program`]: flat instructions, shared by all workers.
-//! * [`Script::lint`] tells of the same script what works but is hardly meant ([`LINTS`]).
+//! * [`Script::lint`] tells of the same script what works but is hardly meant ([`LINTS`]), and
+//!   [`format`](fn@format) lays out a file.
 //! * A [`Machine`] runs one block of it against a [`Host`]. It has an explicit stack, so it can
 //!   stop in the middle ([`Outcome::Park`]) and go on later, perhaps on another thread. It is
 //!   reused from run to run and allocates nothing once warm.
@@ -34,6 +35,7 @@ pub mod limits;
 mod avp;
 mod catalog;
 mod diagnostic;
+mod format;
 mod host;
 mod lexer;
 mod lint;
@@ -54,6 +56,7 @@ pub use catalog::{
     Transformation, Variable, VariableId,
 };
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use format::{TAB, WIDTH, format};
 pub use host::{
     Args, Assign, Called, Context, Host, Index, Launch, LogLine, LogSource, Place, Substituting,
     TransformCall, VarAccess, WriteError,
