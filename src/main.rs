@@ -1,29 +1,25 @@
-//! The `duologue` program: options in, a proxy running, an orderly end.
+//! The `duologue` program: a proxy, and the tools around its scripts.
 
+mod cli;
 mod logging;
 mod options;
 mod ready;
+mod run;
+mod terminal;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
 use clap::Parser;
-use duologue::script::{DEFAULT_NAME, Embedded, Files};
-use duologue::{Overrides, Plan, Server, StartError, management};
 use options::Options;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// How long the transactions that run may take to finish after the first signal.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
-
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let mut options = Options::parse();
+    if let Some(command) = options.command.take() {
+        return cli::run(command);
+    }
     if options.version {
         println!(
             "duologue {} ({}/{})",
@@ -33,218 +29,5 @@ fn main() -> ExitCode {
         );
         return ExitCode::SUCCESS;
     }
-    match run(options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::from(if error.is_configuration() { 1 } else { 2 })
-        }
-    }
-}
-
-/// Why the program ended early.
-#[derive(Debug)]
-enum Failure {
-    Option(String),
-    Start(StartError),
-    Machine(String),
-}
-
-impl Failure {
-    fn is_configuration(&self) -> bool {
-        match self {
-            Self::Option(_) => true,
-            Self::Start(error) => error.is_configuration(),
-            Self::Machine(_) => false,
-        }
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Start(StartError::Script(diagnostics)) => {
-                let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
-                write!(f, "{}", diagnostics.render(color))
-            }
-            Self::Start(error) => write!(f, "duologue: {error}"),
-            Self::Option(reason) | Self::Machine(reason) => write!(f, "duologue: {reason}"),
-        }
-    }
-}
-
-impl From<StartError> for Failure {
-    fn from(error: StartError) -> Self {
-        Self::Start(error)
-    }
-}
-
-fn run(options: Options) -> Result<(), Failure> {
-    if let Some(directory) = &options.directory {
-        std::env::set_current_dir(directory)
-            .map_err(|error| Failure::Option(format!("-w {}: {error}", directory.display())))?;
-    }
-    let plan = load(&options)?;
-    if options.check || options.check_routes {
-        println!("config file ok, exiting...");
-        return Ok(());
-    }
-    let mut signals =
-        Signals::new([SIGTERM, SIGINT]).map_err(|error| Failure::Machine(error.to_string()))?;
-    let mut logs = plan.logs();
-    logs.stderr.enabled |= options.log_stderr;
-    let _lines = logging::start(logs);
-    settle(&plan, &options)?;
-    let with_door = plan.has_module("mi_http");
-    let with_management = with_door || plan.has_module("mi_script");
-    let log_level = plan.log_level().saturating_add(i8::try_from(options.debug).unwrap_or(i8::MAX));
-    let server = Arc::new(Server::start(plan)?);
-    duologue::server::loglevel::configure(log_level);
-    let (kill, killed) = mpsc::channel();
-    let handle = signals.handle();
-    std::thread::spawn(move || {
-        for _ in signals.forever() {
-            // The first one drains; whoever sends a second one has waited long enough.
-            if kill.send(()).is_err() {
-                std::process::exit(130);
-            }
-        }
-    });
-    // Scripts have their commands as long as it is kept.
-    let registry = with_management.then(|| commands(&server, &options)).transpose()?;
-    let door = match &registry {
-        Some(registry) if with_door => Some(open_management(&server, registry)?),
-        _ => None,
-    };
-    if let Some(path) = &options.pid_file {
-        std::fs::write(path, format!("{}\n", std::process::id()))
-            .map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))?;
-    }
-    greet(&server, door.as_ref(), options.file.is_none());
-    ready::tell("READY=1");
-    // The channel closes only if the signal thread is gone; then there is nothing to wait for.
-    let _ = killed.recv();
-    ready::tell("STOPPING=1");
-    drain(&server, &killed);
-    if let Some(door) = door {
-        door.stop();
-    }
-    handle.close();
-    server.stop();
-    if let Some(path) = &options.pid_file {
-        let _ = std::fs::remove_file(path);
-    }
-    Ok(())
-}
-
-/// Goes where the script wants the program to be (`chroot`, `wdir`); `-w` is there already.
-fn settle(plan: &Plan, options: &Options) -> Result<(), Failure> {
-    let failed = |what: &str, path: &str, error: std::io::Error| {
-        Failure::Machine(format!("{what}={path}: {error}"))
-    };
-    if let Some(root) = plan.root() {
-        std::os::unix::fs::chroot(root)
-            .and_then(|()| std::env::set_current_dir("/"))
-            .map_err(|error| failed("chroot", root, error))?;
-    }
-    if let Some(directory) = plan.directory().filter(|_| options.directory.is_none()) {
-        std::env::set_current_dir(directory).map_err(|error| failed("wdir", directory, error))?;
-    }
-    Ok(())
-}
-
-fn load(options: &Options) -> Result<Plan, Failure> {
-    let argv = options.define.iter().map(|text| match text.split_once('=') {
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(Failure::Option(format!("-o {text}: expected name=value"))),
-    });
-    let overrides = Overrides {
-        listen: options.listen.clone(),
-        udp_workers: options.udp_workers,
-        argv: argv.collect::<Result<_, _>>()?,
-        check_via: options.check_via,
-        advertised_address: options.advertised_address.clone(),
-        debug_mode: options.debug_mode,
-        ..Overrides::default()
-    };
-    let plan = match &options.file {
-        Some(path) => Plan::load(&path.display().to_string(), &Files, &[], overrides)?,
-        None => Plan::load(DEFAULT_NAME, &Embedded, &[], overrides)?,
-    };
-    let color = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    if !plan.warnings().list().is_empty() {
-        eprint!("{}", plan.warnings().render(color));
-    }
-    Ok(plan)
-}
-
-/// All commands, for doors and for the script.
-fn commands(
-    server: &Arc<Server>,
-    options: &Options,
-) -> Result<Arc<management::rpc::Registry>, Failure> {
-    let terminate = || {
-        // The signal thread takes it from there, as for any other SIGTERM.
-        let _ = signal_hook::low_level::raise(SIGTERM);
-    };
-    let registry = management::commands(server, terminate).and_then(|mut registry| {
-        match &options.file {
-            // A script from standard input is gone.
-            Some(path) if path.as_os_str() == "-" => {}
-            Some(path) => {
-                management::reloading(&mut registry, server, path.display().to_string(), Files)?;
-            }
-            None => management::reloading(&mut registry, server, DEFAULT_NAME, Embedded)?,
-        }
-        Ok(registry)
-    });
-    let registry = registry.map_err(|error| Failure::Machine(format!("management: {error}")))?;
-    let registry = Arc::new(registry);
-    management::for_scripts(server.node(), &registry);
-    Ok(registry)
-}
-
-fn open_management(
-    server: &Server,
-    registry: &Arc<management::rpc::Registry>,
-) -> Result<management::rpc::Door, Failure> {
-    let door = management::open(server, Arc::clone(registry))
-        .map_err(|error| Failure::Machine(format!("management: {error}")))?;
-    if let Some(warning) = door.warning() {
-        tracing::warn!("management: {warning}");
-    }
-    Ok(door)
-}
-
-fn greet(server: &Server, door: Option<&duologue::management::rpc::Door>, built_in: bool) {
-    let sockets: Vec<&str> =
-        server.node().sockets.iter().map(|(_, socket)| socket.text()).collect();
-    println!("Duologue {} listens on {}", env!("CARGO_PKG_VERSION"), sockets.join(", "));
-    if let Some(door) = door {
-        println!(
-            "management: http://{}/mi (JSON-RPC: dlg_list, get_statistics, which, ...)",
-            door.address()
-        );
-    }
-    if built_in {
-        println!(
-            "running the built-in script: phones of this machine register and call each other, and calls between its addresses go through"
-        );
-        println!(
-            "try: sipp -sn uas -i 127.0.0.1 -p 5070   and   sipp -sn uac -i 127.0.0.1 -p 5071 -rsa 127.0.0.1:5060 -m 1 127.0.0.1:5070"
-        );
-    }
-}
-
-/// Refuses new calls and waits for the transactions that run, but not for ever.
-fn drain(server: &Server, signal: &mpsc::Receiver<()>) {
-    let node = server.node();
-    node.drain();
-    let until = Instant::now() + DRAIN_MAX;
-    while !node.is_idle() && Instant::now() < until {
-        if signal.recv_timeout(Duration::from_millis(50)).is_ok() {
-            break;
-        }
-    }
-    println!("ending; dialogs still open: {}", node.dialogs.statistics().active_dialogs);
+    run::run(options)
 }

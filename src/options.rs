@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::cli::Command;
+
 /// Where help ends: what to try first.
 const AFTER_HELP: &str = "\
 Examples:
@@ -11,8 +13,11 @@ Examples:
   duologue -f opensips.cfg          run a script
   duologue -C -f opensips.cfg       check a script, routes included, and exit
   duologue -f opensips.cfg -d -d    run it and log two levels more
+  duologue check opensips.cfg       check a script and tell what is hardly meant
+  duologue fmt opensips.cfg         lay out a script
 
-Exit codes: 0 fine, 1 the script or the options are wrong, 2 a socket could not be opened.
+Exit codes: 0 fine, 1 the script or the options are wrong, 2 a socket could not be opened. Commands
+have their own, see `duologue COMMAND --help`.
 
 Memory, worker-process and user switches of OpenSIPS are accepted so that existing start scripts
 work: one process with threads needs none of -m, -M and -w does what it always did.";
@@ -20,7 +25,12 @@ work: one process with threads needs none of -m, -M and -w does what it always d
 /// A dialog-stateful SIP proxy that runs OpenSIPS routing scripts.
 #[derive(Debug, Parser)]
 #[command(name = "duologue", disable_version_flag = true, after_help = AFTER_HELP)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    /// A tool instead of the proxy.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     /// Run this routing script ("-" reads standard input); without it the built-in one.
     #[arg(short = 'f', value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,

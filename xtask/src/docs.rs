@@ -19,6 +19,7 @@ pub(crate) fn run() -> Result<bool> {
         "--quiet",
         "--package=duologue",
         "--test=compatibility_doc",
+        "--test=lints_doc",
     ]);
     Ok(process::run(&mut cargo, LIMIT)?.success())
 }

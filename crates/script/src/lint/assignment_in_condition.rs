@@ -9,15 +9,15 @@ pub(crate) static LINT: Lint = Lint {
     finds: "an assignment that stands as a condition",
     why: "An assignment succeeds nearly always, whatever the value: mostly `==` is meant.",
     wrong: r#"route {
-	$var(tries) = 0;
-	if ($var(tries) = 1) {
+	$avp(tries) = 0;
+	if ($avp(tries) = 1) {
 		xlog("once\n");
 	}
 }
 "#,
     right: r#"route {
-	$var(tries) = 0;
-	if ($var(tries) == 1) {
+	$avp(tries) = 0;
+	if ($avp(tries) == 1) {
 		xlog("once\n");
 	}
 }

@@ -9,7 +9,7 @@ pub(crate) static LINT: Lint = Lint {
     finds: "a comment that allows what does not exist",
     why: "The comment silences nothing; the name is misspelt.",
     wrong: r#"route {
-	exit; # duologue: allow(unused-varible)
+	exit;  # duologue: allow(unused-varible)
 }
 "#,
     right: "route {\n\texit;\n}\n",
