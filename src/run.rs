@@ -80,8 +80,8 @@ fn serve(options: Options) -> Result<(), Failure> {
     logs.stderr.enabled |= options.log_stderr;
     let _lines = logging::start(logs);
     settle(&plan, &options)?;
-    let with_door = plan.has_module("mi_http");
-    let with_management = with_door || plan.has_module("mi_script");
+    let managed = ["mi_http", "mi_fifo", "mi_datagram", "mi_script"];
+    let managed = managed.iter().any(|module| plan.has_module(module));
     let log_level = plan.log_level().saturating_add(i8::try_from(options.debug).unwrap_or(i8::MAX));
     let server = Arc::new(Server::start(plan)?);
     duologue::server::loglevel::configure(log_level);
@@ -96,24 +96,19 @@ fn serve(options: Options) -> Result<(), Failure> {
         }
     });
     // Scripts have their commands as long as it is kept.
-    let registry = with_management.then(|| commands(&server, &options)).transpose()?;
-    let door = match &registry {
-        Some(registry) if with_door => Some(open_management(&server, registry)?),
-        _ => None,
-    };
+    let registry = managed.then(|| commands(&server, &options)).transpose()?;
+    let doors = registry.as_ref().map(|registry| open_management(&server, registry)).transpose()?;
     if let Some(path) = &options.pid_file {
         std::fs::write(path, format!("{}\n", std::process::id()))
             .map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))?;
     }
-    greet(&server, door.as_ref(), options.file.is_none());
+    greet(&server, doors.as_ref(), options.file.is_none());
     ready::tell("READY=1");
     // The channel closes only if the signal thread is gone; then there is nothing to wait for.
     let _ = killed.recv();
     ready::tell("STOPPING=1");
     drain(&server, &killed);
-    if let Some(door) = door {
-        door.stop();
-    }
+    drop(doors);
     handle.close();
     server.stop();
     if let Some(path) = &options.pid_file {
@@ -191,23 +186,23 @@ fn commands(
 fn open_management(
     server: &Server,
     registry: &Arc<management::rpc::Registry>,
-) -> Result<management::rpc::Door, Failure> {
-    let door = management::open(server, Arc::clone(registry))
+) -> Result<management::Doors, Failure> {
+    let doors = management::open(server, registry)
         .map_err(|error| Failure::Machine(format!("management: {error}")))?;
-    if let Some(warning) = door.warning() {
+    for warning in doors.warnings() {
         tracing::warn!("management: {warning}");
     }
-    Ok(door)
+    Ok(doors)
 }
 
-fn greet(server: &Server, door: Option<&duologue::management::rpc::Door>, built_in: bool) {
+fn greet(server: &Server, doors: Option<&management::Doors>, built_in: bool) {
     let sockets: Vec<&str> =
         server.node().sockets.iter().map(|(_, socket)| socket.text()).collect();
     println!("Duologue {} listens on {}", env!("CARGO_PKG_VERSION"), sockets.join(", "));
-    if let Some(door) = door {
+    if let Some(doors) = doors {
         println!(
-            "management: http://{}/mi (JSON-RPC: dlg_list, get_statistics, which, ...)",
-            door.address()
+            "management: {} (JSON-RPC: dlg_list, get_statistics, which, ...)",
+            doors.places().join(", ")
         );
     }
     if built_in {

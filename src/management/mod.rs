@@ -4,6 +4,7 @@ mod blacklists;
 mod cache;
 mod cfgutils;
 pub mod dialogs;
+mod doors;
 mod events;
 mod httpd;
 mod info;
@@ -16,11 +17,10 @@ mod users;
 
 use std::sync::Arc;
 
-use duologue_management::http::Basic;
-use duologue_management::{Config, Door, Duplicate, Registry, serve};
+use duologue_management::{Duplicate, Registry};
 use duologue_server::Server;
-use duologue_server::modules::mi::{HttpdSettings, MiHttpSettings};
 
+pub use doors::Doors;
 pub use duologue_management as rpc;
 pub use info::{Info, local_time};
 pub use routes::reloading;
@@ -51,24 +51,11 @@ pub fn commands(
     Ok(registry)
 }
 
-/// Opens the HTTP door where the script's `httpd` and `mi_http` say.
+/// Opens the doors to the commands: those of `mi_http`, `mi_fifo` and `mi_datagram`, as far as the
+/// script loads them, where their parameters say.
 ///
 /// # Errors
-/// The address cannot be listened on.
-pub fn open(server: &Server, registry: impl Into<Arc<Registry>>) -> Result<Door, rpc::Error> {
-    let httpd: &HttpdSettings = server.node().settings();
-    let mi_http: &MiHttpSettings = server.node().settings();
-    let basic = httpd.credentials.clone().map(|(username, password)| Basic {
-        username,
-        password,
-        realm: httpd.auth_realm.clone(),
-    });
-    let config = Config {
-        address: httpd.address,
-        root: mi_http.root.clone(),
-        pretty_printing: mi_http.pretty_printing,
-        basic,
-        ..Config::default()
-    };
-    serve(config, registry.into())
+/// One of them cannot be opened; then none is.
+pub fn open(server: &Server, registry: &Arc<Registry>) -> Result<Doors, rpc::Error> {
+    Doors::open(server, registry)
 }

@@ -2,13 +2,14 @@
 //!
 //! Each command is a file: [`test`] proves the house, [`e2e`] sends calls through the running
 //! program with SIPp and [`examples`] through those that embed it, [`interop`] takes
-//! real telephones, [`bench`] measures it beside
+//! real telephones, [`opensips_cli`] commands it as operators do, [`bench`] measures it beside
 //! other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
 //! [`accounting`] what `/proc` says, [`process`] children that never outlive us.
 
 mod accounting;
 mod bench;
+mod deployment;
 mod deployments;
 mod docs;
 mod e2e;
@@ -16,6 +17,7 @@ mod examples;
 mod fuzz;
 mod interop;
 mod management;
+mod opensips_cli;
 mod packages;
 mod paths;
 mod ports;
@@ -53,6 +55,8 @@ enum Command {
     Deployments,
     /// Let two real telephones register with the default script and call each other.
     Interop,
+    /// Command a running program with the client that operators know, over each door.
+    OpensipsCli,
     /// Rewrite the pages that are made from the declarations.
     Docs,
     /// Play random calls in virtual time, seed after seed, and hold what must always hold.
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Deployments => deployments::alone(),
         Command::Interop => interop::alone(),
+        Command::OpensipsCli => opensips_cli::alone(),
         Command::Docs => docs::run(),
         Command::Sim(options) => sim::run(&options),
     };

@@ -23,6 +23,8 @@ pub(crate) const KAMAILIO: Tool = Tool { program: "kamailio", package: "kamailio
 pub(crate) const BARESIP: Tool = Tool { program: "baresip", package: "baresip-core" };
 /// Counts instructions.
 pub(crate) const VALGRIND: Tool = Tool { program: "valgrind", package: "valgrind" };
+/// Runs the client that operators know; the package brings what makes environments for it.
+pub(crate) const PYTHON: Tool = Tool { program: "python3", package: "python3-venv" };
 /// Counts system calls.
 pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
 

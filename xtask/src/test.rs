@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
-use crate::{Result, deployments, e2e, examples, interop, packages, paths, process};
+use crate::{Result, deployments, e2e, examples, interop, opensips_cli, packages, paths, process};
 
 /// Formatting takes no longer than this.
 const FORMAT_LIMIT: Duration = Duration::from_secs(120);
@@ -52,12 +52,14 @@ enum Part {
     Deployments,
     /// Calls between two baresip through the default script.
     Interop,
+    /// Commands over each door by `opensips-cli`.
+    OpensipsCli,
 }
 
 impl Part {
     /// Whether it sends calls through running programs.
     fn sends_calls(self) -> bool {
-        matches!(self, Self::E2e | Self::Examples | Self::Deployments | Self::Interop)
+        !matches!(self, Self::Lint | Self::Unit | Self::Threads)
     }
 }
 
@@ -102,6 +104,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.wants(Part::Interop) {
         heading("Telephones");
         interop::run(&mut tally)?;
+    }
+    if options.wants(Part::OpensipsCli) {
+        heading("Commands by opensips-cli");
+        opensips_cli::run(&mut tally)?;
     }
     Ok(tally.conclude())
 }

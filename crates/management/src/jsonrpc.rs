@@ -30,13 +30,52 @@ impl Reply {
             Self::Pieces(pieces) | Self::Lines(pieces) => Some(pieces.collect()),
         }
     }
+
+    /// The same, unless it has more than `limit` bytes: then an error that says `advice`. Of a reply
+    /// in pieces no more is made than fits.
+    pub(crate) fn into_text_within(
+        self,
+        limit: usize,
+        pretty: bool,
+        advice: &str,
+    ) -> Option<String> {
+        let (text, id) = match self {
+            Self::Pieces(mut pieces) | Self::Lines(mut pieces) => {
+                let mut text = String::new();
+                while text.len() <= limit
+                    && let Some(piece) = pieces.next()
+                {
+                    text.push_str(&piece);
+                }
+                (text, pieces.id)
+            }
+            Self::Whole(document) => {
+                let id = document.get("id").cloned().unwrap_or_default();
+                (Self::Whole(document).into_text(pretty)?, id)
+            }
+            Self::Silence => return None,
+        };
+        if text.len() <= limit {
+            return Some(text);
+        }
+        failure(&CommandError::server(advice.to_owned()), id).into_text(pretty)
+    }
+
+    /// Whether the request was no JSON.
+    pub(crate) fn is_parse_error(&self) -> bool {
+        matches!(self, Self::Whole(document) if document["error"]["code"] == PARSE_ERROR)
+    }
 }
+
+/// The code of a request that is no JSON.
+const PARSE_ERROR: i64 = -32700;
 
 /// The pieces of a reply: the opening of the envelope, the slices of the result, its end.
 pub struct Pieces {
     opening: Option<String>,
     result: Box<dyn Iterator<Item = String> + Send>,
     closing: Option<String>,
+    id: Value,
 }
 
 impl Pieces {
@@ -45,6 +84,7 @@ impl Pieces {
             opening: Some(r#"{"jsonrpc":"2.0","result":"#.into()),
             result,
             closing: Some(format!(",\"id\":{id}}}")),
+            id,
         }
     }
 }
@@ -94,8 +134,8 @@ pub fn answer_in(registry: &Registry, bytes: &[u8], form: Form) -> Reply {
         }
         Ok(Answer::Stream(result)) => Reply::Pieces(Pieces::of_document(result, id)),
         Ok(Answer::Listing(list)) if form == Form::Lines => {
-            let result = Box::new(list.lines(id));
-            Reply::Lines(Pieces { opening: None, result, closing: None })
+            let result = Box::new(list.lines(id.clone()));
+            Reply::Lines(Pieces { opening: None, result, closing: None, id })
         }
         Ok(Answer::Listing(list)) => {
             Reply::Pieces(Pieces::of_document(Box::new(list.slices()), id))
@@ -122,7 +162,7 @@ enum Refused {
 impl Refused {
     fn into_reply(self) -> Reply {
         match self {
-            Self::NotJson => failure(&CommandError::new(-32700, "Parse error"), Value::Null),
+            Self::NotJson => failure(&CommandError::new(PARSE_ERROR, "Parse error"), Value::Null),
             Self::Invalid(id) => failure(&CommandError::new(-32600, "Invalid Request"), id),
         }
     }

@@ -1,4 +1,4 @@
-//! The management interface: JSON-RPC 2.0 commands, reached over HTTP.
+//! The management interface: JSON-RPC 2.0 commands, reached over HTTP, a FIFO or datagrams.
 //!
 //! The crate knows nothing of calls or dialogs. It offers four ideas, in the order in which a
 //! program meets them:
@@ -10,7 +10,9 @@
 //!    and `help` itself.
 //! 3. [`core`] adds the commands that every server has (`uptime`, `ps`, `log_level`, statistics …)
 //!    over the small trait [`ServerInfo`].
-//! 4. [`serve`] opens the HTTP [`Door`]. No web page can command it: see [`http`].
+//! 4. Three doors lead to the commands: [`http`], which no web page can use, [`fifo`] and
+//!    [`datagram`]. Each has a `serve` that opens it, listens on a thread of its own and closes when
+//!    it is dropped.
 //!
 //! ```
 //! use duologue_management::{Command, Registry, jsonrpc};
@@ -37,10 +39,17 @@
 //! ```
 
 mod answer;
+mod chunks;
 pub mod core;
+pub mod datagram;
+mod dropped;
+mod error;
+pub mod fifo;
+mod files;
 pub mod http;
 mod json;
 pub mod jsonrpc;
+mod keeper;
 mod listing;
 mod params;
 mod registry;
@@ -48,7 +57,8 @@ mod statistics;
 
 pub use answer::{Answer, CommandError};
 pub use core::{LogConsumer, Process, ServerInfo, Statistic, StatisticKind, Uptime, Version};
-pub use http::{Config, Door, Error, Warning, serve};
+pub use error::{Error, Warning};
+pub use files::{Access, Account};
 pub use json::{base64, json_text};
 pub use listing::{Listing, SLICE_BYTES};
 pub use params::Params;

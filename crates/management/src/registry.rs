@@ -107,6 +107,11 @@ impl Command {
         self.name
     }
 
+    /// The canonical name, then the others.
+    fn every_name(&self) -> impl Iterator<Item = &'static str> + '_ {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+
     fn local_name(&self) -> &'static str {
         self.name.split_once(':').map_or(self.name, |(_, local)| local)
     }
@@ -179,7 +184,7 @@ impl Registry {
     /// # Errors
     /// Its name or one of its aliases is taken; then nothing was added.
     pub fn add(&mut self, command: Command) -> Result<(), Duplicate> {
-        let names = || std::iter::once(command.name).chain(command.aliases.iter().copied());
+        let names = || command.every_name();
         if let Some(taken) = names().find(|name| self.by_name.contains_key(name)) {
             return Err(Duplicate(taken));
         }
@@ -273,7 +278,9 @@ fn unknown() -> CommandError {
 
 fn which(registry: &Registry, params: &Params) -> Result<Answer, CommandError> {
     let Some(wanted) = params.optional_text("command")? else {
-        return Ok(registry.names().collect::<Vec<_>>().into());
+        // Aliases too: clients offer their users what stands here, and no other names.
+        let every = registry.commands.iter().flat_map(Command::every_name);
+        return Ok(every.collect::<Vec<_>>().into());
     };
     if wanted.ends_with(':') {
         let group: Vec<_> = registry.names().filter(|name| name.starts_with(&wanted)).collect();
@@ -379,10 +386,15 @@ mod tests {
             value("which", json!([])),
             Ok(json!([
                 "core:which",
+                "which",
                 "core:help",
+                "help",
                 "dialog:list",
+                "dlg_list",
                 "dialog:end_dlg",
-                "statistics:list"
+                "dlg_end_dlg",
+                "statistics:list",
+                "list_statistics"
             ]))
         );
         assert_eq!(

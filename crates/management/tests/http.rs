@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use duologue_management::http::{BODY_BYTES_MAX, Basic, REQUESTS_MAX};
-use duologue_management::{Answer, Command, Config, Door, Error, Registry, Warning, serve};
+use duologue_management::http::{BODY_BYTES_MAX, Basic, Config, Door, REQUESTS_MAX, serve};
+use duologue_management::{Answer, Command, Error, Registry, Warning};
 use serde_json::{Map, Value, json};
 
 const REQUEST: &str = r#"{"jsonrpc":"2.0","method":"test:ok","id":1}"#;

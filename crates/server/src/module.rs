@@ -394,6 +394,17 @@ impl<'a> Parameters<'a> {
         }
     }
 
+    /// A number between `min` and `max`, or `default` if none was given.
+    ///
+    /// # Errors
+    /// When the given number is outside.
+    pub fn within(&self, name: &str, default: i32, min: i32, max: i32) -> Result<u32, String> {
+        match self.at_least(name, default, min)? {
+            number if i64::from(number) <= i64::from(max) => Ok(number),
+            number => Err(format!("{name} must be at most {max}, not {number}")),
+        }
+    }
+
     /// A switch: any number but 0 is on.
     pub fn switch(&self, name: &str, default: bool) -> bool {
         self.int(name).map_or(default, |value| value != 0)

@@ -2,26 +2,21 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::Registry;
 use crate::http::connections::{Busy, Connections};
 use crate::http::service::{self, Service};
-use crate::http::{Config, Error, REQUESTS_MAX, Warning};
-
-/// How long [`Door::stop`] waits for replies that are under way.
-pub const STOP_WAIT: Duration = Duration::from_secs(2);
+use crate::http::{Config, REQUESTS_MAX};
+use crate::keeper::{Closing, Keeper, STOP_WAIT};
+use crate::{Error, Registry, Warning};
 
 /// An open door. Dropping it closes it.
 #[derive(Debug)]
 pub struct Door {
     address: SocketAddr,
     warning: Option<Warning>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    keeper: Keeper,
 }
 
 /// Opens the door: listens when this returns, answers on a thread of its own.
@@ -38,25 +33,11 @@ pub fn serve(config: Config, registry: Arc<Registry>) -> Result<Door, Error> {
     let unprotected = config.token.is_none() && config.basic.is_none();
     let warning =
         (unprotected && !address.ip().is_loopback()).then_some(Warning::Unprotected(address));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .max_blocking_threads(REQUESTS_MAX)
-        .thread_name("mi-command")
-        .build()
-        .map_err(Error::Runtime)?;
-    let listener = {
-        let _inside = runtime.enter();
-        tokio::net::TcpListener::from_std(listener).map_err(Error::Runtime)?
-    };
-    let (stop, stopped) = oneshot::channel::<()>();
-    let run = move || {
-        runtime.block_on(open_until(config, registry, listener, stopped));
-        // A command that hangs must not keep the program from ending.
-        runtime.shutdown_background();
-    };
-    let thread =
-        std::thread::Builder::new().name("mi-door".into()).spawn(run).map_err(Error::Runtime)?;
-    Ok(Door { address, warning, stop: Some(stop), thread: Some(thread) })
+    let keeper = Keeper::start("mi-http", REQUESTS_MAX, Error::Runtime, |closing| {
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Runtime)?;
+        Ok(open_until(config, registry, listener, closing))
+    })?;
+    Ok(Door { address, warning, keeper })
 }
 
 impl Door {
@@ -70,26 +51,11 @@ impl Door {
         self.warning
     }
 
-    /// Closes the door; replies under way get [`STOP_WAIT`] to leave.
+    /// Closes the door; replies under way get some seconds to leave.
     ///
     /// Do not call it from a command: it would wait for itself.
-    pub fn stop(mut self) {
-        self.close();
-    }
-
-    fn close(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the management door ended by a panic");
-        }
-    }
-}
-
-impl Drop for Door {
-    fn drop(&mut self) {
-        self.close();
+    pub fn stop(self) {
+        drop(self.keeper);
     }
 }
 
@@ -97,7 +63,7 @@ async fn open_until(
     config: Config,
     registry: Arc<Registry>,
     listener: tokio::net::TcpListener,
-    stopped: oneshot::Receiver<()>,
+    closing: Closing,
 ) {
     let connections = Connections::new(listener, config.connection_timeout);
     let router = service::router(Service::new(config, registry));
@@ -105,7 +71,7 @@ async fn open_until(
     let service = router.into_make_service_with_connect_info::<Busy>();
     let server = axum::serve(connections, service).with_graceful_shutdown(async move {
         // Either word or silence: the sender is gone.
-        let _ = stopped.await;
+        let _ = closing.await;
         drop(draining);
     });
     tokio::select! {

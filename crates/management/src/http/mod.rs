@@ -30,7 +30,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-pub use door::{Door, STOP_WAIT, serve};
+pub use door::{Door, serve};
 
 /// The largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -103,48 +103,5 @@ pub struct Basic {
 impl fmt::Debug for Basic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Basic").field("username", &self.username).finish_non_exhaustive()
-    }
-}
-
-/// What the operator should hear about an open door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Warning {
-    /// Whoever reaches this address can command the server.
-    Unprotected(SocketAddr),
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Unprotected(address) = self;
-        write!(
-            f,
-            "management listens on {address} without a token: whoever reaches it commands this server"
-        )
-    }
-}
-
-/// Why a door could not be opened.
-#[derive(Debug)]
-pub enum Error {
-    /// The address cannot be had.
-    Listen(SocketAddr, std::io::Error),
-    /// The system gave no thread or no event queue.
-    Runtime(std::io::Error),
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
-            Self::Runtime(error) => write!(f, "cannot run the management door: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Listen(_, error) | Self::Runtime(error) => Some(error),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! A long reply on its way: made piece by piece on a thread, sent as the client reads.
+//! A long reply as a body, sent as the client reads.
 
 use std::io;
 use std::pin::Pin;
@@ -8,51 +8,17 @@ use axum::body::{Body, Bytes};
 use http_body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
+use crate::chunks::{Chunk, Chunks};
 use crate::jsonrpc::Pieces;
 
-/// Bytes gathered before they are sent.
-pub(crate) const CHUNK_BYTES: usize = 32 * 1024;
-
-/// Chunks made ahead of a client that reads slowly.
-const CHUNKS_AHEAD: usize = 2;
-
-/// The pieces as a body. What fits into one chunk has a length; more is sent in chunks, made on a
-/// thread of its own, which holds `place` until the last one. A client that goes away, or reads
-/// nothing for the connection's time-out, ends the making.
-pub(crate) fn body(mut pieces: Pieces, place: OwnedSemaphorePermit) -> Body {
-    let first = chunk(&mut pieces);
-    if first.len() < CHUNK_BYTES {
-        return Body::from(first);
+/// The pieces as a body. What fits into one chunk has a length; more is sent in chunks, whose making
+/// holds `place` until the last one. A client that goes away, or reads nothing for the connection's
+/// time-out, ends it.
+pub(crate) fn body(pieces: Pieces, place: OwnedSemaphorePermit) -> Body {
+    match Chunks::of(pieces, place) {
+        Chunks::Whole(text) => Body::from(text),
+        Chunks::More(chunks) => Body::new(Streamed { chunks }),
     }
-    let (sender, chunks) = mpsc::channel(CHUNKS_AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let _place = place;
-        let mut next = first;
-        while !next.is_empty() {
-            if sender.blocking_send(Chunk::Part(next.into())).is_err() {
-                return;
-            }
-            next = chunk(&mut pieces);
-        }
-        let _ = sender.blocking_send(Chunk::End);
-    });
-    Body::new(Streamed { chunks })
-}
-
-/// Some [`CHUNK_BYTES`] of text; fewer at the end, none after it.
-fn chunk(pieces: &mut Pieces) -> String {
-    let mut text = String::new();
-    while text.len() < CHUNK_BYTES {
-        let Some(piece) = pieces.next() else { break };
-        text.push_str(&piece);
-    }
-    text
-}
-
-enum Chunk {
-    Part(Bytes),
-    /// So that a listing that broke off is told from one that is complete.
-    End,
 }
 
 struct Streamed {
@@ -68,7 +34,7 @@ impl http_body::Body for Streamed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         Poll::Ready(match ready!(self.chunks.poll_recv(cx)) {
-            Some(Chunk::Part(bytes)) => Some(Ok(Frame::data(bytes))),
+            Some(Chunk::Part(text)) => Some(Ok(Frame::data(text.into()))),
             Some(Chunk::End) => None,
             // Its maker panicked: the connection is cut without the closing chunk.
             None => Some(Err(io::ErrorKind::BrokenPipe.into())),

@@ -43,8 +43,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "load_balancer",
     "media_exchange",
     "mediaproxy",
-    "mi_datagram",
-    "mi_fifo",
     "mi_html",
     "mid_registrar",
     "msilo",

@@ -46,4 +46,6 @@ pub const ALL: &[&Module] = &[
     &mi::HTTPD,
     &mi::MI_HTTP,
     &mi_script::MODULE,
+    &mi::MI_FIFO,
+    &mi::MI_DATAGRAM,
 ];

@@ -1,8 +1,8 @@
-//! `httpd` and `mi_http`: where management listens. The door itself is `duologue-management`'s;
-//! here are only the names and settings that scripts know (spec/modules.md §30).
+//! `httpd` and `mi_http`: commands over HTTP.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::NOT_TRACED;
 use crate::module::{Module, Parameter, Parameters, Settings};
 
 /// The declaration of `httpd`.
@@ -33,8 +33,8 @@ pub static MI_HTTP: Module = Module {
     parameters: &[
         Parameter::str("root"),
         Parameter::int("pretty_printing"),
-        Parameter::planned("trace_destination"),
-        Parameter::planned("trace_bwlist"),
+        Parameter::str("trace_destination").without_effect(None, NOT_TRACED),
+        Parameter::str("trace_bwlist").without_effect(None, NOT_TRACED),
     ],
     configure: configure_mi_http,
     ..Module::EMPTY

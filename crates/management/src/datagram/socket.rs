@@ -1,0 +1,134 @@
+//! One socket, UDP or UNIX.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixDatagram as StdUnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::net::{UdpSocket, UnixDatagram};
+use tokio::time::{Instant, sleep};
+
+use super::Address;
+use crate::Error;
+use crate::files::{Made, Rights};
+
+/// How long to wait before a full socket is tried again: it cannot be polled for.
+const STEP: Duration = Duration::from_millis(2);
+
+/// The socket of a door. Dropping it removes its file.
+pub(super) enum Socket {
+    Udp(UdpSocket),
+    Unix(UnixDatagram, #[expect(dead_code, reason = "its drop removes the file")] Made),
+}
+
+/// Who sent a request.
+pub(super) enum Peer {
+    Udp(SocketAddr),
+    Unix(PathBuf),
+    /// A UNIX socket without a path.
+    Nameless,
+}
+
+impl Socket {
+    /// Binds it. A UNIX socket that nobody reads any more is replaced.
+    pub(super) fn bind(address: &Address) -> Result<Self, Error> {
+        match address {
+            Address::Udp(address) => {
+                let bind = || {
+                    let socket = std::net::UdpSocket::bind(address)?;
+                    socket.set_nonblocking(true)?;
+                    UdpSocket::from_std(socket)
+                };
+                bind().map(Self::Udp).map_err(|error| Error::Listen(*address, error))
+            }
+            Address::Unix(path, access) => {
+                let rights = access.resolve()?;
+                clear(path)?;
+                bind_unix(path, rights).map_err(|error| Error::File(path.clone(), error))
+            }
+        }
+    }
+
+    /// The address of a UDP socket, with the real port.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Udp(socket) => socket.local_addr().ok(),
+            Self::Unix(..) => None,
+        }
+    }
+
+    pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
+        match self {
+            Self::Udp(socket) => {
+                let (length, peer) = socket.recv_from(buffer).await?;
+                Ok((length, Peer::Udp(peer)))
+            }
+            Self::Unix(socket, _) => {
+                let (length, peer) = socket.recv_from(buffer).await?;
+                let peer = peer.as_pathname().map(Path::to_owned);
+                Ok((length, peer.map_or(Peer::Nameless, Peer::Unix)))
+            }
+        }
+    }
+
+    /// Sends, for as long as `patience` lasts.
+    pub(super) async fn send(&self, bytes: &[u8], to: &Peer, patience: Duration) -> io::Result<()> {
+        let deadline = Instant::now() + patience;
+        loop {
+            let sent = match (self, to) {
+                (Self::Udp(socket), Peer::Udp(peer)) => socket.try_send_to(bytes, *peer),
+                (Self::Unix(socket, _), Peer::Unix(path)) => {
+                    // What clients leave unread takes room of the sending socket, and may have
+                    // taken all of it.
+                    socket.try_send_to(bytes, path).or_else(|_| send_apart(bytes, path))
+                }
+                _ => Err(io::ErrorKind::AddrNotAvailable.into()),
+            };
+            match sent {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if Instant::now() >= deadline {
+                        return Err(io::ErrorKind::TimedOut.into());
+                    }
+                    sleep(STEP).await;
+                }
+                sent => return sent.map(drop),
+            }
+        }
+    }
+}
+
+/// Sends from a socket of its own, for which a client must not have connected its socket to ours.
+fn send_apart(bytes: &[u8], path: &Path) -> io::Result<usize> {
+    let socket = StdUnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    match socket.send_to(bytes, path) {
+        // It is connected to ours, and has to wait for room.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        sent => sent,
+    }
+}
+
+fn bind_unix(path: &Path, rights: Rights) -> io::Result<Socket> {
+    let socket = StdUnixDatagram::bind(path)?;
+    let made = Made::at(path)?;
+    rights.give(path)?;
+    socket.set_nonblocking(true)?;
+    Ok(Socket::Unix(UnixDatagram::from_std(socket)?, made))
+}
+
+/// Removes a socket that a program left behind.
+fn clear(path: &Path) -> Result<(), Error> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    // Connecting succeeds only if somebody listens.
+    let is_left = found.file_type().is_socket()
+        && StdUnixDatagram::unbound().is_ok_and(|probe| probe.connect(path).is_err());
+    if !is_left {
+        return Err(Error::Taken(path.to_owned()));
+    }
+    fs::remove_file(path).map_err(|error| Error::File(path.to_owned(), error))
+}

@@ -1,0 +1,130 @@
+//! The ways to the commands that the script opens.
+
+use std::sync::Arc;
+
+use duologue_management::http::Basic;
+use duologue_management::{Access, Account, Error, Registry, Warning, datagram, fifo, http};
+use duologue_server::Server;
+use duologue_server::modules::mi::{
+    self, DatagramAddress, FileAccess, HttpdSettings, MiDatagramSettings, MiFifoSettings,
+    MiHttpSettings,
+};
+
+/// The open doors of a server: those of `mi_http`, `mi_fifo` and `mi_datagram`, as far as the script
+/// loads them. Dropping them closes them and removes their files.
+#[derive(Debug)]
+pub struct Doors {
+    http: Option<http::Door>,
+    fifo: Option<fifo::Door>,
+    datagram: Option<datagram::Door>,
+}
+
+impl Doors {
+    /// Opens them where the script says.
+    pub(super) fn open(server: &Server, registry: &Arc<Registry>) -> Result<Self, Error> {
+        let loads = |module: &str| server.node().script().program.has_module(module);
+        let mut doors = Self { http: None, fifo: None, datagram: None };
+        if loads(mi::MI_HTTP.name) {
+            doors.http = Some(http::serve(http_config(server), Arc::clone(registry))?);
+        }
+        if loads(mi::MI_FIFO.name) {
+            doors.fifo = Some(fifo::serve(fifo_config(server), Arc::clone(registry))?);
+        }
+        if loads(mi::MI_DATAGRAM.name)
+            && let Some(config) = datagram_config(server)
+        {
+            doors.datagram = Some(datagram::serve(config, Arc::clone(registry))?);
+        }
+        Ok(doors)
+    }
+
+    /// The one of `mi_http`.
+    pub fn http(&self) -> Option<&http::Door> {
+        self.http.as_ref()
+    }
+
+    /// The one of `mi_fifo`.
+    pub fn fifo(&self) -> Option<&fifo::Door> {
+        self.fifo.as_ref()
+    }
+
+    /// The one of `mi_datagram`.
+    pub fn datagram(&self) -> Option<&datagram::Door> {
+        self.datagram.as_ref()
+    }
+
+    /// Where they are, for people.
+    pub fn places(&self) -> Vec<String> {
+        let http = self.http.as_ref().map(|door| format!("http://{}/mi", door.address()));
+        let fifo = self.fifo.as_ref().map(|door| door.path().display().to_string());
+        let datagram = self.datagram.as_ref().map(|door| match door.address() {
+            datagram::Address::Udp(address) => format!("udp:{address}"),
+            datagram::Address::Unix(path, _) => path.display().to_string(),
+        });
+        http.into_iter().chain(fifo).chain(datagram).collect()
+    }
+
+    /// What the operator should be told.
+    pub fn warnings(&self) -> impl Iterator<Item = Warning> {
+        let http = self.http.as_ref().and_then(http::Door::warning);
+        http.into_iter().chain(self.datagram.as_ref().and_then(datagram::Door::warning))
+    }
+}
+
+fn http_config(server: &Server) -> http::Config {
+    let httpd: &HttpdSettings = server.node().settings();
+    let mi_http: &MiHttpSettings = server.node().settings();
+    let basic = httpd.credentials.clone().map(|(username, password)| Basic {
+        username,
+        password,
+        realm: httpd.auth_realm.clone(),
+    });
+    http::Config {
+        address: httpd.address,
+        root: mi_http.root.clone(),
+        pretty_printing: mi_http.pretty_printing,
+        basic,
+        ..http::Config::default()
+    }
+}
+
+fn fifo_config(server: &Server) -> fifo::Config {
+    let mi_fifo: &MiFifoSettings = server.node().settings();
+    fifo::Config {
+        path: mi_fifo.path.clone(),
+        access: access(&mi_fifo.access),
+        reply_dir: mi_fifo.reply_dir.clone(),
+        pretty_printing: mi_fifo.pretty_printing,
+        ..fifo::Config::default()
+    }
+}
+
+/// `None` without `socket_name`, with which the module would not have started.
+fn datagram_config(server: &Server) -> Option<datagram::Config> {
+    let mi_datagram: &MiDatagramSettings = server.node().settings();
+    let address = match mi_datagram.address.as_ref()? {
+        DatagramAddress::Udp(address) => datagram::Address::Udp(*address),
+        DatagramAddress::Unix(path, rights) => {
+            datagram::Address::Unix(path.clone(), access(rights))
+        }
+    };
+    Some(datagram::Config {
+        address,
+        commands: mi_datagram.children.into(),
+        timeout: mi_datagram.timeout,
+        buffer_size: mi_datagram.buffer_size,
+        pretty_printing: mi_datagram.pretty_printing,
+    })
+}
+
+fn access(rights: &FileAccess) -> Access {
+    let account = |account: &mi::Account| match account {
+        mi::Account::Id(number) => Account::Id(*number),
+        mi::Account::Name(name) => Account::Name(name.clone()),
+    };
+    Access {
+        mode: rights.mode,
+        user: rights.user.as_ref().map(account),
+        group: rights.group.as_ref().map(account),
+    }
+}

@@ -1,0 +1,171 @@
+//! The doors that a script opens, on a running server: `mi_fifo` and `mi_datagram` (spec/script.md
+//! §15.5, spec/modules.md §30). What each door does with its clients is tested beside it.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use duologue::management::Doors;
+use duologue::management::rpc::datagram::Address;
+use duologue::{Builder, Server, management};
+
+const REQUEST: &str =
+    r#"{"jsonrpc":"2.0","method":"get_statistics","params":["core:calls"],"id":"x"}"#;
+const ANSWER: &str = r#"{"jsonrpc":"2.0","result":{"core:calls":0},"id":"x"}"#;
+
+/// A running server and its doors.
+struct House {
+    doors: Doors,
+    directory: PathBuf,
+    _server: Arc<Server>,
+}
+
+impl House {
+    fn open(name: &str, settings: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        fs::create_dir(&directory).unwrap();
+        let settings = settings.replace("HERE", &directory.display().to_string());
+        let script = format!("loadmodule \"proto_udp.so\"\n{settings}\nroute {{ exit; }}");
+        let sockets = ["127.0.0.1:0".to_owned()];
+        let server = Arc::new(Builder::text(script).sockets(sockets).start().unwrap());
+        let registry = management::commands(&server, || {}).unwrap();
+        let doors = management::open(&server, registry).unwrap();
+        Self { doors, directory, _server: server }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// What a script is refused for.
+fn refused(settings: &str) -> String {
+    let script = format!("loadmodule \"proto_udp.so\"\n{settings}\nroute {{ exit; }}");
+    let sockets = ["127.0.0.1:0".to_owned()];
+    Builder::text(script).sockets(sockets).start().unwrap_err().to_string()
+}
+
+#[test]
+fn commands_come_through_the_fifo_of_the_script() {
+    let house = House::open(
+        "duologue-doors-fifo",
+        r#"
+        loadmodule "mi_fifo.so"
+        modparam("mi_fifo", "fifo_name", "HERE/fifo")
+        modparam("mi_fifo", "fifo_mode", 0640)
+        modparam("mi_fifo", "reply_dir", "HERE")
+        modparam("mi_fifo", "pretty_printing", 0)
+        "#,
+    );
+    let (fifo, reply) = (house.directory.join("fifo"), house.directory.join("reply"));
+    assert_eq!(house.doors.fifo().unwrap().path(), fifo);
+    assert!(house.doors.http().is_none() && house.doors.datagram().is_none());
+    assert_eq!(house.doors.places(), [fifo.display().to_string()]);
+    assert_eq!(fs::metadata(&fifo).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(Command::new("mkfifo").arg(&reply).status().unwrap().success());
+    let mut pipe = OpenOptions::new().write(true).open(&fifo).unwrap();
+    write!(pipe, ":reply:{REQUEST}").unwrap();
+    let mut answer = String::new();
+    File::open(reply).unwrap().read_to_string(&mut answer).unwrap();
+    assert_eq!(answer, ANSWER);
+}
+
+#[test]
+fn commands_come_through_the_socket_of_the_script() {
+    let house = House::open(
+        "duologue-doors-datagram",
+        r#"
+        loadmodule "mi_datagram.so"
+        modparam("mi_datagram", "socket_name", "udp:127.0.0.1:0")
+        modparam("mi_datagram", "children_count", 2)
+        modparam("mi_datagram", "socket_timeout", 100)
+        modparam("mi_datagram", "socket_buf_size", 2048)
+        modparam("mi_datagram", "pretty_printing", 1)
+        "#,
+    );
+    let Address::Udp(address) = house.doors.datagram().unwrap().address() else {
+        panic!("it is a UDP socket");
+    };
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut buffer = [0; 4096];
+    let mut ask = |request: &str| {
+        client.send_to(request.as_bytes(), address).unwrap();
+        let length = client.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    assert!(ask(REQUEST).contains("\n    \"core:calls\": 0\n"));
+    let all = r#"{"jsonrpc":"2.0","method":"get_statistics","params":[["all"]],"id":1}"#;
+    assert!(ask(all).contains("socket_buf_size (2048 bytes)"));
+}
+
+#[test]
+fn a_unix_socket_has_the_permissions_that_the_script_gives_it() {
+    let house = House::open(
+        "duologue-doors-unix",
+        r#"
+        loadmodule "mi_datagram.so"
+        modparam("mi_datagram", "socket_name", "HERE/mi")
+        modparam("mi_datagram", "unix_socket_mode", 0600)
+        "#,
+    );
+    let socket = house.directory.join("mi");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(house.doors.places(), [socket.display().to_string()]);
+}
+
+/// spec/modules.md §30.
+#[test]
+fn what_makes_no_sense_is_refused() {
+    let fifo = |parameter: &str| refused(&format!("loadmodule \"mi_fifo.so\"\n{parameter}"));
+    assert!(fifo(r#"modparam("mi_fifo", "fifo_mode", 01777)"#).contains("at most"));
+    assert!(fifo(r#"modparam("mi_fifo", "fifo_user", -1)"#).contains("fifo_user"));
+    assert!(fifo(r#"modparam("mi_fifo", "fifo_group", -1)"#).contains("fifo_group"));
+    assert!(fifo(r#"modparam("mi_fifo", "fifo_name", "")"#).contains("empty"));
+    let datagram =
+        |parameter: &str| refused(&format!("loadmodule \"mi_datagram.so\"\n{parameter}"));
+    assert!(datagram("").contains("socket_name is missing"));
+    for name in ["udp:127.0.0.1", "udp:here:5060", "tcp:127.0.0.1:8080", "relative", ""] {
+        let parameter = format!(r#"modparam("mi_datagram", "socket_name", "{name}")"#);
+        assert!(datagram(&parameter).contains("socket_name"), "{name}");
+    }
+    for (parameter, value) in [
+        ("children_count", 0),
+        ("socket_timeout", 0),
+        ("socket_buf_size", 100),
+        ("unix_socket_mode", -1),
+        ("unix_socket_user", -1),
+        ("unix_socket_group", -1),
+    ] {
+        let set = format!(r#"modparam("mi_datagram", "{parameter}", {value})"#);
+        assert!(datagram(&set).contains(parameter), "{parameter}");
+    }
+}
+
+#[test]
+fn tracing_of_commands_is_accepted_with_a_notice() {
+    let modules = ["mi_fifo", "mi_datagram", "mi_http"];
+    let script: String = modules
+        .iter()
+        .map(|module| {
+            format!(
+                "loadmodule \"{module}.so\"\n\
+                 modparam(\"{module}\", \"trace_destination\", \"hep_dst\")\n\
+                 modparam(\"{module}\", \"trace_bwlist\", \"b: ps\")\n"
+            )
+        })
+        .collect();
+    let plan = Builder::text(format!("{script}\nroute {{ exit; }}")).plan().unwrap();
+    let warnings: Vec<_> = plan.warnings().list().iter().map(|it| it.message.clone()).collect();
+    assert_eq!(warnings.len(), 6, "{warnings:?}");
+    assert!(warnings.iter().all(|it| it.contains("trace_") && it.contains("changes nothing")));
+}
