@@ -80,7 +80,7 @@ fn serve(options: Options) -> Result<(), Failure> {
     logs.stderr.enabled |= options.log_stderr;
     let _lines = logging::start(logs);
     settle(&plan, &options)?;
-    let managed = ["mi_http", "mi_fifo", "mi_datagram", "mi_script"];
+    let managed = ["mi_http", "mi_fifo", "mi_datagram", "mi_script", "prometheus"];
     let managed = managed.iter().any(|module| plan.has_module(module));
     let log_level = plan.log_level().saturating_add(i8::try_from(options.debug).unwrap_or(i8::MAX));
     let server = Arc::new(Server::start(plan)?);
@@ -184,7 +184,7 @@ fn commands(
 }
 
 fn open_management(
-    server: &Server,
+    server: &Arc<Server>,
     registry: &Arc<management::rpc::Registry>,
 ) -> Result<management::Doors, Failure> {
     let doors = management::open(server, registry)

@@ -1,11 +1,11 @@
-//! The doors that a script opens, on a running server: `mi_fifo` and `mi_datagram` (spec/script.md
-//! §15.5, spec/modules.md §30). What each door does with its clients is tested beside it.
+//! The doors that a script opens, on a running server: `mi_fifo`, `mi_datagram` (spec/script.md
+//! §15.5, spec/modules.md §30) and `prometheus`. What each door does with its clients is tested beside it.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop here")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::net::UdpSocket;
+use std::net::{TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -17,14 +17,14 @@ use duologue::management::rpc::datagram::Address;
 use duologue::{Builder, Server, management};
 
 const REQUEST: &str =
-    r#"{"jsonrpc":"2.0","method":"get_statistics","params":["core:calls"],"id":"x"}"#;
+    r#"{"jsonrpc":"2.0","method":"get_statistics","params":[["core:calls"]],"id":"x"}"#;
 const ANSWER: &str = r#"{"jsonrpc":"2.0","result":{"core:calls":0},"id":"x"}"#;
 
 /// A running server and its doors.
 struct House {
     doors: Doors,
     directory: PathBuf,
-    _server: Arc<Server>,
+    server: Arc<Server>,
 }
 
 impl House {
@@ -37,7 +37,7 @@ impl House {
         let server = Arc::new(Builder::text(script).sockets(sockets).start().unwrap());
         let registry = management::commands(&server, || {}).unwrap();
         let doors = management::open(&server, registry).unwrap();
-        Self { doors, directory, _server: server }
+        Self { doors, directory, server }
     }
 }
 
@@ -88,7 +88,7 @@ fn commands_come_through_the_socket_of_the_script() {
         modparam("mi_datagram", "socket_name", "udp:127.0.0.1:0")
         modparam("mi_datagram", "children_count", 2)
         modparam("mi_datagram", "socket_timeout", 100)
-        modparam("mi_datagram", "socket_buf_size", 2048)
+        modparam("mi_datagram", "socket_buf_size", 1024)
         modparam("mi_datagram", "pretty_printing", 1)
         "#,
     );
@@ -105,7 +105,7 @@ fn commands_come_through_the_socket_of_the_script() {
     };
     assert!(ask(REQUEST).contains("\n    \"core:calls\": 0\n"));
     let all = r#"{"jsonrpc":"2.0","method":"get_statistics","params":[["all"]],"id":1}"#;
-    assert!(ask(all).contains("socket_buf_size (2048 bytes)"));
+    assert!(ask(all).contains("socket_buf_size (1024 bytes)"));
 }
 
 #[test]
@@ -168,4 +168,45 @@ fn tracing_of_commands_is_accepted_with_a_notice() {
     let warnings: Vec<_> = plan.warnings().list().iter().map(|it| it.message.clone()).collect();
     assert_eq!(warnings.len(), 6, "{warnings:?}");
     assert!(warnings.iter().all(|it| it.contains("trace_") && it.contains("changes nothing")));
+}
+
+/// A GET over a plain socket: status and body.
+fn read(house: &House, path: &str) -> (u16, String) {
+    let address = house.doors.http().unwrap().address();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn metrics_and_health_stand_at_the_door_of_httpd() {
+    let house = House::open(
+        "duologue-doors-metrics",
+        r#"
+        loadmodule "httpd.so"
+        loadmodule "prometheus.so"
+        modparam("httpd", "port", 0)
+        modparam("prometheus", "root", "/numbers")
+        "#,
+    );
+    assert_eq!(read(&house, "/healthz"), (200, "alive\n".to_owned()));
+    assert_eq!(read(&house, "/readyz"), (200, "ready\n".to_owned()));
+    let (status, page) = read(&house, "/numbers");
+    assert_eq!(status, 200);
+    assert!(page.contains("\nduologue_core_rcv_requests_total 0\n"), "{page}");
+    assert_eq!(read(&house, "/metrics").0, 404);
+    // Commands are another module's.
+    assert_eq!(read(&house, "/mi").0, 404);
+    house.server.node().drain();
+    let (status, reason) = read(&house, "/readyz");
+    assert!(status == 503 && reason.contains("going down"), "{status} {reason}");
+    assert_eq!(read(&house, "/healthz").0, 200);
+}
+
+#[test]
+fn metrics_need_a_door() {
+    assert!(refused("loadmodule \"prometheus.so\"").contains("httpd"));
 }

@@ -2,30 +2,38 @@
 
 use std::sync::Arc;
 
-use duologue_management::http::Basic;
+use duologue_management::http::{Basic, Content, Page};
 use duologue_management::{Access, Account, Error, Registry, Warning, datagram, fifo, http};
 use duologue_server::Server;
 use duologue_server::modules::mi::{
     self, DatagramAddress, FileAccess, HttpdSettings, MiDatagramSettings, MiFifoSettings,
     MiHttpSettings,
 };
+use duologue_server::modules::prometheus::{self, PrometheusSettings};
 
-/// The open doors of a server: those of `mi_http`, `mi_fifo` and `mi_datagram`, as far as the script
-/// loads them. Dropping them closes them and removes their files.
+use super::metrics;
+
+/// The open doors of a server: that of `httpd` for `mi_http` and `prometheus`, those of `mi_fifo` and
+/// `mi_datagram`, as far as the script loads them. Dropping them closes them and removes their files.
 #[derive(Debug)]
 pub struct Doors {
     http: Option<http::Door>,
+    /// What people look for at the one of `httpd`.
+    path: String,
     fifo: Option<fifo::Door>,
     datagram: Option<datagram::Door>,
 }
 
 impl Doors {
     /// Opens them where the script says.
-    pub(super) fn open(server: &Server, registry: &Arc<Registry>) -> Result<Self, Error> {
+    pub(super) fn open(server: &Arc<Server>, registry: &Arc<Registry>) -> Result<Self, Error> {
         let loads = |module: &str| server.node().script().program.has_module(module);
-        let mut doors = Self { http: None, fifo: None, datagram: None };
-        if loads(mi::MI_HTTP.name) {
-            doors.http = Some(http::serve(http_config(server), Arc::clone(registry))?);
+        let mut doors = Self { http: None, path: String::new(), fifo: None, datagram: None };
+        let (commands, metrics) = (loads(mi::MI_HTTP.name), loads(prometheus::MODULE.name));
+        if commands || metrics {
+            let config = http_config(server, commands, metrics);
+            doors.path = config.root.clone().unwrap_or_default();
+            doors.http = Some(http::serve(config, Arc::clone(registry))?);
         }
         if loads(mi::MI_FIFO.name) {
             doors.fifo = Some(fifo::serve(fifo_config(server), Arc::clone(registry))?);
@@ -38,7 +46,7 @@ impl Doors {
         Ok(doors)
     }
 
-    /// The one of `mi_http`.
+    /// The one of `httpd`.
     pub fn http(&self) -> Option<&http::Door> {
         self.http.as_ref()
     }
@@ -55,7 +63,8 @@ impl Doors {
 
     /// Where they are, for people.
     pub fn places(&self) -> Vec<String> {
-        let http = self.http.as_ref().map(|door| format!("http://{}/mi", door.address()));
+        let http =
+            self.http.as_ref().map(|door| format!("http://{}/{}", door.address(), self.path));
         let fifo = self.fifo.as_ref().map(|door| door.path().display().to_string());
         let datagram = self.datagram.as_ref().map(|door| match door.address() {
             datagram::Address::Udp(address) => format!("udp:{address}"),
@@ -71,7 +80,7 @@ impl Doors {
     }
 }
 
-fn http_config(server: &Server) -> http::Config {
+fn http_config(server: &Arc<Server>, commands: bool, metrics: bool) -> http::Config {
     let httpd: &HttpdSettings = server.node().settings();
     let mi_http: &MiHttpSettings = server.node().settings();
     let basic = httpd.credentials.clone().map(|(username, password)| Basic {
@@ -81,11 +90,34 @@ fn http_config(server: &Server) -> http::Config {
     });
     http::Config {
         address: httpd.address,
-        root: mi_http.root.clone(),
+        root: commands.then(|| mi_http.root.clone()),
+        pages: pages(server, metrics),
         pretty_printing: mi_http.pretty_printing,
         basic,
         ..http::Config::default()
     }
+}
+
+/// What can be read beside the commands.
+fn pages(server: &Arc<Server>, metrics: bool) -> Vec<Page> {
+    let ready = Arc::clone(server);
+    let mut pages = vec![
+        Page::new("healthz", || Content::plain(true, "alive\n")),
+        Page::new("readyz", move || match metrics::readiness(ready.node()) {
+            Ok(()) => Content::plain(true, "ready\n"),
+            Err(reason) => Content::plain(false, format!("{reason}\n")),
+        }),
+    ];
+    if metrics {
+        let settings: &PrometheusSettings = server.node().settings();
+        let server = Arc::clone(server);
+        pages.push(Page::new(&settings.root, move || Content {
+            well: true,
+            media_type: metrics::MEDIA_TYPE,
+            text: metrics::page(server.node(), server.now()),
+        }));
+    }
+    pages
 }
 
 fn fifo_config(server: &Server) -> fifo::Config {

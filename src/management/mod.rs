@@ -9,6 +9,7 @@ mod events;
 mod httpd;
 mod info;
 mod listing;
+pub mod metrics;
 mod patience;
 mod routes;
 mod script;
@@ -51,11 +52,11 @@ pub fn commands(
     Ok(registry)
 }
 
-/// Opens the doors to the commands: those of `mi_http`, `mi_fifo` and `mi_datagram`, as far as the
-/// script loads them, where their parameters say.
+/// Opens the doors: that of `httpd`, for `mi_http` and `prometheus`, and those of `mi_fifo` and
+/// `mi_datagram`, as far as the script loads them, where their parameters say.
 ///
 /// # Errors
 /// One of them cannot be opened; then none is.
-pub fn open(server: &Server, registry: &Arc<Registry>) -> Result<Doors, rpc::Error> {
+pub fn open(server: &Arc<Server>, registry: &Arc<Registry>) -> Result<Doors, rpc::Error> {
     Doors::open(server, registry)
 }

@@ -17,6 +17,7 @@ mod examples;
 mod fuzz;
 mod interop;
 mod management;
+mod metrics;
 mod opensips_cli;
 mod packages;
 mod paths;

@@ -24,16 +24,25 @@ pub(crate) fn call(server: SocketAddr, method: &str, params: &Value) -> Result<V
     }
 }
 
+/// Reads a page.
+pub(crate) fn read(server: SocketAddr, path: &str) -> Result<String> {
+    exchange(server, &format!("GET {path} HTTP/1.1"), "")
+}
+
 fn post(server: SocketAddr, path: &str, body: &str) -> Result<String> {
+    let length = body.len();
+    let line = format!(
+        "POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {length}"
+    );
+    exchange(server, &line, body)
+}
+
+/// One request on a connection of its own; the body of the answer.
+fn exchange(server: SocketAddr, start: &str, body: &str) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&server, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
-    write!(
-        stream,
-        "POST {path} HTTP/1.1\r\nHost: {server}\r\nContent-Type: application/json\r\n\
-         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
+    write!(stream, "{start}\r\nHost: {server}\r\nConnection: close\r\n\r\n{body}")?;
     let mut answer = Vec::new();
     stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
     body_of(&answer)

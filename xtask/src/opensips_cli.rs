@@ -14,7 +14,7 @@ use crate::process::Daemon;
 use crate::sipp::{self, Plan};
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
-use crate::{Result, management, packages, paths, ports, process};
+use crate::{Result, management, metrics, packages, paths, ports, process};
 
 /// The package of the client.
 const PACKAGE: &str = "opensipscli";
@@ -50,6 +50,7 @@ pub(crate) fn run(tally: &mut Tally) -> Result<()> {
             client = Some(install()?);
             Ok(())
         })
+        && tally.check("promtool is installed", || packages::require(&[packages::PROMTOOL]))
         && tally.check("the program is built", || Subject::DuologueDialog.prepare());
     let Some(client) = client.filter(|_| ready) else { return Ok(()) };
     for socket in [Socket::Udp, Socket::Unix] {
@@ -71,6 +72,7 @@ pub(crate) fn run(tally: &mut Tally) -> Result<()> {
             });
             tally.check(&format!("{}: a mistake is told", way.name), || house.told(&way));
         }
+        tally.check("promtool is content with /metrics", || house.measured());
         tally.check("it stops when asked and leaves no files", || house.close());
     }
     Ok(())
@@ -218,9 +220,9 @@ impl House {
     fn agrees(&self, way: &Way, words: &[&str], params: &Value) -> Result<()> {
         let mut last = String::new();
         for _ in 0..TRIES {
-            let before = self.ours(words[0], params)?;
-            let shown = self.answer(way, words)?;
-            let after = self.ours(words[0], params)?;
+            let before = timeless(self.ours(words[0], params)?);
+            let shown = timeless(self.answer(way, words)?);
+            let after = timeless(self.ours(words[0], params)?);
             if shown == before || shown == after {
                 return Ok(());
             }
@@ -278,6 +280,27 @@ impl House {
         if told { Ok(()) } else { Err(format!("content: {well}, it says: {text}").into()) }
     }
 
+    /// The page of metrics is as its readers want it, and tells the calls that there were.
+    fn measured(&self) -> Result<()> {
+        let server = ports::local(self.program.management);
+        let page = management::read(server, "/metrics")?;
+        metrics::check(&page, &self.directory)?;
+        let calls = self.ways().len() as f64;
+        for sample in [
+            "duologue_dialog_processed_dialogs_total",
+            "duologue_call_setup_seconds_count",
+            "duologue_call_duration_seconds_count",
+            "duologue_message_handling_seconds_count{class=\"INVITE\"}",
+        ] {
+            metrics::expect(&page, sample, calls)?;
+        }
+        metrics::expect(&page, "duologue_usrloc_registered_users", 1.0)?;
+        for path in ["/healthz", "/readyz"] {
+            management::read(server, path)?;
+        }
+        Ok(())
+    }
+
     fn close(self) -> Result<()> {
         self.program.stop()?;
         for name in ["mi_fifo", "mi_socket"] {
@@ -287,6 +310,19 @@ impl House {
         }
         Ok(())
     }
+}
+
+/// The same without the seconds that a registration has left: they pass while Python starts.
+fn timeless(mut answer: Value) -> Value {
+    match &mut answer {
+        Value::Object(members) => {
+            members.retain(|name, _| name != "Expires");
+            members.values_mut().for_each(|value| *value = timeless(value.take()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = timeless(item.take())),
+        _ => {}
+    }
+    answer
 }
 
 /// The built-in script with all doors.

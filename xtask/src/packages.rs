@@ -25,6 +25,8 @@ pub(crate) const BARESIP: Tool = Tool { program: "baresip", package: "baresip-co
 pub(crate) const VALGRIND: Tool = Tool { program: "valgrind", package: "valgrind" };
 /// Runs the client that operators know; the package brings what makes environments for it.
 pub(crate) const PYTHON: Tool = Tool { program: "python3", package: "python3-venv" };
+/// Checks pages of metrics.
+pub(crate) const PROMTOOL: Tool = Tool { program: "promtool", package: "prometheus" };
 /// Counts system calls.
 pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
 

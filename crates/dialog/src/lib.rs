@@ -143,6 +143,7 @@ mod create;
 mod cseq;
 mod deadlines;
 mod dialog;
+mod durations;
 mod ending;
 mod engine;
 mod event;
@@ -202,6 +203,7 @@ pub use create::CreateError;
 pub use cseq::CseqError;
 pub use deadlines::Due;
 pub use dialog::{Dialog, StoreError};
+pub use durations::{Durations, Histogram};
 pub use ending::{EndReport, LegEnd};
 pub use event::{
     Confirmed, Created, Destroy, Direction, Early, Event, EventMessage, Expired, FailCause, Failed,

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use duologue_management::http::{BODY_BYTES_MAX, Basic, Config, Door, REQUESTS_MAX, serve};
+use duologue_management::http::{
+    BODY_BYTES_MAX, Basic, Config, Content, Door, Page, REQUESTS_MAX, serve,
+};
 use duologue_management::{Answer, Command, Error, Registry, Warning};
 use serde_json::{Map, Value, json};
 
@@ -159,7 +161,7 @@ fn other_methods_and_paths_are_refused() {
         assert!(!head.contains("access-control"), "{head}");
     }
     assert_eq!(exchange(&door, "POST /other", &[JSON], REQUEST).0, 404);
-    let renamed = open(|config| config.root = "/manage/".into());
+    let renamed = open(|config| config.root = Some("/manage/".into()));
     assert_eq!(exchange(&renamed, "POST /manage", &[JSON], REQUEST).0, 200);
 }
 
@@ -321,4 +323,50 @@ fn a_taken_address_is_an_error_and_a_closed_door_is_closed() {
     assert!(matches!(again, Err(Error::Listen(taken, _)) if taken == address));
     door.stop();
     assert!(TcpStream::connect(address).is_err());
+}
+
+fn with_pages(config: &mut Config) {
+    config.root = None;
+    config.pages = vec![
+        Page::new("well", || Content::plain(true, "fine")),
+        Page::new("/ill/", || Content::plain(false, "a reason")),
+        Page::new("panics", || panic!("as it should")),
+    ];
+}
+
+#[test]
+fn pages_are_read_by_get_alone() {
+    let door = open(with_pages);
+    let (status_code, head, body) = exchange(&door, "GET /well", &[], "");
+    assert_eq!((status_code, body.as_str()), (200, "fine"));
+    assert!(head.contains("content-type: text/plain; charset=utf-8"), "{head}");
+    assert!(head.contains("cache-control: no-store"), "{head}");
+    let (status_code, _, body) = exchange(&door, "GET /ill", &[], "");
+    assert_eq!((status_code, body.as_str()), (503, "a reason"));
+    assert_eq!(exchange(&door, "HEAD /well", &[], "").0, 200);
+    for method in ["POST", "PUT", "OPTIONS", "DELETE"] {
+        let (status_code, head, _) = exchange(&door, &format!("{method} /well"), &[JSON], "");
+        assert_eq!(status_code, 405, "{method}");
+        assert!(head.contains("allow: get, head"), "{head}");
+    }
+    assert_eq!(exchange(&door, "GET /panics", &[], "").0, 500);
+    assert_eq!(exchange(&door, "GET /other", &[], "").0, 404);
+    // Without a root there are no commands.
+    assert_eq!(status(&door, &[JSON], REQUEST), 404);
+}
+
+#[test]
+fn pages_are_as_protected_as_commands() {
+    let door = open(with_pages);
+    let read = |headers: &[&str]| exchange(&door, "GET /well", headers, "").0;
+    assert_eq!(read(&["Origin: http://evil.example"]), 403);
+    assert_eq!(read(&["Sec-Fetch-Site: cross-site"]), 403);
+    assert_eq!(read(&["Host: evil.example:8888"]), 403);
+    assert_eq!(read(&["Host: localhost:8888"]), 200);
+    let door = open(|config| {
+        with_pages(config);
+        config.token = Some("t0ken".into());
+    });
+    assert_eq!(exchange(&door, "GET /well", &[], "").0, 401);
+    assert_eq!(exchange(&door, "GET /well", &["Authorization: Bearer t0ken"], "").0, 200);
 }

@@ -97,6 +97,8 @@ pub struct Node {
     pub(crate) stateless_acks_until: AtomicU64,
     /// Messages that take longer are told; `None` if nobody wants to know.
     pub(crate) slow_messages: Option<SlowMessages>,
+    /// Whether somebody wants to know how long messages are handled.
+    pub(crate) times_messages: bool,
     /// What of the dialogs' lives is told to events and event routes.
     pub(crate) told: Told,
     /// How many numbers were given to requests of our own.

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use duologue_script::RouteKind;
 use duologue_sip::{CheckError, Flow, Message, Method, Moment, ParseFault, StatusCode};
@@ -20,7 +21,7 @@ use crate::own_routes;
 use crate::parked::{self, After};
 use crate::replies::{self, Local};
 use crate::statistics::{
-    BAD_MESSAGES, CAUGHT_PANICS, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,
+    BAD_MESSAGES, CAUGHT_PANICS, Class, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,
     OVERFLOWED_JOBS, RCV_REPLIES, RCV_REQUESTS, REFUSED_CALLS, SEND_ERRORS, SL_ACKS, TM_REMOVED,
     TM_REPEATED_REPLIES,
 };
@@ -432,9 +433,13 @@ fn run_job(turn: &mut Turn<'_>, job: Job) {
 }
 
 fn handle(turn: &mut Turn<'_>, message: &Message<'_>, flow: Flow) {
+    let begun = turn.node.times_messages.then(Instant::now);
     match &turn.node.slow_messages {
         None => request_or_reply(turn, message, flow),
         Some(slow) => slow.watch(turn, |turn| request_or_reply(turn, message, flow)),
+    }
+    if let Some(begun) = begun {
+        turn.statistics().handling.add(Class::of(message.method()), begun.elapsed());
     }
 }
 

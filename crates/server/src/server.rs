@@ -263,6 +263,7 @@ impl Plan {
         let with_dialogs = self.has_module(modules::dialog::MODULE.name);
         let dialog_events = with_dialogs.then(|| Published::on(&events));
         let slow_message = self.threshold(["exec_msg_threshold", "execmsgthreshold"]);
+        let times_messages = self.has_module(modules::prometheus::MODULE.name);
         let slow_messages = slow_message.map(|micros| SlowMessages {
             limit: Duration::from_micros(micros),
             event: events.publish_own(THRESHOLD),
@@ -282,6 +283,7 @@ impl Plan {
             script: ArcSwap::from_pointee(loaded),
             reloading: Mutex::default(),
             slow_messages,
+            times_messages,
             told: Told::of(dialog_events, dialog.event_ids),
             events,
             catalog: self.catalog,

@@ -4,12 +4,15 @@
 //! relaxed loads and stores, so counting never bounces a cache line between cores.
 
 mod dynamic;
+mod handling;
 mod listed;
 mod series;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub use dynamic::{DEFAULT_GROUP, DYNAMIC_MAX, Dynamic, NAME_BYTES_MAX, Refused, SERIES_MAX};
+pub use handling::HandlingTimes;
+pub(crate) use handling::{Class, Handling};
 pub use listed::Listed;
 use listed::OF_DIALOGS;
 pub(crate) use listed::counter;
@@ -20,10 +23,12 @@ pub use series::{Algorithm, Profile};
 pub struct Counter(pub(crate) u16);
 
 macro_rules! counters {
-    ($($group:literal { $($(#[$doc:meta])* $constant:ident = $name:literal),* $(,)? })*) => {
-        counters!(@constants 0u16; $($($(#[$doc])* $constant)*)*);
+    ($($group:literal { $($(#[doc = $doc:literal])+ $constant:ident = $name:literal),* $(,)? })*) => {
+        counters!(@constants 0u16; $($($(#[doc = $doc])+ $constant)*)*);
         /// Every counter: its group and its name, at its index.
         pub const COUNTERS: &[(&str, &str)] = &[$($(($group, $name)),*),*];
+        /// What each counts, at its index.
+        const HELP: &[&str] = &[$($(concat!($($doc),+)),*),*];
     };
     (@constants $index:expr; $(#[$doc:meta])* $constant:ident $($rest:tt)*) => {
         $(#[$doc])* pub const $constant: Counter = Counter($index);
@@ -151,11 +156,16 @@ impl Counter {
 #[repr(align(128))]
 pub struct Shard {
     values: [AtomicU64; COUNTERS.len()],
+    /// How long it handled messages.
+    pub(crate) handling: Handling,
 }
 
 impl Shard {
     fn new() -> Self {
-        Self { values: [const { AtomicU64::new(0) }; COUNTERS.len()] }
+        Self {
+            values: [const { AtomicU64::new(0) }; COUNTERS.len()],
+            handling: Handling::default(),
+        }
     }
 
     /// Counts `n` more. Only the shard's own worker may call this: the load and the store are two
@@ -210,6 +220,11 @@ impl Statistics {
         values.fold(0, u64::wrapping_add)
     }
 
+    /// How long messages were handled since the start, by their class.
+    pub fn handling(&self) -> Vec<HandlingTimes> {
+        handling::sum(self.shards.iter().map(|shard| &shard.handling))
+    }
+
     /// The sum over all workers since the last reset.
     pub fn read(&self, counter: Counter) -> u64 {
         self.total(counter).wrapping_sub(self.reset[counter.0 as usize].load(Relaxed))
@@ -229,6 +244,12 @@ impl Statistics {
 
     fn set_dialog_base(&self, at: usize, value: u64) {
         self.dialogs_reset[at].store(value, Relaxed);
+    }
+
+    /// What a counter counts, in a sentence; `None` if it is none of the program's own.
+    pub fn help(group: &str, name: &str) -> Option<&'static str> {
+        let at = COUNTERS.iter().position(|known| *known == (group, name))?;
+        Some(HELP[at].trim())
     }
 
     /// All counters: group, name, index.
@@ -257,5 +278,7 @@ mod tests {
     fn the_names_stand_at_their_constants() {
         assert_eq!(COUNTERS[SL_ACKS.0 as usize], ("sl", "received_ACKs"));
         assert_eq!(COUNTERS[SL_1XX.class(3).0 as usize], ("sl", "4xx_replies"));
+        assert_eq!(Statistics::help("core", "rcv_requests"), Some("Requests that parsed."));
+        assert_eq!(Statistics::help("core", "nothing"), None);
     }
 }

@@ -14,6 +14,9 @@
 //! come, 413 and 415 for a body too large or of another type, 503 when too many requests are
 //! running, 504 when a command takes too long.
 //!
+//! Beside the commands there may be [pages](Page), read by GET or HEAD under the same conditions, of
+//! which only the type of a body does not matter.
+//!
 //! A client that sends `Accept: application/x-ndjson` gets lists in lines: an item on each, and on
 //! the last one the reply with what is left of it.
 //!
@@ -23,6 +26,7 @@
 mod connections;
 mod door;
 mod guard;
+mod page;
 mod service;
 mod streamed;
 
@@ -31,6 +35,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use door::{Door, serve};
+pub use page::{Content, Page};
 
 /// The largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -46,8 +51,10 @@ pub const REQUESTS_MAX: usize = 16;
 pub struct Config {
     /// The address to listen on; port 0 takes a free one. Default `127.0.0.1:8888`.
     pub address: SocketAddr,
-    /// The path without its slashes. Default `mi`.
-    pub root: String,
+    /// The path of the commands without its slashes; `None` if there are none. Default `mi`.
+    pub root: Option<String>,
+    /// What else can be read.
+    pub pages: Vec<Page>,
     /// Host names that clients may use besides IP addresses and `localhost`.
     pub hosts: Vec<String>,
     /// Indents the replies. Default off.
@@ -67,7 +74,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 8888)),
-            root: "mi".into(),
+            root: Some("mi".into()),
+            pages: Vec::new(),
             hosts: Vec::new(),
             pretty_printing: false,
             connection_timeout: Duration::from_secs(30),
@@ -84,6 +92,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("address", &self.address)
             .field("root", &self.root)
+            .field("pages", &self.pages)
             .field("hosts", &self.hosts)
             .finish_non_exhaustive()
     }

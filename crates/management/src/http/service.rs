@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -18,7 +18,7 @@ use crate::Registry;
 use crate::http::connections::Busy;
 use crate::http::guard::Guard;
 use crate::http::streamed;
-use crate::http::{BODY_BYTES_MAX, Config, REQUESTS_MAX};
+use crate::http::{BODY_BYTES_MAX, Config, Content, Page, REQUESTS_MAX};
 use crate::jsonrpc::{self, Form, Reply};
 
 /// The type of a body with a JSON document on each line.
@@ -28,7 +28,9 @@ const LINES: &str = "application/x-ndjson";
 pub(crate) struct Service {
     registry: Arc<Registry>,
     guard: Guard,
-    path: String,
+    /// Of the commands.
+    path: Option<String>,
+    pages: Vec<Page>,
     challenge: HeaderValue,
     pretty: bool,
     body_timeout: Duration,
@@ -49,7 +51,8 @@ impl Service {
         Self {
             registry,
             guard: Guard::new(&config),
-            path: format!("/{}", config.root.trim_matches('/')),
+            path: config.root.map(|root| format!("/{}", root.trim_matches('/'))),
+            pages: config.pages,
             challenge,
             pretty: config.pretty_printing,
             body_timeout: config.connection_timeout,
@@ -58,44 +61,71 @@ impl Service {
         }
     }
 
-    fn check(&self, request: &Request) -> Result<(), StatusCode> {
+    /// What stands at the path of the request, if its sender may have it.
+    fn find(&self, request: &Request) -> Result<Found, Refusal> {
         self.guard.refuse_pages(request.uri(), request.headers())?;
-        if request.uri().path() != self.path {
-            return Err(StatusCode::NOT_FOUND);
-        }
-        if request.method() != Method::POST {
-            return Err(StatusCode::METHOD_NOT_ALLOWED);
+        let path = request.uri().path();
+        let (found, allowed) = match self.pages.iter().find(|page| page.path() == path) {
+            Some(page) => (Found::Page(page.clone()), &[Method::GET, Method::HEAD][..]),
+            None if self.path.as_deref() == Some(path) => (Found::Commands, &[Method::POST][..]),
+            None => return Err(StatusCode::NOT_FOUND.into()),
+        };
+        if !allowed.contains(request.method()) {
+            return Err(Refusal::Method(if allowed.len() == 1 { "POST" } else { "GET, HEAD" }));
         }
         self.guard.authorize(request.headers())?;
+        Ok(found)
+    }
+
+    fn check_command(request: &Request) -> Result<(), StatusCode> {
         if announced_length(request.headers()) == Some(0) {
             return Err(StatusCode::BAD_REQUEST);
         }
         Guard::require_json(request.headers())
     }
 
-    async fn answer(&self, request: Request, busy: Busy) -> Result<Response, StatusCode> {
-        self.check(&request)?;
+    async fn answer(&self, request: Request, busy: Busy) -> Result<Response, Refusal> {
+        let work = match self.find(&request)? {
+            Found::Page(page) => Work::Page(page),
+            Found::Commands => {
+                let form = wanted_form(request.headers());
+                Work::Command(self.document(request).await?, form)
+            }
+        };
+        Ok(self.run(work, busy).await?)
+    }
+
+    /// The body of a command.
+    async fn document(&self, request: Request) -> Result<Bytes, StatusCode> {
+        Self::check_command(&request)?;
         if announced_length(request.headers()).is_some_and(|length| length > BODY_BYTES_MAX as u64)
         {
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let form = wanted_form(request.headers());
         let body = timeout(self.body_timeout, to_bytes(request.into_body(), BODY_BYTES_MAX))
             .await
             .map_err(|_| StatusCode::REQUEST_TIMEOUT)?
             .map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-        if body.is_empty() {
-            return Err(StatusCode::BAD_REQUEST);
-        }
+        if body.is_empty() { Err(StatusCode::BAD_REQUEST) } else { Ok(body) }
+    }
+
+    /// Does it on a thread of its own.
+    async fn run(&self, work: Work, busy: Busy) -> Result<Response, StatusCode> {
         let place = Arc::clone(&self.free)
             .try_acquire_owned()
             .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
         let _running = busy.begin();
         let registry = Arc::clone(&self.registry);
         let pretty = self.pretty;
-        let command = tokio::task::spawn_blocking(move || {
-            // Held by the command itself: one that outlives its time-out still counts.
-            respond(jsonrpc::answer_in(&registry, &body, form), pretty, place)
+        let command = tokio::task::spawn_blocking(move || match work {
+            // The place is held by the work itself: one that outlives its time-out still counts.
+            Work::Command(body, form) => {
+                respond(jsonrpc::answer_in(&registry, &body, form), pretty, place)
+            }
+            Work::Page(page) => {
+                let _place = place;
+                show(page.make())
+            }
         });
         timeout(self.command_timeout, command)
             .await
@@ -103,18 +133,45 @@ impl Service {
             .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    fn refuse(&self, status: StatusCode) -> Response {
+    fn refuse(&self, refusal: Refusal) -> Response {
+        let (status, header) = match refusal {
+            Refusal::Method(allowed) => {
+                let allowed = HeaderValue::from_static(allowed);
+                (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, allowed)))
+            }
+            Refusal::Status(StatusCode::UNAUTHORIZED) => {
+                (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, self.challenge.clone())))
+            }
+            Refusal::Status(status) => (status, None),
+        };
         let mut response = status.into_response();
-        match status {
-            StatusCode::METHOD_NOT_ALLOWED => {
-                response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-            }
-            StatusCode::UNAUTHORIZED => {
-                response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
-            }
-            _ => {}
-        }
+        response.headers_mut().extend(header);
         response
+    }
+}
+
+/// What stands at a path.
+enum Found {
+    Commands,
+    Page(Page),
+}
+
+/// What a request is about.
+enum Work {
+    Command(Bytes, Form),
+    Page(Page),
+}
+
+/// Why there is no answer.
+enum Refusal {
+    Status(StatusCode),
+    /// Only these methods are allowed.
+    Method(&'static str),
+}
+
+impl From<StatusCode> for Refusal {
+    fn from(status: StatusCode) -> Self {
+        Self::Status(status)
     }
 }
 
@@ -128,7 +185,7 @@ async fn handle(
     ConnectInfo(busy): ConnectInfo<Busy>,
     request: Request,
 ) -> Response {
-    service.answer(request, busy).await.unwrap_or_else(|status| service.refuse(status))
+    service.answer(request, busy).await.unwrap_or_else(|refusal| service.refuse(refusal))
 }
 
 /// The reply as a response; `place` is given back once it is made.
@@ -143,11 +200,20 @@ fn respond(reply: Reply, pretty: bool, place: OwnedSemaphorePermit) -> Response 
         Reply::Whole(document) if pretty => Body::from(format!("{document:#}")),
         Reply::Whole(document) => Body::from(document.to_string()),
     };
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(content_type)),
+    (headers(content_type), body).into_response()
+}
+
+/// A page as a response.
+fn show(content: Content) -> Response {
+    let status = if content.well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, headers(content.media_type), content.text).into_response()
+}
+
+fn headers(media_type: &'static str) -> [(HeaderName, HeaderValue); 2] {
+    [
+        (CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    (headers, body).into_response()
+    ]
 }
 
 /// A client that reads lines says so, and gets lists in lines.

@@ -53,7 +53,6 @@ pub const PLANNED_MODULES: &[&str] = &[
     "permissions",
     "pike",
     "presence",
-    "prometheus",
     "proto_bin",
     "proto_hep",
     "proto_sctp",

@@ -108,6 +108,11 @@ impl Event {
         listed
     }
 
+    /// Those who are told, whether they have expired meanwhile or not.
+    pub(super) fn readers(&self) -> Arc<[Subscriber]> {
+        Arc::clone(&self.subscribers.lock())
+    }
+
     /// Changes the list. What is taken out is dropped where no lock is held: a sink may do anything.
     fn change<R>(&self, change: impl FnOnce(&mut Vec<Subscriber>) -> R) -> R {
         let (result, _old) = {

@@ -248,6 +248,17 @@ impl Events {
         Some((event.id, event.list(now.tick)))
     }
 
+    /// Shows everybody who is subscribed to anything: the event, the socket, and how many events
+    /// wait for it.
+    pub fn visit_readers(&self, visit: &mut dyn FnMut(&str, &str, usize)) {
+        let events: Vec<_> = self.bus.table.read().list.clone();
+        for event in events {
+            for reader in event.readers().iter() {
+                visit(&event.name, &reader.socket, reader.sink.waiting());
+            }
+        }
+    }
+
     /// How many events found a queue full or were too large, over all subscribers.
     pub fn dropped(&self) -> u64 {
         self.bus.dropped.load(Relaxed)

@@ -67,4 +67,8 @@ impl EventSink for EventQueue {
         self.shared.arrived.notify_one();
         Ok(())
     }
+
+    fn waiting(&self) -> usize {
+        self.shared.waiting.lock().len()
+    }
 }

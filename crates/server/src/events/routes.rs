@@ -128,6 +128,10 @@ impl RouteQueues {
         Ok(())
     }
 
+    fn waiting(&self, route: u32) -> usize {
+        self.queue(route).map_or(0, |queue| queue.lock().waiting.len())
+    }
+
     fn wake(&self, route: u32) {
         if let Some(runner) = self.runner.get() {
             runner(route);
@@ -158,6 +162,10 @@ impl EventSink for RouteSink {
             Some(bus) => bus.routes.push(self.route, raised),
             None => Err(NoRoom),
         }
+    }
+
+    fn waiting(&self) -> usize {
+        self.bus.upgrade().map_or(0, |bus| bus.routes.waiting(self.route))
     }
 }
 

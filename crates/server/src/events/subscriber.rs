@@ -26,6 +26,11 @@ pub trait EventSink: Send + Sync {
     /// # Errors
     /// [`NoRoom`]: this subscriber does not get it.
     fn take(&self, raised: &Arc<Raised>) -> Result<(), NoRoom>;
+
+    /// How many events it has taken and not dealt with: how far it is behind.
+    fn waiting(&self) -> usize {
+        0
+    }
 }
 
 /// A function takes every event.

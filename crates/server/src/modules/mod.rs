@@ -10,6 +10,7 @@ pub mod mathops;
 pub mod maxfwd;
 pub mod mi;
 pub mod mi_script;
+pub mod prometheus;
 pub mod registrar;
 pub mod rr;
 pub mod signaling;
@@ -48,4 +49,5 @@ pub const ALL: &[&Module] = &[
     &mi_script::MODULE,
     &mi::MI_FIFO,
     &mi::MI_DATAGRAM,
+    &prometheus::MODULE,
 ];

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,6 +30,25 @@ struct Letter {
     raised: Arc<Raised>,
 }
 
+/// Where letters are left.
+#[derive(Clone)]
+struct LetterBox {
+    sender: SyncSender<Letter>,
+    /// How many lie there.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl LetterBox {
+    fn leave(&self, letter: Letter) -> Result<(), NoRoom> {
+        // Before it lies there, so that it is not taken out of the count first.
+        self.waiting.fetch_add(1, Relaxed);
+        self.sender.try_send(letter).map_err(|_| {
+            self.waiting.fetch_sub(1, Relaxed);
+            NoRoom
+        })
+    }
+}
+
 /// The thread that sends, started for the first subscriber.
 #[derive(Default)]
 pub(super) struct Post {
@@ -37,27 +57,29 @@ pub(super) struct Post {
 
 #[derive(Default)]
 struct Office {
-    letters: Option<SyncSender<Letter>>,
+    letters: Option<LetterBox>,
     thread: Option<JoinHandle<()>>,
     closed: bool,
 }
 
 impl Post {
-    fn letter_box(&self) -> Result<SyncSender<Letter>, String> {
+    fn letter_box(&self) -> Result<LetterBox, String> {
         let mut office = self.office.lock();
         if office.closed {
             return Err("the proxy goes down".to_owned());
         }
-        if let Some(sender) = &office.letters {
-            return Ok(sender.clone());
+        if let Some(letters) = &office.letters {
+            return Ok(letters.clone());
         }
         let (sender, receiver) = sync_channel(LETTERS_MAX);
+        let letters = LetterBox { sender, waiting: Arc::default() };
+        let waiting = Arc::clone(&letters.waiting);
         let thread = std::thread::Builder::new()
             .name("event-datagram".to_owned())
-            .spawn(move || deliver(&receiver))
+            .spawn(move || deliver(&receiver, &waiting))
             .map_err(|error| format!("cannot start a thread: {error}"))?;
-        (office.letters, office.thread) = (Some(sender.clone()), Some(thread));
-        Ok(sender)
+        (office.letters, office.thread) = (Some(letters.clone()), Some(thread));
+        Ok(letters)
     }
 
     /// Sends what waits, and ends. All subscribers must be gone, or the thread waits for them.
@@ -101,18 +123,22 @@ impl EventTransport for Counter {
 /// A subscriber's end of the queue.
 struct Subscriber {
     to: Arc<Destination>,
-    letters: SyncSender<Letter>,
+    letters: LetterBox,
 }
 
 impl EventSink for Subscriber {
     fn take(&self, raised: &Arc<Raised>) -> Result<(), NoRoom> {
         let letter = Letter { to: Arc::clone(&self.to), raised: Arc::clone(raised) };
-        self.letters.try_send(letter).map_err(|_| NoRoom)
+        self.letters.leave(letter)
+    }
+
+    fn waiting(&self) -> usize {
+        self.letters.waiting.load(Relaxed)
     }
 }
 
 /// The thread's life: until nobody can leave letters any more, and none is left.
-fn deliver(letters: &Receiver<Letter>) {
+fn deliver(letters: &Receiver<Letter>, waiting: &AtomicUsize) {
     let mut sockets = Sockets::default();
     for Letter { to, raised } in letters {
         let json = raised.json().as_bytes();
@@ -129,6 +155,7 @@ fn deliver(letters: &Receiver<Letter>) {
             }
             Ok(()) | Err(_) => {}
         }
+        waiting.fetch_sub(1, Relaxed);
     }
 }
 
