@@ -222,3 +222,24 @@ fn after_the_shutdown_nobody_is_told() {
     publisher.raise(|_| {});
     assert!(heard.take().is_empty());
 }
+
+#[test]
+fn readers_tell_how_far_they_are_behind() {
+    let (events, _heard) = bus();
+    let queue = EventQueue::new(10);
+    events.subscribe("E_X", "module:reader", queue.clone()).unwrap();
+    events.subscribe_socket(at(0), "E_X", "test:here", None).unwrap();
+    let publisher = events.publish("E_X").unwrap();
+    publisher.raise(|_| {});
+    publisher.raise(|_| {});
+    let behind = || {
+        let mut readers = Vec::new();
+        events.visit_readers(&mut |event, socket, waiting| {
+            readers.push(format!("{event} {socket} {waiting}"));
+        });
+        readers
+    };
+    assert_eq!(behind(), ["E_X module:reader 2", "E_X test:here 0"]);
+    assert!(queue.take().is_some());
+    assert_eq!(behind()[0], "E_X module:reader 1");
+}
