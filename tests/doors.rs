@@ -36,7 +36,7 @@ impl House {
         let sockets = ["127.0.0.1:0".to_owned()];
         let server = Arc::new(Builder::text(script).sockets(sockets).start().unwrap());
         let registry = management::commands(&server, || {}).unwrap();
-        let doors = management::open(&server, registry).unwrap();
+        let doors = management::open(&server, &Arc::new(registry)).unwrap();
         Self { doors, directory, server }
     }
 }

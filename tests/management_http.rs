@@ -27,7 +27,7 @@ fn open(settings: &str) -> (Arc<Server>, Door) {
     let sockets = ["127.0.0.1:0".to_owned()];
     let server = Arc::new(Builder::text(script).sockets(sockets).start().unwrap());
     let registry = management::commands(&server, || {}).unwrap();
-    let door = management::open(&server, registry).unwrap();
+    let door = management::open(&server, &Arc::new(registry)).unwrap();
     (server, door)
 }
 

@@ -91,8 +91,13 @@ fn gather(place: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// Tests that read names and run nothing: the page itself, lints, layout.
-const READERS: [&str; 5] =
-    ["compatibility_doc", "tests/cli.rs", "tests/lints_doc.rs", "tests/format.rs", "tests/lints.rs"];
+const READERS: [&str; 5] = [
+    "compatibility_doc",
+    "tests/cli.rs",
+    "tests/lints_doc.rs",
+    "tests/format.rs",
+    "tests/lints.rs",
+];
 
 /// The part of a file that tests something: all of it, or what stands behind `mod tests`.
 fn tests_of(name: &str, text: String) -> Option<String> {

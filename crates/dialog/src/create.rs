@@ -112,7 +112,7 @@ impl Dialogs {
         record.guard_at = settings
             .early_timeout
             .map_or(NEVER, |seconds| now.tick + Duration::from_secs(seconds.into()));
-        self.insert(now.tick, facts.call_id, record).map_err(|error| match error {
+        self.insert(facts.call_id, record).map_err(|error| match error {
             NoRoom::Table => CreateError::Full,
             NoRoom::CallId => CreateError::TooManyOfCallId,
         })

@@ -1,6 +1,9 @@
 //! How long calls took to be answered, rang and lasted: histograms that cost an addition under the
-//! lock that a transition holds anyway, added up over the shards when somebody reads.
+//! lock that a transition holds anyway, to the hundredth of a second, added up over the shards when
+//! somebody reads.
 
+use crate::record::Record;
+use crate::stamp::Stamp;
 use crate::{Dialogs, State};
 use duologue_sip::Tick;
 use std::time::Duration;
@@ -79,57 +82,24 @@ pub struct Durations {
 }
 
 impl Durations {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         let (waiting, talking) = (Histogram::new(&WAITING), Histogram::new(&TALKING));
         Self { setup: waiting, ringing: waiting, talking }
     }
-}
 
-/// What a shard of the table measures. The beginnings stand apart from the records, which are full.
-pub(crate) struct Stopwatches {
-    durations: Durations,
-    /// By the number of the slot.
-    beginnings: Vec<Beginning>,
-}
-
-/// When the phases of a dialog began.
-#[derive(Clone, Copy)]
-struct Beginning {
-    created: Tick,
-    /// When it began to ring, or was answered.
-    phase: Tick,
-}
-
-impl Stopwatches {
-    pub(crate) const fn new() -> Self {
-        Self { durations: Durations::new(), beginnings: Vec::new() }
-    }
-
-    /// A dialog was made in a slot.
-    pub(crate) fn start(&mut self, slot: u32, now: Tick) {
-        let (slot, beginning) = (slot as usize, Beginning { created: now, phase: now });
-        if slot >= self.beginnings.len() {
-            self.beginnings.resize(slot + 1, beginning);
-        }
-        self.beginnings[slot] = beginning;
-    }
-
-    /// The dialog in a slot went from one state to another.
-    pub(crate) fn moved(&mut self, slot: u32, old: State, new: State, now: Tick) {
+    /// A dialog went from `old` to the state that it has now.
+    pub(crate) fn moved(&mut self, record: &mut Record, old: State, now: Tick) {
         use State::{Confirmed, ConfirmedNa, Deleted, Early, Unconfirmed};
-        let Some(begun) = self.beginnings.get_mut(slot as usize) else { return };
-        match (old, new) {
-            (Unconfirmed, Early) => begun.phase = now,
+        match (old, record.state) {
+            (Unconfirmed, Early) => record.phase_at = Stamp::at(now),
             (Unconfirmed | Early, ConfirmedNa | Confirmed) => {
-                self.durations.setup.add(now.since(begun.created));
+                self.setup.add(record.created_at.age(now));
                 if old == Early {
-                    self.durations.ringing.add(now.since(begun.phase));
+                    self.ringing.add(record.phase_at.age(now));
                 }
-                begun.phase = now;
+                record.phase_at = Stamp::at(now);
             }
-            (ConfirmedNa | Confirmed, Deleted) => {
-                self.durations.talking.add(now.since(begun.phase));
-            }
+            (ConfirmedNa | Confirmed, Deleted) => self.talking.add(record.phase_at.age(now)),
             _ => {}
         }
     }
@@ -140,7 +110,7 @@ impl Dialogs {
     pub fn durations(&self) -> Durations {
         let mut sum = Durations::new();
         for shard in &self.inner.shards {
-            let durations = shard.lock().stopwatches.durations;
+            let durations = shard.lock().durations;
             sum.setup.absorb(&durations.setup);
             sum.ringing.absorb(&durations.ringing);
             sum.talking.absorb(&durations.talking);

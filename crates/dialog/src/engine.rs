@@ -52,7 +52,7 @@ impl Dialogs {
         steps: &mut Steps,
     ) -> Result<(State, Option<Change>), Gone> {
         shard.record(key)?;
-        let Shard { slots, counts, stopwatches, .. } = &mut *shard;
+        let Shard { slots, counts, durations, .. } = &mut *shard;
         let Slot { content: Content::Live(record), .. } = &mut slots[key.slot as usize] else {
             return Err(Gone);
         };
@@ -60,7 +60,7 @@ impl Dialogs {
         let step = transition(old, event);
         record.state = step.next;
         counts.moved(old, step.next);
-        stopwatches.moved(key.slot, old, step.next, now.tick);
+        durations.moved(record, old, now.tick);
         let mut run = Run {
             now,
             key,

@@ -22,6 +22,8 @@ pub(crate) struct Record {
     pub(crate) timeout_ts: u32,
     /// When it was made.
     pub(crate) created_at: Stamp,
+    /// When it began to ring, or was answered.
+    pub(crate) phase_at: Stamp,
     /// When the lifetime is over.
     pub(crate) lifetime_at: Tick,
     /// States 1, 2: early timeout; 3: no-ACK timeout; 5: the way out of the table.
@@ -74,6 +76,7 @@ impl Record {
             start_ts: 0,
             timeout_ts: 0,
             created_at: Stamp::default(),
+            phase_at: Stamp::default(),
             lifetime_at: NEVER,
             guard_at: NEVER,
             ending_at: NEVER,

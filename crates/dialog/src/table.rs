@@ -6,7 +6,7 @@
 //! Call-IDs. Locks are leaves: nothing of the user's runs while one is held.
 
 use crate::callbacks::Globals;
-use crate::durations::Stopwatches;
+use crate::durations::Durations;
 use crate::numbering::Numbering;
 use crate::profiles::Registry;
 use crate::record::{NEVER, Record};
@@ -105,7 +105,7 @@ pub(crate) struct Shard {
     numbering: Numbering,
     pub(crate) wheel: Wheel,
     pub(crate) counts: Counts,
-    pub(crate) stopwatches: Stopwatches,
+    pub(crate) durations: Durations,
 }
 
 /// Why a dialog could not be put into the table.
@@ -141,7 +141,7 @@ impl Dialogs {
                     numbering,
                     wheel: Wheel::new(),
                     counts: Counts::default(),
-                    stopwatches: Stopwatches::new(),
+                    durations: Durations::new(),
                 })
             })
             .collect();
@@ -230,19 +230,14 @@ impl Dialogs {
     }
 
     /// Puts a new record into the table and gives it its id.
-    pub(crate) fn insert(
-        &self,
-        now: Tick,
-        call_id: &[u8],
-        record: Box<Record>,
-    ) -> Result<DialogKey, NoRoom> {
+    pub(crate) fn insert(&self, call_id: &[u8], record: Box<Record>) -> Result<DialogKey, NoRoom> {
         let inner = &*self.inner;
         let claimed = inner.live.fetch_add(1, Ordering::Relaxed);
         let result = if claimed >= inner.settings.dialogs_max {
             Err(NoRoom::Table)
         } else {
             let entry = entry_of(call_id, inner.hash_size);
-            self.shard(entry).insert(now, entry, self.hash(call_id), record)
+            self.shard(entry).insert(entry, self.hash(call_id), record)
         };
         if result.is_err() {
             inner.live.fetch_sub(1, Ordering::Relaxed);
@@ -395,13 +390,7 @@ impl Shard {
         }
     }
 
-    fn insert(
-        &mut self,
-        now: Tick,
-        entry: u32,
-        hash: u64,
-        record: Box<Record>,
-    ) -> Result<DialogKey, NoRoom> {
+    fn insert(&mut self, entry: u32, hash: u64, record: Box<Record>) -> Result<DialogKey, NoRoom> {
         if self.slots_of_call_id(hash).count() >= DIALOGS_PER_CALL_ID_MAX {
             return Err(NoRoom::CallId);
         }
@@ -409,7 +398,6 @@ impl Shard {
         self.counts.enter(State::Unconfirmed);
         self.counts.processed += 1;
         let slot = self.place(id, hash, Content::Live(record));
-        self.stopwatches.start(slot, now);
         Ok(self.key(slot))
     }
 
