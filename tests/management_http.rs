@@ -8,11 +8,11 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use duologue::management::rpc::Door;
+use duologue::management::Doors;
 use duologue::{Builder, Overrides, Plan, Server, management};
 
 /// A server on free ports, with these parameters, and its door.
-fn open(settings: &str) -> (Arc<Server>, Door) {
+fn open(settings: &str) -> (Arc<Server>, Doors) {
     let script = format!(
         r#"
         loadmodule "proto_udp.so"
@@ -27,12 +27,13 @@ fn open(settings: &str) -> (Arc<Server>, Door) {
     let sockets = ["127.0.0.1:0".to_owned()];
     let server = Arc::new(Builder::text(script).sockets(sockets).start().unwrap());
     let registry = management::commands(&server, || {}).unwrap();
-    let door = management::open(&server, &Arc::new(registry)).unwrap();
-    (server, door)
+    let doors = management::open(&server, &Arc::new(registry)).unwrap();
+    (server, doors)
 }
 
 /// The whole answer to a command that is posted to this path.
-fn posted(door: &Door, path: &str, method: &str, header: &str) -> String {
+fn posted(doors: &Doors, path: &str, method: &str, header: &str) -> String {
+    let door = doors.http().unwrap();
     let mut stream = TcpStream::connect(door.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#);

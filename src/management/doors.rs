@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use duologue_management::http::{Basic, Content, Page};
+use duologue_management::http::{Basic, Content, Feed, Page};
 use duologue_management::{Access, Account, Error, Registry, Warning, datagram, fifo, http};
 use duologue_server::Server;
 use duologue_server::modules::mi::{
@@ -11,7 +11,7 @@ use duologue_server::modules::mi::{
 };
 use duologue_server::modules::prometheus::{self, PrometheusSettings};
 
-use super::metrics;
+use super::{dialogs, metrics};
 
 /// The open doors of a server: that of `httpd` for `mi_http` and `prometheus`, those of `mi_fifo` and
 /// `mi_datagram`, as far as the script loads them. Dropping them closes them and removes their files.
@@ -92,10 +92,16 @@ fn http_config(server: &Arc<Server>, commands: bool, metrics: bool) -> http::Con
         address: httpd.address,
         root: commands.then(|| mi_http.root.clone()),
         pages: pages(server, metrics),
+        feeds: if commands { feeds(server, &mi_http.root) } else { Vec::new() },
         pretty_printing: mi_http.pretty_printing,
         basic,
         ..http::Config::default()
     }
+}
+
+/// What can be followed: `dialog:watch` stands beside the commands.
+fn feeds(server: &Server, root: &str) -> Vec<Feed> {
+    vec![dialogs::feed(&format!("{root}/dialogs/watch"), server.node())]
 }
 
 /// What can be read beside the commands.

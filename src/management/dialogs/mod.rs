@@ -11,6 +11,7 @@ mod selected;
 mod sequential;
 mod storage;
 mod values;
+mod watch;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use duologue_management::{Answer, Command, CommandError, Duplicate, Params, Regi
 use duologue_server::Node;
 
 pub use selected::Clock;
+pub use watch::feed;
 
 type Handler = fn(&Arc<Node>, &Params) -> Result<Answer, CommandError>;
 

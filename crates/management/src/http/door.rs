@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::http::connections::{Busy, Connections};
 use crate::http::service::{self, Service};
@@ -66,12 +66,14 @@ async fn open_until(
     closing: Closing,
 ) {
     let connections = Connections::new(listener, config.connection_timeout);
-    let router = service::router(Service::new(config, registry));
+    let (open, feeds) = watch::channel(());
+    let router = service::router(Service::new(config, registry, feeds));
     let (draining, drain) = oneshot::channel::<()>();
     let service = router.into_make_service_with_connect_info::<Busy>();
     let server = axum::serve(connections, service).with_graceful_shutdown(async move {
         // Either word or silence: the sender is gone.
         let _ = closing.await;
+        drop(open);
         drop(draining);
     });
     tokio::select! {

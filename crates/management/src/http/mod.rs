@@ -15,7 +15,8 @@
 //! running, 504 when a command takes too long.
 //!
 //! Beside the commands there may be [pages](Page), read by GET or HEAD under the same conditions, of
-//! which only the type of a body does not matter.
+//! which only the type of a body does not matter, and [feeds](Feed), streams that go on until one side
+//! has enough.
 //!
 //! A client that sends `Accept: application/x-ndjson` gets lists in lines: an item on each, and on
 //! the last one the reply with what is left of it.
@@ -25,6 +26,7 @@
 
 mod connections;
 mod door;
+mod feed;
 mod guard;
 mod page;
 mod service;
@@ -35,6 +37,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use door::{Door, serve};
+pub use feed::{ALIVE_EVERY, Batch, FOLLOWERS_MAX, Feed, Source};
 pub use page::{Content, Page};
 
 /// The largest request body, in bytes.
@@ -55,6 +58,8 @@ pub struct Config {
     pub root: Option<String>,
     /// What else can be read.
     pub pages: Vec<Page>,
+    /// What else can be followed.
+    pub feeds: Vec<Feed>,
     /// Host names that clients may use besides IP addresses and `localhost`.
     pub hosts: Vec<String>,
     /// Indents the replies. Default off.
@@ -76,6 +81,7 @@ impl Default for Config {
             address: SocketAddr::from(([127, 0, 0, 1], 8888)),
             root: Some("mi".into()),
             pages: Vec::new(),
+            feeds: Vec::new(),
             hosts: Vec::new(),
             pretty_printing: false,
             connection_timeout: Duration::from_secs(30),
@@ -93,6 +99,7 @@ impl fmt::Debug for Config {
             .field("address", &self.address)
             .field("root", &self.root)
             .field("pages", &self.pages)
+            .field("feeds", &self.feeds)
             .field("hosts", &self.hosts)
             .finish_non_exhaustive()
     }

@@ -9,16 +9,16 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
     ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
 use crate::Registry;
 use crate::http::connections::Busy;
 use crate::http::guard::Guard;
 use crate::http::streamed;
-use crate::http::{BODY_BYTES_MAX, Config, Content, Page, REQUESTS_MAX};
+use crate::http::{BODY_BYTES_MAX, Config, Content, FOLLOWERS_MAX, Feed, Page, REQUESTS_MAX};
 use crate::jsonrpc::{self, Form, Reply};
 
 /// The type of a body with a JSON document on each line.
@@ -31,15 +31,23 @@ pub(crate) struct Service {
     /// Of the commands.
     path: Option<String>,
     pages: Vec<Page>,
+    feeds: Vec<Feed>,
     challenge: HeaderValue,
     pretty: bool,
     body_timeout: Duration,
     command_timeout: Duration,
     free: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
+    /// Tells those who follow when the door closes.
+    closing: watch::Receiver<()>,
 }
 
 impl Service {
-    pub(crate) fn new(config: Config, registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        registry: Arc<Registry>,
+        closing: watch::Receiver<()>,
+    ) -> Self {
         let challenge = config
             .basic
             .as_ref()
@@ -53,11 +61,14 @@ impl Service {
             guard: Guard::new(&config),
             path: config.root.map(|root| format!("/{}", root.trim_matches('/'))),
             pages: config.pages,
+            feeds: config.feeds,
             challenge,
             pretty: config.pretty_printing,
             body_timeout: config.connection_timeout,
             command_timeout: config.command_timeout,
             free: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            followers: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            closing,
         }
     }
 
@@ -65,13 +76,19 @@ impl Service {
     fn find(&self, request: &Request) -> Result<Found, Refusal> {
         self.guard.refuse_pages(request.uri(), request.headers())?;
         let path = request.uri().path();
-        let (found, allowed) = match self.pages.iter().find(|page| page.path() == path) {
-            Some(page) => (Found::Page(page.clone()), &[Method::GET, Method::HEAD][..]),
-            None if self.path.as_deref() == Some(path) => (Found::Commands, &[Method::POST][..]),
-            None => return Err(StatusCode::NOT_FOUND.into()),
+        let page = || self.pages.iter().find(|page| page.path() == path).cloned();
+        let feed = || self.feeds.iter().find(|feed| feed.path() == path).cloned();
+        let (found, allowed) = if self.path.as_deref() == Some(path) {
+            (Found::Commands, "POST")
+        } else if let Some(page) = page() {
+            (Found::Page(page), "GET, HEAD")
+        } else if let Some(feed) = feed() {
+            (Found::Feed(feed), "GET")
+        } else {
+            return Err(StatusCode::NOT_FOUND.into());
         };
-        if !allowed.contains(request.method()) {
-            return Err(Refusal::Method(if allowed.len() == 1 { "POST" } else { "GET, HEAD" }));
+        if !allowed.split(", ").any(|method| request.method() == method) {
+            return Err(Refusal::Method(allowed));
         }
         self.guard.authorize(request.headers())?;
         Ok(found)
@@ -87,12 +104,21 @@ impl Service {
     async fn answer(&self, request: Request, busy: Busy) -> Result<Response, Refusal> {
         let work = match self.find(&request)? {
             Found::Page(page) => Work::Page(page),
+            Found::Feed(feed) => return Ok(self.follow(feed, request.headers())?),
             Found::Commands => {
                 let form = wanted_form(request.headers());
                 Work::Command(self.document(request).await?, form)
             }
         };
         Ok(self.run(work, busy).await?)
+    }
+
+    fn follow(&self, feed: Feed, headers: &HeaderMap) -> Result<Response, StatusCode> {
+        let place = Arc::clone(&self.followers)
+            .try_acquire_owned()
+            .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+        let body = feed.body(headers, place, self.closing.clone());
+        Ok((self::headers("text/event-stream"), body).into_response())
     }
 
     /// The body of a command.
@@ -154,6 +180,7 @@ impl Service {
 enum Found {
     Commands,
     Page(Page),
+    Feed(Feed),
 }
 
 /// What a request is about.

@@ -17,12 +17,19 @@ use crate::jsonrpc::Pieces;
 pub(crate) fn body(pieces: Pieces, place: OwnedSemaphorePermit) -> Body {
     match Chunks::of(pieces, place) {
         Chunks::Whole(text) => Body::from(text),
-        Chunks::More(chunks) => Body::new(Streamed { chunks }),
+        Chunks::More(chunks) => Body::new(Streamed::new(chunks)),
     }
 }
 
-struct Streamed {
+/// Chunks as a body.
+pub(crate) struct Streamed {
     chunks: mpsc::Receiver<Chunk>,
+}
+
+impl Streamed {
+    pub(crate) const fn new(chunks: mpsc::Receiver<Chunk>) -> Self {
+        Self { chunks }
+    }
 }
 
 impl http_body::Body for Streamed {
