@@ -1,5 +1,7 @@
 //! The one layout of scripts: what it looks like, and that nothing is ever lost.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)] // Tests may read files, and fail.
+
 mod common;
 
 use common::Shop;
@@ -183,12 +185,10 @@ fn deep_nesting_is_an_error_not_a_crash() {
 fn real_scripts() -> Vec<String> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let mut paths = vec![format!("{root}/src/default.cfg")];
-    #[allow(clippy::disallowed_methods)] // A test may read files.
     for entry in std::fs::read_dir(format!("{root}/tests/deployments")).unwrap() {
         paths.push(entry.unwrap().path().display().to_string());
     }
     paths.sort();
-    #[allow(clippy::disallowed_methods)]
     let texts: Vec<String> = paths.iter().map(|it| std::fs::read_to_string(it).unwrap()).collect();
     assert!(texts.len() > 5);
     texts
@@ -251,7 +251,7 @@ fn statement() -> impl Strategy<Value = Vec<String>> {
         prop_oneof![
             block.clone(),
             (value(), inner.clone()).prop_map(|(c, s)| [words("if ("), c, words(")"), s].concat()),
-            (value(), block.clone(), inner.clone()).prop_map(|(c, a, b)| {
+            (value(), block, inner.clone()).prop_map(|(c, a, b)| {
                 [words("if ("), c, words(")"), a, words("else"), b].concat()
             }),
             (value(), inner.clone())

@@ -42,7 +42,7 @@ impl<'a> ScriptVariables<'a> {
                 Op::Assign(at, AssignOp::With(_)) => roles[at as usize] = Role::Update,
                 Op::Assign(at, _) => roles[at as usize] = Role::Write,
                 Op::ForRound { iterator, .. } | Op::ForRefused(iterator) => {
-                    roles[iterator as usize] = Role::Shared
+                    roles[iterator as usize] = Role::Shared;
                 }
                 _ => {}
             }
