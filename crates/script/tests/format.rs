@@ -129,6 +129,7 @@ fn what_is_too_long_is_folded_and_folds_are_kept() {
 #[test]
 fn a_part_of_a_route_is_a_file_too() {
     assert_eq!(formatted("if($x==1)exit;\nt_relay ( );"), "if ($x == 1)\n\texit;\nt_relay();\n");
+    assert_eq!(formatted("route( relay ) ;"), "route(relay);\n");
     assert_eq!(formatted(" \n\n"), "");
     assert_eq!(formatted("\n\n# alone"), "# alone\n");
     assert_eq!(formatted("exit;\r\n\r\n\r\n# a  \r\nexit;"), "exit;\n\n# a\nexit;\n");
@@ -169,6 +170,15 @@ fn mistakes_of_structure_are_told() {
         out.push('\n');
     }
     insta::assert_snapshot!(out);
+}
+
+/// Words that begin something, and then do not.
+#[test]
+fn what_only_looks_like_an_item_ends() {
+    for text in ["route \"a\"", "mpath(", "mpath \"a\"", "loadmodule(", "modparam \"a\"", "a-b"] {
+        assert!(!holds(text), "{text}");
+    }
+    assert_eq!(formatted("mem-group=\"a\":transaction"), "mem-group = \"a\":transaction\n");
 }
 
 #[test]

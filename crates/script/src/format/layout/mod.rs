@@ -181,8 +181,13 @@ impl<'a> Layout<'a> {
                 self.put(Between::Line, 0);
                 self.parentheses(Between::Nothing, 1)
             }
-            word if !word.is_empty() && begins_item(word, |ahead| self.peek_at(ahead)) => {
-                self.global();
+            word if !word.is_empty() && next == Some(Token::Assign) => {
+                self.global(1);
+                Ok(())
+            }
+            // `mem-group` has a dash in its name.
+            word if !word.is_empty() && [1, 2, 3].map(|ahead| self.peek_at(ahead)) == DASHED => {
+                self.global(3);
                 Ok(())
             }
             // A file that is included inside of a block.
@@ -194,9 +199,9 @@ impl<'a> Layout<'a> {
     }
 
     /// name = value. Sockets and hosts are words of many tokens: what is glued stays so.
-    fn global(&mut self) {
+    fn global(&mut self, name_tokens: usize) {
         self.put(Between::Line, 0);
-        while self.peek() != Some(Token::Assign) {
+        for _ in 1..name_tokens {
             self.put(Between::Nothing, 1);
         }
         self.put(Between::Space, 1);
@@ -411,6 +416,9 @@ impl<'a> Layout<'a> {
         Ok(())
     }
 }
+
+/// What stands behind the first word of a setting with a dash in its name.
+const DASHED: [Option<Token>; 3] = [Some(Token::Minus), Some(Token::Word), Some(Token::Assign)];
 
 /// Words that begin a statement without a parenthesis behind them.
 fn is_statement(word: &str) -> bool {
