@@ -13,9 +13,9 @@ fn formatted(text: &str) -> String {
     format("a.cfg", text).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"))
 }
 
-/// A text without its white space. A backslash at the end of a line is white space as well.
+/// A text without its white space. A backslash may be white space as well: at the end of a line.
 fn squeezed(text: &str) -> String {
-    text.replace("\\\r\n", "").replace("\\\n", "").split_whitespace().collect()
+    text.chars().filter(|c| !c.is_whitespace() && *c != '\\').collect()
 }
 
 /// What must hold whatever the text is. Whether it was formatted.
