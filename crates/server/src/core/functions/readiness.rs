@@ -12,7 +12,7 @@ const MAIN: &str = "main";
 /// over; −1 for what nobody reports.
 pub(super) fn check(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let core = args.str(0).is_some_and(|group| group == CORE.as_bytes());
-    let main = args.str(1).is_none_or(|identifier| is_main(identifier));
+    let main = args.str(1).is_none_or(is_main);
     let ready = core && main && !ctx.turn.node.is_draining();
     Called::Value(if ready { 1 } else { -1 })
 }

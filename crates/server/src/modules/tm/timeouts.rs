@@ -66,7 +66,7 @@ impl Wait {
         let transaction = current(ctx).and_then(|id| ctx.turn.body.transactions.get(id));
         let span = transaction.map(|entry| (self.get)(&entry.transaction));
         let default = span.unwrap_or_else(|| self.default(ctx)).as_secs();
-        let seconds = (self.drafted)(&mut *ctx.draft).map_or(default, u64::from);
+        let seconds = (self.drafted)(&mut ctx.draft).map_or(default, u64::from);
         Reading::Int(i32::try_from(seconds).unwrap_or(i32::MAX))
     }
 
@@ -74,7 +74,7 @@ impl Wait {
     fn write(&self, ctx: &mut Context<'_>, value: Value<'_>) -> Result<(), WriteError> {
         let seconds = positive(value)?;
         let span = seconds.map_or_else(|| self.default(ctx), |it| Duration::from_secs(it.into()));
-        *(self.drafted)(&mut *ctx.draft) = seconds;
+        *(self.drafted)(&mut ctx.draft) = seconds;
         if let Some(entry) = ctx.transaction.and_then(|id| ctx.turn.body.transactions.get_mut(id)) {
             (self.set)(&mut entry.transaction, span);
         }
