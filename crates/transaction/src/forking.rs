@@ -73,7 +73,7 @@ impl Forking {
         if self.winner.is_some() || !self.is_over() {
             return None;
         }
-        let winner = self.best(cancelled).or_else(|| self.in_vain())?;
+        let winner = self.best(cancelled).or_else(|| self.in_vain(cancelled))?;
         self.winner = Some(winner);
         self.waited = false;
         self.round = self.round.saturating_add(1);
@@ -114,9 +114,15 @@ impl Forking {
     }
 
     /// The winner of a round that waited for branches which nobody injected.
-    fn in_vain(&self) -> Option<Winner> {
+    fn in_vain(&self, cancelled: bool) -> Option<Winner> {
         let branch = BranchIndex(u8::try_from(self.branches.len()).ok()?);
-        self.waited.then_some(Winner { branch, status: 408, local: true })
+        let status = if cancelled { 487 } else { 408 };
+        self.waited.then_some(Winner { branch, status, local: true })
+    }
+
+    /// Whether the round has branches.
+    pub(crate) fn has_active(&self) -> bool {
+        self.active().next().is_some()
     }
 
     fn active(&self) -> impl Iterator<Item = (BranchIndex, &Branch)> {

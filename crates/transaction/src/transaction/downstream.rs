@@ -178,6 +178,9 @@ impl Transaction {
             forking.hold = Alarm::OFF;
             if forking.branches.is_empty() {
                 forking.guard = Alarm::after(now, self.clocks.fr_inv);
+            } else {
+                // a round that nobody joined is over as well, or nothing would ever end it
+                forking.waited |= !forking.has_active();
             }
             self.check(now, fx);
         }

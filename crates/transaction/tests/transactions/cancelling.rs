@@ -151,6 +151,19 @@ fn a_relayed_cancel_is_a_request_like_any_other() {
     assert_eq!(world.tx.forward_reply(now, BranchIndex(0), reply, b"r", &mut world.fx), RELAY);
 }
 
+/// RFC 3261 §9.2: a CANCEL while a later round waits for branches finds none to cancel, and the
+/// INVITE still gets its final reply.
+#[test]
+fn a_cancel_ends_a_later_round_that_nobody_joined() {
+    let mut world = World::invite();
+    world.fork(1);
+    world.reply(0, 302, "a");
+    world.tx.wait_for_branches(world.tick());
+    world.cancel();
+    let winner = Winner { branch: BranchIndex(1), status: 487, local: true };
+    assert_eq!(world.effects().last(), Some(&Effect::Completed(winner)));
+}
+
 /// Whoever waits for branches to be injected stops waiting.
 #[test]
 fn a_cancel_closes_a_round_that_is_held_open() {
