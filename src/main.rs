@@ -16,7 +16,10 @@ use options::Options;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let mut options = Options::parse();
+    let mut options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return cli::refuse(&error),
+    };
     if let Some(command) = options.command.take() {
         return cli::run(command);
     }
