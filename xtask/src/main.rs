@@ -2,7 +2,8 @@
 //!
 //! Each command is a file: [`test`] proves the house, [`e2e`] sends calls through the running
 //! program with SIPp and [`examples`] through those that embed it, [`interop`] takes
-//! real telephones, [`opensips_cli`] commands it as operators do, [`bench`] measures it beside
+//! real telephones, [`opensips_cli`] commands it as operators do, [`terminal`] reads the screens of the
+//! live tools, [`bench`] measures it beside
 //! other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
 //! [`accounting`] what `/proc` says, [`process`] children that never outlive us.
@@ -27,6 +28,7 @@ mod sim;
 mod sipp;
 mod subject;
 mod tally;
+mod terminal;
 mod test;
 
 use std::process::ExitCode;
@@ -58,6 +60,8 @@ enum Command {
     Interop,
     /// Command a running program with the client that operators know, over each door.
     OpensipsCli,
+    /// Run the live tools on terminals, while calls stand.
+    Terminal,
     /// Rewrite the pages that are made from the declarations.
     Docs,
     /// Play random calls in virtual time, seed after seed, and hold what must always hold.
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Deployments => deployments::alone(),
         Command::Interop => interop::alone(),
         Command::OpensipsCli => opensips_cli::alone(),
+        Command::Terminal => terminal::alone(),
         Command::Docs => docs::run(),
         Command::Sim(options) => sim::run(&options),
     };

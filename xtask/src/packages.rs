@@ -27,6 +27,8 @@ pub(crate) const VALGRIND: Tool = Tool { program: "valgrind", package: "valgrind
 pub(crate) const PYTHON: Tool = Tool { program: "python3", package: "python3-venv" };
 /// Checks pages of metrics.
 pub(crate) const PROMTOOL: Tool = Tool { program: "promtool", package: "prometheus" };
+/// A terminal without a window.
+pub(crate) const TMUX: Tool = Tool { program: "tmux", package: "tmux" };
 /// Counts system calls.
 pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
 

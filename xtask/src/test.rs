@@ -7,7 +7,9 @@ use clap::ValueEnum;
 
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
-use crate::{Result, deployments, e2e, examples, interop, opensips_cli, packages, paths, process};
+use crate::{
+    Result, deployments, e2e, examples, interop, opensips_cli, packages, paths, process, terminal,
+};
 
 /// Formatting takes no longer than this.
 const FORMAT_LIMIT: Duration = Duration::from_secs(120);
@@ -54,6 +56,8 @@ enum Part {
     Interop,
     /// Commands over each door by `opensips-cli`.
     OpensipsCli,
+    /// The live tools on terminals, while calls stand.
+    Terminal,
 }
 
 impl Part {
@@ -108,6 +112,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.wants(Part::OpensipsCli) {
         heading("Commands by opensips-cli");
         opensips_cli::run(&mut tally)?;
+    }
+    if options.wants(Part::Terminal) {
+        heading("Terminals");
+        terminal::run(&mut tally, options.no_build)?;
     }
     Ok(tally.conclude())
 }
