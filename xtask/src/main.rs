@@ -1,10 +1,10 @@
 //! What a developer or CI runs: `cargo xtask help` lists it.
 //!
 //! Each command is a file: [`test`] proves the house, [`e2e`] sends calls through the running
-//! program with SIPp and [`examples`] through those that embed it, [`interop`] takes
-//! real telephones, [`opensips_cli`] commands it as operators do, [`terminal`] reads the screens of the
-//! live tools, [`bench`] measures it beside
-//! other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls in virtual time.
+//! program with SIPp and [`examples`] through those that embed it, [`interop`] takes real telephones,
+//! [`opensips_cli`] commands it as operators do, [`terminal`] reads the screens of the live tools,
+//! [`bench`] measures it beside other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls
+//! in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
 //! [`accounting`] what `/proc` says, [`process`] children that never outlive us.
 
