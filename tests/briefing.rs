@@ -175,7 +175,7 @@ fn a_long_list_is_read_page_by_page() {
 fn the_dialogs_that_are_meant_end_with_a_result_for_each() {
     let (world, alice, proxy, bob, carol) = two_calls(5);
     let both = json!({ "value": "number=7", "reason": "fraud", "extra_hdrs": "X-Why: fraud" });
-    let mut answer = result(&world, &proxy, "dialog:end", both.clone());
+    let mut answer = result(&world, &proxy, "dialog:end", both);
     answer["Dialogs"].as_array_mut().unwrap().sort_by_key(|row| row["result"].to_string());
     assert_eq!(column(&answer, "result"), ["cancelling", "ending"]);
     assert_eq!(column(&answer, "callid"), [carol.call_id(), alice.call_id()]);
