@@ -22,6 +22,7 @@ fn busy() -> (Arc<Server>, Doors) {
         loadmodule "signaling.so"
         loadmodule "sl.so"
         loadmodule "tm.so"
+        loadmodule "sipmsgops.so"
         loadmodule "rr.so"
         loadmodule "dialog.so"
         loadmodule "httpd.so"
