@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use duologue::script::{DEFAULT_NAME, Embedded, Files};
 use duologue::{Overrides, Plan, Server, StartError, management};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::options::Options;
@@ -74,8 +74,8 @@ fn serve(options: Options) -> Result<(), Failure> {
         println!("config file ok, exiting...");
         return Ok(());
     }
-    let mut signals =
-        Signals::new([SIGTERM, SIGINT]).map_err(|error| Failure::Machine(error.to_string()))?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])
+        .map_err(|error| Failure::Machine(error.to_string()))?;
     let mut logs = plan.logs();
     logs.stderr.enabled |= options.log_stderr;
     let _lines = logging::start(logs);
@@ -88,7 +88,8 @@ fn serve(options: Options) -> Result<(), Failure> {
     let (kill, killed) = mpsc::channel();
     let handle = signals.handle();
     std::thread::spawn(move || {
-        for _ in signals.forever() {
+        // A terminal that is closed, or a tool that rotates logs, does not end calls.
+        for _ in signals.forever().filter(|signal| *signal != SIGHUP) {
             // The first one drains; whoever sends a second one has waited long enough.
             if kill.send(()).is_err() {
                 std::process::exit(130);
@@ -199,7 +200,7 @@ fn greet(server: &Server, doors: Option<&management::Doors>, built_in: bool) {
     let sockets: Vec<&str> =
         server.node().sockets.iter().map(|(_, socket)| socket.text()).collect();
     println!("Duologue {} listens on {}", env!("CARGO_PKG_VERSION"), sockets.join(", "));
-    if let Some(doors) = doors {
+    if let Some(doors) = doors.filter(|doors| !doors.places().is_empty()) {
         println!(
             "management: {} (JSON-RPC: dlg_list, get_statistics, which, ...)",
             doors.places().join(", ")

@@ -228,6 +228,11 @@ fn wrong_parameters_are_told() {
         ("dialog:end", json!({}), "Name the dialogs by a filter, or say 'all' = 1"),
         (
             "dialog:end",
+            json!({ "id": "x", "state": "early" }),
+            "'id' names one dialog: no filters beside it",
+        ),
+        (
+            "dialog:end",
             json!({ "mode": "nicely", "all": 1 }),
             "No mode 'nicely'; there are both, caller, callee, silent",
         ),

@@ -2,18 +2,19 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-/// Puts new content into the place of a file that exists: whole, or not at all. Its permissions
-/// stay, and a link to it goes on leading to it.
+/// Puts new content into the place of a file that exists: whole, or not at all. Its owner and
+/// permissions stay, and a link to it goes on leading to it.
 ///
 /// # Errors
 /// What the file system says; the file is as it was then.
 pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
-    let permissions = fs::metadata(&path)?.permissions();
+    let before = fs::metadata(&path)?;
     let beside = beside(&path);
-    let written = write(&beside, content, permissions).and_then(|()| fs::rename(&beside, &path));
+    let written = write(&beside, content, &before).and_then(|()| fs::rename(&beside, &path));
     if written.is_err() {
         // It may not be there at all.
         let _ = fs::remove_file(&beside);
@@ -21,10 +22,15 @@ pub(super) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     written
 }
 
-fn write(path: &Path, content: &[u8], permissions: fs::Permissions) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+/// It belongs to whom the other one belonged before there is anything in it: a script has secrets.
+fn write(path: &Path, content: &[u8], before: &fs::Metadata) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let now = file.metadata()?;
+    if (now.uid(), now.gid()) != (before.uid(), before.gid()) {
+        fchown(&file, Some(before.uid()), Some(before.gid()))?;
+    }
+    file.set_permissions(before.permissions())?;
     file.write_all(content)?;
-    file.set_permissions(permissions)?;
     file.sync_all()
 }
 

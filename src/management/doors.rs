@@ -13,6 +13,9 @@ use duologue_server::modules::prometheus::{self, PrometheusSettings};
 
 use super::{dialogs, metrics};
 
+/// Where `dialog:watch` stands, beneath the commands.
+const WATCH: &str = "dialogs/watch";
+
 /// The open doors of a server: that of `httpd` for `mi_http` and `prometheus`, those of `mi_fifo` and
 /// `mi_datagram`, as far as the script loads them. Dropping them closes them and removes their files.
 #[derive(Debug)]
@@ -63,8 +66,8 @@ impl Doors {
 
     /// Where they are, for people.
     pub fn places(&self) -> Vec<String> {
-        let http =
-            self.http.as_ref().map(|door| format!("http://{}/{}", door.address(), self.path));
+        let http = self.http.as_ref().filter(|_| !self.path.is_empty());
+        let http = http.map(|door| format!("http://{}/{}", door.address(), self.path));
         let fifo = self.fifo.as_ref().map(|door| door.path().display().to_string());
         let datagram = self.datagram.as_ref().map(|door| match door.address() {
             datagram::Address::Udp(address) => format!("udp:{address}"),
@@ -78,6 +81,23 @@ impl Doors {
         let http = self.http.as_ref().and_then(http::Door::warning);
         http.into_iter().chain(self.datagram.as_ref().and_then(datagram::Door::warning))
     }
+}
+
+/// What stands where at the door of `httpd`, and whose it is.
+pub(super) fn roots(server: &Server) -> Vec<(String, &'static str)> {
+    let loads = |module: &str| server.node().script().program.has_module(module);
+    let mut roots = Vec::new();
+    if loads(mi::MI_HTTP.name) {
+        let mi_http: &MiHttpSettings = server.node().settings();
+        roots.push((mi_http.root.clone(), mi::MI_HTTP.name));
+        roots.push((format!("{}/{WATCH}", mi_http.root), mi::MI_HTTP.name));
+    }
+    if loads(prometheus::MODULE.name) {
+        let settings: &PrometheusSettings = server.node().settings();
+        roots.push((settings.root.clone(), prometheus::MODULE.name));
+    }
+    roots.extend(["healthz", "readyz"].map(|page| (page.to_owned(), mi::HTTPD.name)));
+    roots
 }
 
 fn http_config(server: &Arc<Server>, commands: bool, metrics: bool) -> http::Config {
@@ -94,6 +114,7 @@ fn http_config(server: &Arc<Server>, commands: bool, metrics: bool) -> http::Con
         pages: pages(server, metrics),
         feeds: if commands { feeds(server, &mi_http.root) } else { Vec::new() },
         pretty_printing: mi_http.pretty_printing,
+        connection_timeout: httpd.conn_timeout,
         basic,
         ..http::Config::default()
     }
@@ -101,7 +122,7 @@ fn http_config(server: &Arc<Server>, commands: bool, metrics: bool) -> http::Con
 
 /// What can be followed: `dialog:watch` stands beside the commands.
 fn feeds(server: &Server, root: &str) -> Vec<Feed> {
-    vec![dialogs::feed(&format!("{root}/dialogs/watch"), server.node())]
+    vec![dialogs::feed(&format!("{root}/{WATCH}"), server.node())]
 }
 
 /// What can be read beside the commands.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use duologue_management::{Answer, Command, Duplicate, Registry};
 use duologue_server::Server;
-use duologue_server::modules::mi::MiHttpSettings;
 use serde_json::json;
+
+use super::doors;
 
 /// Adds it, if the script loads the module.
 ///
@@ -17,8 +18,9 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
     }
     let server = Arc::clone(server);
     let list = move |_: &_| -> Result<Answer, _> {
-        let mi_http: &MiHttpSettings = server.node().settings();
-        Ok(json!({ "Roots": [{ "root": mi_http.root, "module": "mi_http" }] }).into())
+        let roots = doors::roots(&server).into_iter();
+        let roots = roots.map(|(root, module)| json!({ "root": root, "module": module }));
+        Ok(json!({ "Roots": roots.collect::<Vec<_>>() }).into())
     };
     let command = Command::new("httpd:list_root_path", "httpd", list)
         .help("lists the paths that are served over HTTP")

@@ -290,7 +290,6 @@ impl House {
             "duologue_dialog_processed_dialogs_total",
             "duologue_call_setup_seconds_count",
             "duologue_call_duration_seconds_count",
-            "duologue_message_handling_seconds_count{class=\"INVITE\"}",
         ] {
             metrics::expect(&page, sample, calls)?;
         }

@@ -131,11 +131,19 @@ pub(crate) struct Asked {
     pub(crate) waiting: Vec<(u32, NewRequest)>,
     /// Who wants to hear of which.
     handlers: Vec<(u32, Handler)>,
-    /// ACKs that wait for their body, one per leg at most.
+    /// ACKs that wait for their body, one per leg at most, and the ones before them.
     pub(crate) held: Vec<Held>,
+    /// Which of them are PRACKs under way.
+    pub(crate) pracks: Vec<u32>,
 }
 
 impl Asked {
+    /// Whether the request that ended was a PRACK.
+    pub(crate) fn take_prack(&mut self, ticket: u32) -> bool {
+        let at = self.pracks.iter().position(|of| *of == ticket);
+        at.map(|at| self.pracks.swap_remove(at)).is_some()
+    }
+
     fn take_handler(&mut self, ticket: u32) -> Option<Handler> {
         let at = self.handlers.iter().position(|(of, _)| *of == ticket)?;
         Some(self.handlers.swap_remove(at).1)
@@ -148,6 +156,7 @@ impl Asked {
         self.waiting.capacity() * size_of::<(u32, NewRequest)>()
             + self.handlers.capacity() * size_of::<(u32, Handler)>()
             + self.held.iter().map(Held::memory).sum::<usize>()
+            + self.pracks.capacity() * size_of::<u32>()
             + waiting
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Extras {
     /// Offers, answers and kept bodies, by callee leg.
     pub(crate) media: Vec<Media>,
     /// What the initial INVITE offered on those branches where a script changed it.
-    pub(crate) offers: Vec<(u16, Body)>,
+    pub(crate) offers: Vec<(u16, Option<Body>)>,
     pub(crate) pings: Option<Box<Pings>>,
     /// Requests that modules want sent.
     pub(crate) asked: Asked,
@@ -40,8 +40,13 @@ impl Extras {
             + self.numbers.memory()
             + self.media.capacity() * size_of::<Media>()
             + self.media.iter().map(Media::memory).sum::<usize>()
-            + self.offers.capacity() * size_of::<(u16, Body)>()
-            + self.offers.iter().map(|(_, body)| body.memory() / body.holders()).sum::<usize>()
+            + self.offers.capacity() * size_of::<(u16, Option<Body>)>()
+            + self
+                .offers
+                .iter()
+                .flat_map(|(_, body)| body)
+                .map(|body| body.memory() / body.holders())
+                .sum::<usize>()
             + self.pings.as_ref().map_or(0, |pings| size_of_val(&**pings))
             + self.asked.memory()
             + self.ending.as_ref().map_or(0, |ending| ending.memory())

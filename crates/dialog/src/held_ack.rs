@@ -85,14 +85,15 @@ pub(crate) enum AckNow {
 }
 
 impl Asked {
-    /// Whether an ACK to this leg waits for its body.
+    /// Whether an ACK to this leg waits for its body, or to be sent.
     pub(crate) fn holds_ack(&self, leg: u16) -> bool {
-        self.held.iter().any(|held| held.leg == leg && matches!(held.stage, Stage::Waits))
+        self.held.iter().any(|held| held.leg == leg && !matches!(held.stage, Stage::Sent(_)))
     }
 
-    /// An INVITE to this leg will hold its ACK.
+    /// An INVITE to this leg will hold its ACK. The one before it is kept: its 2xx may come again.
     pub(crate) fn hold_ack(&mut self, leg: u16, ticket: u32) {
-        self.held.retain(|held| held.leg != leg);
+        let latest = self.held.iter().rfind(|held| held.leg == leg).map(|held| held.ticket);
+        self.held.retain(|held| held.leg != leg || Some(held.ticket) == latest);
         self.held.push(Held { leg, ticket, invite: None, stage: Stage::Waits });
     }
 

@@ -45,7 +45,8 @@ impl Change {
 /// A reader of all transitions. It is called by whoever runs the call, without any lock, and must
 /// not wait: take the change and go.
 pub trait Journal: Send + Sync {
-    /// Whether it takes changes now. While it does not, they are not even made.
+    /// Whether it takes changes now. While it does not, they are not even made. It is asked with a
+    /// lock held: it looks at a flag, no more.
     fn wants(&self) -> bool {
         true
     }
@@ -113,7 +114,13 @@ impl Dialogs {
     }
 
     pub(crate) fn tell(&self, change: Option<Change>) {
+        let mut journals = self.journals().peekable();
         let Some(change) = change else { return };
-        self.journals().for_each(|journal| journal.record(change.clone()));
+        while let Some(journal) = journals.next() {
+            if journals.peek().is_none() {
+                return journal.record(change);
+            }
+            journal.record(change.clone());
+        }
     }
 }

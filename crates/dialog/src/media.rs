@@ -192,12 +192,17 @@ impl Record {
 }
 
 impl Dialogs {
-    /// The initial INVITE left on a branch with another body than it came with. Call it behind
+    /// The initial INVITE left on a branch with another body than it came with, or without one. Call it behind
     /// [`branch_sent`](Self::branch_sent).
     ///
     /// # Errors
     /// [`Gone`].
-    pub fn offer_changed(&self, key: DialogKey, branch: u16, sent: Body) -> Result<(), Gone> {
+    pub fn offer_changed(
+        &self,
+        key: DialogKey,
+        branch: u16,
+        sent: Option<Body>,
+    ) -> Result<(), Gone> {
         let settings = self.settings();
         self.with(key, |record| {
             let tracked = record.legs.iter().skip(1).any(|leg| leg.branch == branch);
@@ -207,7 +212,8 @@ impl Dialogs {
         })
     }
 
-    /// A message between the caller and a callee leg left with another body than it came with.
+    /// A message between the caller and a callee leg left with another body than it came with, or
+    /// without one.
     /// Call it behind [`request_within`](Self::request_within),
     /// [`reply_forwarded`](Self::reply_forwarded) or [`response_within`](Self::response_within).
     ///
@@ -218,7 +224,7 @@ impl Dialogs {
         key: DialogKey,
         (callee_leg, direction): (u16, Direction),
         received: &BodyFacts<'_>,
-        sent: Body,
+        sent: Option<Body>,
     ) -> Result<(), Gone> {
         let settings = self.settings();
         self.with(key, |record| {

@@ -163,7 +163,12 @@ impl Media {
     }
 
     /// What came as `received` went on as `sent`.
-    pub(crate) fn changed(&mut self, direction: Direction, received: &BodyFacts<'_>, sent: Body) {
+    pub(crate) fn changed(
+        &mut self,
+        direction: Direction,
+        received: &BodyFacts<'_>,
+        sent: Option<Body>,
+    ) {
         let offer = self.offer.as_mut().filter(|(way, _)| *way == direction);
         let offer = offer.map(|(_, offer)| offer);
         let all = offer.into_iter().chain(self.in_force[direction as usize].as_mut());
@@ -173,7 +178,7 @@ impl Media {
     }
 
     /// What the initial INVITE offers became this on its way to the callee.
-    pub(crate) fn offer_changed(&mut self, sent: Body) {
+    pub(crate) fn offer_changed(&mut self, sent: Option<Body>) {
         if let Some((Direction::Downstream, offer)) = &mut self.offer {
             offer.sent_as(sent);
         }
@@ -182,7 +187,7 @@ impl Media {
     /// We said this in the name of a side.
     pub(crate) fn told(&mut self, direction: Direction, body: Body) {
         match &mut self.in_force[direction as usize] {
-            Some(passed) => passed.sent_as(body),
+            Some(passed) => passed.sent_as(Some(body)),
             none => *none = Some(body.into()),
         }
     }
@@ -203,7 +208,7 @@ impl Media {
 
     /// The last body in force that went this way, as it left.
     pub(crate) fn sent(&self, direction: Direction) -> Option<&Body> {
-        self.in_force[direction as usize].as_ref().map(Passed::sent)
+        self.in_force[direction as usize].as_ref().and_then(Passed::sent)
     }
 
     /// Bytes of the bodies, each shared by as many as hold it.

@@ -129,15 +129,27 @@ impl Record {
 }
 
 impl Dialogs {
-    /// The local route changed the body of a request of ours: its leg is told this.
+    /// The local route changed the body of a request of ours, took it away or gave it one: its leg
+    /// is told this.
     ///
     /// # Errors
     /// [`Gone`].
-    pub fn own_body_changed(&self, link: OwnLink, sent: Body) -> Result<(), Gone> {
+    pub fn own_body_changed(&self, link: OwnLink, sent: Option<Body>) -> Result<(), Gone> {
+        let settings = self.settings();
         self.with(link.key, |record| {
-            let own = record.own_media(link).and_then(|media| media.own_offer(link));
-            if let Some(offer) = own.and_then(|own| own.offer.as_mut()) {
-                *offer = sent;
+            if !record.keeps_bodies(settings) {
+                return;
+            }
+            match (link.purpose, sent) {
+                // the answer to an offer that came in the 2xx
+                (Purpose::Ack, Some(answer)) => record.own_answer_sent(link, answer),
+                (Purpose::Ack, None) => {}
+                (_, sent) => {
+                    let own = record.own_media(link).and_then(|media| media.own_offer(link));
+                    if let Some(own) = own.filter(|own| own.pending) {
+                        own.offer = sent;
+                    }
+                }
             }
         })
     }

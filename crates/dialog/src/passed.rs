@@ -8,13 +8,20 @@ use crate::Body;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Passed {
     received: Body,
-    /// Nothing if the peer got it as it came.
-    sent: Option<Body>,
+    sent: Sent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sent {
+    AsReceived,
+    /// A script took it away.
+    Nothing,
+    Other(Body),
 }
 
 impl From<Body> for Passed {
     fn from(received: Body) -> Self {
-        Self { received, sent: None }
+        Self { received, sent: Sent::AsReceived }
     }
 }
 
@@ -24,28 +31,37 @@ impl Passed {
         &self.received
     }
 
-    /// As the peer got it.
-    pub(crate) fn sent(&self) -> &Body {
-        self.sent.as_ref().unwrap_or(&self.received)
+    /// As the peer got it, if it got one.
+    pub(crate) const fn sent(&self) -> Option<&Body> {
+        match &self.sent {
+            Sent::AsReceived => Some(&self.received),
+            Sent::Nothing => None,
+            Sent::Other(body) => Some(body),
+        }
     }
 
     /// The peer got this.
-    pub(crate) fn sent_as(&mut self, body: Body) {
-        self.sent = Some(body).filter(|body| *body != self.received);
+    pub(crate) fn sent_as(&mut self, body: Option<Body>) {
+        self.sent = match body {
+            None => Sent::Nothing,
+            Some(body) if body == self.received => Sent::AsReceived,
+            Some(body) => Sent::Other(body),
+        };
     }
 
     /// The side said this to us alone. Its peer hears of it by the next ping, unless the script
     /// changed what it heard before: what would be made of this one, nobody knows.
     pub(crate) fn replaced_by(self, received: Body) -> Self {
-        match self {
-            Self { sent: Some(sent), .. } => Self { received, sent: Some(sent) },
-            Self { sent: None, .. } => received.into(),
-        }
+        Self { received, sent: self.sent }
     }
 
     /// Bytes of the bodies, each shared by as many as hold it.
     pub(crate) fn memory(&self) -> usize {
-        let bodies = self.sent.iter().chain([&self.received]);
-        bodies.map(|body| body.memory() / body.holders()).sum()
+        let bytes = |body: &Body| body.memory() / body.holders();
+        let other = match &self.sent {
+            Sent::Other(body) => bytes(body),
+            Sent::AsReceived | Sent::Nothing => 0,
+        };
+        bytes(&self.received) + other
     }
 }

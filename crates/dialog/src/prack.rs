@@ -95,6 +95,7 @@ impl Record {
             return None;
         }
         let own = self.own_request(key, leg, leg, Purpose::Asked(ticket), b"PRACK")?;
+        self.extras().asked.pracks.push(ticket);
         self.holds = self.holds.saturating_add(1);
         Some(OwnRequest { rack: Some((rseq, cseq)), body, headers, ..own })
     }

@@ -50,8 +50,13 @@ impl Dialogs {
                 self.with(link.key, |record| {
                     record.own_offer_over(link);
                     let legs = (link.leg, link.callee_leg);
-                    let reason = record.asked_settled(legs, outcome, settings);
-                    end_if(reason, link.key, record, steps);
+                    // RFC 3262 §3: a 481 to a PRACK speaks of the provisional, not of the call
+                    let prack =
+                        record.extras.as_mut().is_some_and(|it| it.asked.take_prack(ticket));
+                    if !prack {
+                        let reason = record.asked_settled(legs, outcome, settings);
+                        end_if(reason, link.key, record, steps);
+                    }
                 })?;
                 panics = self.tell_asker(link.key, ticket, outcome, message);
                 self.release(now, link.key, steps)?;

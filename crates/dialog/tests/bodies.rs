@@ -22,13 +22,13 @@ fn changed_with(world: &mut World, flags: DialogFlags) -> Dialog {
     let dialogs = &world.dialogs.clone();
     for (branch, sent) in [(1, "offer 1"), (2, "offer 2")] {
         world.branch(&dialog, branch);
-        dialogs.offer_changed(dialog.key(), branch, Body::sdp(sent.as_bytes())).unwrap();
+        dialogs.offer_changed(dialog.key(), branch, Some(Body::sdp(sent.as_bytes()))).unwrap();
     }
     let answer = ReplyFacts { body: sdp("answer"), ..support::reply(2, 200, "b") };
     world.reply_with(&dialog, &answer);
     let received = answer.body.unwrap();
     let way = (2, Direction::Upstream);
-    dialogs.body_changed(dialog.key(), way, &received, Body::sdp(b"answer changed")).unwrap();
+    dialogs.body_changed(dialog.key(), way, &received, Some(Body::sdp(b"answer changed"))).unwrap();
     world.request(&dialog, DialogMethod::Ack, 10, "a", "b");
     world.seen();
     dialog
@@ -123,7 +123,7 @@ fn what_the_local_route_makes_of_our_body_counts() {
     let mut world = keeping();
     let dialog = changed_both_ways(&mut world);
     let own = ours_to_the_callee(&world, &dialog);
-    world.dialogs.own_body_changed(own.link, Body::sdp(b"ours changed")).unwrap();
+    world.dialogs.own_body_changed(own.link, Some(Body::sdp(b"ours changed"))).unwrap();
     let number = (DialogMethod::Invite, own.cseq);
     world.dialogs.own_request_answered(own.link, number, &response(200)).unwrap();
     assert_eq!(bodies(&dialog), ["offer", "ours changed", "answer", "answer changed"]);
@@ -137,12 +137,12 @@ fn a_refused_offer_leaves_what_was_sent_before() {
     let request = within(&mut world, &dialog, DialogMethod::Invite, 11, "hold");
     let (received, way) = (sdp("hold").unwrap(), (2, Direction::Downstream));
     let sent = Body::sdp(b"hold changed");
-    world.dialogs.body_changed(dialog.key(), way, &received, sent.clone()).unwrap();
+    world.dialogs.body_changed(dialog.key(), way, &received, Some(sent.clone())).unwrap();
     world.dialogs.response_within(&request, &response(488), &mut Steps::new()).unwrap();
     assert_eq!(bodies(&dialog), ["offer", "offer 2", "answer", "answer changed"]);
 
     let request = within(&mut world, &dialog, DialogMethod::Invite, 12, "hold");
-    world.dialogs.body_changed(dialog.key(), way, &received, sent).unwrap();
+    world.dialogs.body_changed(dialog.key(), way, &received, Some(sent)).unwrap();
     let held = ResponseFacts { body: sdp("held"), ..response(200) };
     world.dialogs.response_within(&request, &held, &mut Steps::new()).unwrap();
     assert_eq!(bodies(&dialog), ["hold", "hold changed", "held", "held"]);
@@ -157,8 +157,42 @@ fn an_answer_in_an_ack_may_be_changed() {
     world.reply_with(&dialog, &ReplyFacts { body: sdp("o"), ..support::reply(1, 200, "b") });
     within(&mut world, &dialog, DialogMethod::Ack, 10, "a");
     let (received, way) = (sdp("a").unwrap(), (1, Direction::Downstream));
-    world.dialogs.body_changed(dialog.key(), way, &received, Body::sdp(b"a changed")).unwrap();
+    world
+        .dialogs
+        .body_changed(dialog.key(), way, &received, Some(Body::sdp(b"a changed")))
+        .unwrap();
     assert_eq!(bodies(&dialog), ["a", "a changed", "o", "o"]);
+}
+
+// §6.4: who was told nothing is not told anything by a ping: an OPTIONS asks as well
+#[test]
+fn a_body_that_was_taken_away_is_not_told() {
+    let mut world = keeping();
+    let dialog = changed_with(&mut world, DialogFlags::REINVITE_PING_CALLEE);
+    let request = within(&mut world, &dialog, DialogMethod::Invite, 11, "hold");
+    let (received, way) = (sdp("hold").unwrap(), (2, Direction::Downstream));
+    world.dialogs.body_changed(dialog.key(), way, &received, None).unwrap();
+    let held = ResponseFacts { body: sdp("held"), ..response(200) };
+    world.dialogs.response_within(&request, &held, &mut Steps::new()).unwrap();
+    assert_eq!(text(dialog.body_from(0).unwrap().unwrap().bytes()), "hold");
+    assert_eq!(dialog.body_to(2).unwrap(), None);
+    world.pass(301);
+    assert_eq!(text(&world.sent.pop().unwrap().method), "OPTIONS");
+}
+
+// §6.4, RFC 3261 §13.2.2.4: the local route may give our INVITE a body; then the 2xx answers it
+#[test]
+fn a_body_from_the_local_route_is_an_offer() {
+    let mut world = keeping();
+    let dialog = changed_both_ways(&mut world);
+    dialog.send_request(NewRequest::to_callee("INVITE"), |_| {}).unwrap();
+    let own = world.dialogs.take_asked(dialog.key()).unwrap().pop().unwrap();
+    world.dialogs.own_body_changed(own.link, Some(Body::sdp(b"given"))).unwrap();
+    let answer = ResponseFacts { body: sdp("taken"), ..response(200) };
+    let number = (DialogMethod::Invite, own.cseq);
+    let ack = world.dialogs.own_request_answered(own.link, number, &answer).unwrap().unwrap();
+    assert_eq!(ack.body, None);
+    assert_eq!(bodies(&dialog), ["offer", "given", "taken", "answer changed"]);
 }
 
 // `keep_sdp`: where bodies are not kept, neither is what became of them
@@ -179,6 +213,6 @@ fn changed_bodies_are_counted() {
     let way = (2, Direction::Downstream);
     let long = [b'x'; 5_000];
     let received = sdp("offer").unwrap();
-    world.dialogs.body_changed(dialog.key(), way, &received, Body::sdp(&long)).unwrap();
+    world.dialogs.body_changed(dialog.key(), way, &received, Some(Body::sdp(&long))).unwrap();
     assert!(world.dialogs.memory() > before + 4_900);
 }

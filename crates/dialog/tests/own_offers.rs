@@ -173,6 +173,9 @@ fn a_held_ack_brings_what_is_said_later() {
     let again = NewRequest::to_callee("INVITE").holding_ack();
     assert_eq!(dialog.send_request(again, |_| ()), Err(AskError::Busy));
     ack.send(Body::sdp(b"agreed"));
+    // it has not left yet: the next one waits its turn, or this one would be lost
+    let again = NewRequest::to_callee("INVITE").holding_ack();
+    assert_eq!(dialog.send_request(again, |_| ()), Err(AskError::Busy));
     assert_eq!(released(&mut world, &dialog, &own), "agreed");
     let sent = dialog.body_last_sent(Direction::Downstream).unwrap();
     assert_eq!(sent, Some(Body::sdp(b"agreed")), "§1.2, out_sdp");
@@ -202,10 +205,15 @@ fn a_refused_invite_holds_no_ack() {
     let dialog = answered(&mut world);
     for _ in 0..2 {
         let invite = NewRequest::to_callee("INVITE").holding_ack();
-        dialog.send_request(invite, |answer| assert!(answer.ack.is_none())).unwrap();
+        let heard: Arc<Mutex<Option<bool>>> = Arc::default();
+        let hears = Arc::clone(&heard);
+        dialog
+            .send_request(invite, move |answer| *hears.lock().unwrap() = Some(answer.ack.is_some()))
+            .unwrap();
         world.dialogs.take_intent().unwrap();
         let own = world.dialogs.take_asked(dialog.key()).unwrap().pop().unwrap();
         world.settled(&own, Outcome::Reply(491));
+        assert_eq!(*heard.lock().unwrap(), Some(false));
     }
 }
 

@@ -352,6 +352,28 @@ fn without_the_flag_there_is_no_prack() {
     assert_eq!(dialog.state(), Ok(State::Early));
 }
 
+// RFC 3262 §3: a 481 to a PRACK says that the provisional is not known any more, as when the answer
+// crossed it; a pinged call goes on
+#[test]
+fn a_481_to_a_prack_is_no_end_of_the_call() {
+    let mut world = World::new();
+    let dialog = world.create("call", "a", DialogFlags::PING_CALLEE);
+    world.branch(&dialog, 1);
+    dialog.send_request(NewRequest::prack(b"b", 7, 10), |_| ()).unwrap();
+    world.forwarded(&dialog, &ReplyFacts { rseq: Some(7), ..reply(1, 183, "b") });
+    let prack = asked(&mut world, &dialog).pop().unwrap();
+    world.reply(&dialog, 200, "b");
+    world.request(&dialog, DialogMethod::Ack, 10, "a", "b");
+    world.settled(&prack, Outcome::Reply(481));
+    assert!(dialog.is_active());
+    let other = NewRequest::to_callee("INFO");
+    dialog.send_request(other, |_| ()).unwrap();
+    let info = asked(&mut world, &dialog).pop().unwrap();
+    assert!(world.ends.is_empty());
+    world.settled(&info, Outcome::Reply(481));
+    assert_eq!(world.ends.len(), 1, "that one does say that the call is not known");
+}
+
 // §6.6, RFC 3262 §4, §7.2: a PRACK is asked for while its reply is on its way; the leg is learnt
 // then, and for the caller the reply is a plain one
 #[test]

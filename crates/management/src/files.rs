@@ -69,13 +69,17 @@ impl Account {
 }
 
 impl Rights {
-    /// Gives a file that was just made to those who may use it: first the owner, so that nobody else
-    /// can use the permissions meanwhile.
+    /// Gives a file that was just made to those who may use it. It goes to its owner last: from then
+    /// on somebody else may put another file there, whose permissions are not ours to set.
     pub(crate) fn give(self, path: &Path) -> io::Result<()> {
-        if self.user.is_some() || self.group.is_some() {
-            lchown(path, self.user, self.group)?;
+        if self.group.is_some() {
+            lchown(path, None, self.group)?;
         }
-        fs::set_permissions(path, fs::Permissions::from_mode(self.mode))
+        fs::set_permissions(path, fs::Permissions::from_mode(self.mode))?;
+        if self.user.is_some() {
+            lchown(path, self.user, None)?;
+        }
+        Ok(())
     }
 }
 

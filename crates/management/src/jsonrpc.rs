@@ -103,6 +103,19 @@ impl std::fmt::Debug for Pieces {
     }
 }
 
+/// Whether the command that is asked for waits for what others do.
+pub(crate) fn is_waiting(registry: &Registry, bytes: &[u8]) -> bool {
+    let Ok(request) = parse(bytes) else { return false };
+    registry.find(&request.method).is_ok_and(|command| command.is_waiting())
+}
+
+/// Whether it is the answer to a request, not a request.
+pub(crate) fn is_reply(bytes: &[u8]) -> bool {
+    let document: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    document.get("method").is_none()
+        && (document.get("result").is_some() || document.get("error").is_some())
+}
+
 /// How lists are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::time::Duration;
 
 use common::{LIMIT, Scratch, registry, until};
@@ -167,6 +167,10 @@ fn a_place_that_is_taken_is_an_error() {
     assert!(matches!(serve(at("mi"), registry()), Err(Error::Taken(_))));
     fs::write(directory.path("file"), "mine").unwrap();
     assert!(matches!(serve(at("file"), registry()), Err(Error::Taken(_))));
+    // A socket of another kind, with somebody who listens.
+    let _other = UnixListener::bind(directory.path("stream")).unwrap();
+    assert!(matches!(serve(at("stream"), registry()), Err(Error::Taken(_))));
+    assert!(directory.path("stream").exists());
     drop(first);
     // A socket that was left behind is replaced.
     drop(UnixDatagram::bind(directory.path("mi")).unwrap());

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use duologue_management::http::{
-    BODY_BYTES_MAX, Basic, Config, Content, Door, Page, REQUESTS_MAX, serve,
+    BODY_BYTES_MAX, Basic, Batch, Config, Content, Door, Feed, Page, REQUESTS_MAX, Source, serve,
 };
 use duologue_management::{Answer, Command, Error, Registry, Warning};
 use serde_json::{Map, Value, json};
@@ -369,4 +369,36 @@ fn pages_are_as_protected_as_commands() {
     });
     assert_eq!(exchange(&door, "GET /well", &[], "").0, 401);
     assert_eq!(exchange(&door, "GET /well", &["Authorization: Bearer t0ken"], "").0, 200);
+}
+
+/// Numbers that are all there at once.
+struct Ready(u64);
+
+impl Source for Ready {
+    fn read(&self, from: Option<u64>, limit: usize) -> Batch {
+        let from = from.unwrap_or(0);
+        let places = (from..self.0).take(limit);
+        let events: Vec<_> = places.map(|place| (place, "number", json!(place))).collect();
+        Batch { next: from + events.len() as u64, events, missed: false }
+    }
+}
+
+#[test]
+fn a_feed_that_is_behind_does_not_pause() {
+    const EVENTS: u64 = 50_000;
+    let source = Arc::new(Ready(EVENTS));
+    let door = open(|config| config.feeds = vec![Feed::new("numbers", 1, source)]);
+    let address = door.address();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let request = format!("GET /numbers HTTP/1.1\r\nHost: {address}\r\nLast-Event-ID: 1-0\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let (mut text, mut buffer) = (String::new(), [0; 65_536]);
+    while !text.contains(&format!("id: 1-{EVENTS}\n")) {
+        let length = stream.read(&mut buffer).unwrap();
+        text.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
+    }
+    assert_eq!(text.matches("event: number\n").count(), EVENTS as usize);
+    // all looks of the pauses that it did not make would have taken longer than the time-out
+    door.stop();
 }

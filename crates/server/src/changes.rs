@@ -9,6 +9,9 @@ use parking_lot::Mutex;
 /// How many are kept for who reads late or comes back.
 pub const CHANGES_MAX: usize = 16_384;
 
+/// How many octets their texts may have: strangers choose Call-IDs and tags.
+pub const TEXTS_MAX: usize = 16 << 20;
+
 /// A bounded log of changes. It is asleep, and costs a look at a flag, until somebody reads; and
 /// again once as many came as it holds and nobody read them.
 #[derive(Debug, Default)]
@@ -24,6 +27,12 @@ struct Kept {
     next: u64,
     /// How many came since somebody read.
     unread: usize,
+    /// The octets of their texts.
+    texts: usize,
+}
+
+fn texts(change: &Change) -> usize {
+    change.call_id.len() + change.from_tag.len() + change.to_tag.len()
 }
 
 /// What was read.
@@ -64,16 +73,18 @@ impl Journal for ChangeLog {
 
     fn record(&self, change: Change) {
         let mut kept = self.kept.lock();
-        if kept.changes.len() == CHANGES_MAX {
-            kept.changes.pop_front();
-        }
+        kept.texts += texts(&change);
         kept.changes.push_back(change);
+        while kept.changes.len() > CHANGES_MAX || kept.texts > TEXTS_MAX {
+            let Some(oldest) = kept.changes.pop_front() else { break };
+            kept.texts -= texts(&oldest);
+        }
         kept.next += 1;
         kept.unread += 1;
         if kept.unread > CHANGES_MAX {
             // whoever comes back now has missed something in any case
             self.awake.store(false, Ordering::Relaxed);
-            kept.changes = VecDeque::new();
+            (kept.changes, kept.texts) = (VecDeque::new(), 0);
         }
     }
 }
@@ -128,6 +139,17 @@ mod tests {
         assert_eq!((late.changes[0].0, late.missed), (3, true));
         let unknown = log.read(Some(u64::MAX), 1);
         assert_eq!((unknown.next, unknown.missed), (CHANGES_MAX as u64 + 3, true));
+    }
+
+    #[test]
+    fn long_texts_make_it_shorter() {
+        let log = ChangeLog::default();
+        log.read(None, 1);
+        let long = || Change { call_id: vec![b'x'; 60_000].into(), ..change(1) };
+        (0..500).for_each(|_| log.record(long()));
+        let read = log.read(Some(0), 1000);
+        assert!(read.missed && read.changes.len() * 60_000 <= TEXTS_MAX);
+        assert_eq!(read.next, 500);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub fn send(turn: &mut Turn<'_>, own: &OwnRequest, lines: &[u8]) -> bool {
     let Some(flow) = way_to(turn, own, &own.next_hop, None) else { return false };
     let Some((edits, flow)) = run_local_route(turn, own, &request, flow) else { return false };
     match own.link.purpose {
-        Purpose::Ack => send_ack(turn, &request, &edits, flow),
+        Purpose::Ack => send_ack(turn, own.link, &request, &edits, flow),
         _ => send_in_transaction(turn, own, id, &request, &edits, flow),
     }
 }
@@ -67,12 +67,21 @@ fn write(turn: &Turn<'_>, own: &OwnRequest, lines: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// RFC 3261 §13.2.2.4: the ACK of a 2xx is a request without a transaction.
-fn send_ack(turn: &mut Turn<'_>, request: &[u8], edits: &Edits, flow: Flow) -> bool {
+fn send_ack(turn: &mut Turn<'_>, link: OwnLink, request: &[u8], edits: &Edits, flow: Flow) -> bool {
     let mut branch = Vec::with_capacity(40);
     // Our ACK again has the same branch: it is the same request.
     turn.node.branch_key.stateless(&[request], &mut branch);
     let Some(via) = via(turn, request, flow, &branch) else { return false };
-    turn.worker.outbox.push(flow, None, |out| render(request, &[edits, &via], out));
+    let (dialogs, layers) = (&turn.node.dialogs, [edits, &via]);
+    let mut changed = None;
+    turn.worker.outbox.push(flow, None, |out| {
+        let start = out.len();
+        render(request, &layers, out);
+        changed = dialogs::changed_body(dialogs, true, &layers, &out[start..]);
+    });
+    if let Some(body) = changed {
+        let _ = dialogs.own_body_changed(link, body);
+    }
     turn.count(FWD_REQUESTS);
     true
 }
@@ -106,7 +115,7 @@ fn send_in_transaction(
     turn.worker.outbox.push(flow, Some(tag), |out| {
         let start = out.len();
         render(request, &layers, out);
-        changed = dialogs::changed_body(&layers, &out[start..]);
+        changed = dialogs::changed_body(&node.dialogs, true, &layers, &out[start..]);
         let new = NewBranch { wire: &out[start..], flow, reliable: false, minor: false };
         added = transaction.add_branch(now, new).is_ok();
         if !added {

@@ -293,11 +293,12 @@ fn relay_ack(ctx: &mut Context<'_>, outbound: Option<&[u8]>) -> i32 {
     wire.clear();
     edit_request(wire, message, ctx.flow, (&draft.target, &draft.manners), socket, branch);
     let layers = [&draft.edits, &*wire];
+    let (dialogs, of_dialog) = (&node.dialogs, ctx.dialog.is_some());
     let mut changed = None;
     outbox.push(hop, None, |out| {
         let start = out.len();
         render(message.framed(), &layers, out);
-        changed = dialogs::changed_body(&layers, &out[start..]);
+        changed = dialogs::changed_body(dialogs, of_dialog, &layers, &out[start..]);
     });
     if let Some(body) = changed {
         dialogs::request_changed(ctx, None, body);
@@ -455,12 +456,13 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
     let mut added = false;
     let mut changed = None;
     let layers = [&draft.edits, &draft.branch_edits, &ctx.turn.worker.wire_edits];
+    let of_dialog = ctx.dialog.is_some();
     ctx.turn.worker.outbox.push(hop, Some(tag), |out| {
         let start = out.len();
         render(message.framed(), &layers, out);
         let new = NewBranch { wire: &out[start..], flow: hop, reliable: false, minor };
         added = entry.transaction.add_branch(now, new).is_ok();
-        changed = dialogs::changed_body(&layers, &out[start..]);
+        changed = dialogs::changed_body(&node.dialogs, of_dialog, &layers, &out[start..]);
         if !added {
             out.truncate(start);
         }

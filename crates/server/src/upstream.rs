@@ -203,12 +203,13 @@ pub fn forward(
     if let Some(entry) = entry.filter(|entry| !overtaken(entry)) {
         entry.replied_locally = false;
         let layers = [&*edits, &wire];
+        let dialogs = &turn.node.dialogs;
         let mut changed = None;
         turn.worker.outbox.push(flow, None, |out| {
             let start = out.len();
             render(reply.framed(), &layers, out);
             entry.transaction.reply_sent(now, status, to_tag, &out[start..], fx);
-            changed = dialogs::changed_body(&layers, &out[start..]);
+            changed = dialogs::changed_body(dialogs, link.is_some(), &layers, &out[start..]);
         });
         if let (Some(link), Some(body)) = (link, changed) {
             dialogs::reply_changed(turn, link, callee_leg, reply, body);

@@ -147,7 +147,7 @@ fn end_them(client: &Client, options: &Options, out: impl Write) -> Result<(), F
     }
     if !ending.yes {
         let matching = count(client, filter)?;
-        if matching > 0 && !agreed(matching)? {
+        if matching == 0 || !agreed(matching)? {
             return Ok(());
         }
     }

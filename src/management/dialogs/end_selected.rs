@@ -41,6 +41,11 @@ fn end(node: &Arc<Node>, now: Moment, params: &Params) -> Result<Answer, Command
     let how = How::of(params)?;
     let ended: Vec<Ended> = match params.optional_text("id")? {
         Some(id) => {
+            if !selection(params)?.is_all() || params.has("all") {
+                return Err(CommandError::invalid_params(
+                    "'id' names one dialog: no filters beside it",
+                ));
+            }
             let found = find(node, &id).and_then(|dialog| dialog.snapshot().ok());
             let not_found = || CommandError::new(404, "Requested Dialog not found");
             vec![how.end(node, found.ok_or_else(not_found)?)]

@@ -121,7 +121,12 @@ fn challenge(
         if !accepts(&answer) {
             return tell(&asker, &answer);
         }
-        let to_second = request.to(first.other(), body_of(&answer));
+        let said = body_of(&answer);
+        if offers && said.is_none() {
+            // It offered nothing, so there is nothing to bring to the other side.
+            return tell(&asker, &answer);
+        }
+        let to_second = request.to(first.other(), said);
         // Where it cannot be sent, asker and ACK are dropped with the closure.
         let _ = answer.dialog.send_request(to_second, move |answer| {
             if let (Some(ack), true, Some(body)) = (ack, accepts(&answer), body_of(&answer)) {

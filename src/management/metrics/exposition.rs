@@ -43,6 +43,7 @@ pub(super) struct Families {
     by_name: BTreeMap<String, Family>,
     samples: usize,
     left_out: usize,
+    is_ending: bool,
 }
 
 #[derive(Debug)]
@@ -88,6 +89,11 @@ impl Families {
         push(lines, &format!("{name}_count"), &labels, durations.count);
     }
 
+    /// Nothing but what was left out is added from now on.
+    pub(super) fn end(&mut self) {
+        self.is_ending = true;
+    }
+
     /// Counts samples that the caller left out.
     pub(super) fn leave_out(&mut self, count: usize) {
         self.left_out += count;
@@ -108,7 +114,8 @@ impl Families {
         labels: &str,
         count: usize,
     ) -> Option<&mut String> {
-        if self.samples + count > SAMPLES_MAX {
+        // one place is kept for who says what was left out
+        if self.samples + count > SAMPLES_MAX - usize::from(!self.is_ending) {
             self.left_out += count;
             return None;
         }

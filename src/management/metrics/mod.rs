@@ -177,6 +177,7 @@ impl Page<'_> {
     }
 
     fn finish(mut self) -> String {
+        self.families.end();
         let left_out = self.families.left_out() as u64;
         self.gauge("metrics_left_out", "Samples that this page does not show.", &[], left_out);
         self.families.render()

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::socket::{Peer, Socket};
 use super::{Address, Config, REQUESTS_MAX};
@@ -21,6 +22,15 @@ const FAILURE: &str = "500 Internal error";
 
 /// What a client hears whose request is no JSON (spec/script.md §15.5).
 const NO_JSON: &str = "400 Parse_error";
+
+/// A pause after a failed receive, so that one that lasts does not spin.
+const ERROR_PAUSE: Duration = Duration::from_millis(10);
+
+/// Whether a datagram is what a door like this one answers.
+fn is_reply(document: &[u8]) -> bool {
+    [NO_JSON, FAILURE].iter().any(|text| document.starts_with(text.as_bytes()))
+        || jsonrpc::is_reply(document)
+}
 
 /// An open door. Dropping it closes it.
 #[derive(Debug)]
@@ -39,7 +49,8 @@ pub fn serve(config: Config, registry: Arc<Registry>) -> Result<Door, Error> {
     let dropped = Dropped::default();
     let (counted, where_to) = (dropped.clone(), config.address.clone());
     let mut address = None;
-    let keeper = Keeper::start("mi-datagram", config.commands, Error::Runtime, |closing| {
+    let threads = config.commands + REQUESTS_MAX;
+    let keeper = Keeper::start("mi-datagram", threads, Error::Runtime, |closing| {
         let socket = Socket::bind(&config.address)?;
         address = socket.address();
         let clerk = Arc::new(Clerk {
@@ -108,6 +119,7 @@ impl Clerk {
                 // An earlier reply found nobody: the system tells so on the next occasion.
                 Err(error) => {
                     self.dropped.note(NAME, error);
+                    sleep(ERROR_PAUSE).await;
                     continue;
                 }
             };
@@ -125,6 +137,13 @@ impl Clerk {
     async fn execute(&self, document: Vec<u8>, turn: OwnedSemaphorePermit) -> Option<String> {
         let (registry, pretty) = (Arc::clone(&self.registry), self.config.pretty_printing);
         let limit = self.config.buffer_size;
+        if is_reply(&document) {
+            // Two that answer each other would never end.
+            self.dropped.note(NAME, "a reply is no request");
+            return None;
+        }
+        // One that waits for what others do holds up nobody.
+        let turn = (!jsonrpc::is_waiting(&registry, &document)).then_some(turn);
         let command = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             let reply = jsonrpc::answer(&registry, &document);

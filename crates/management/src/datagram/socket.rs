@@ -124,11 +124,17 @@ fn bind_unix(path: &Path, rights: Rights) -> io::Result<Socket> {
 /// Removes a socket that a program left behind.
 fn clear(path: &Path) -> Result<(), Error> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    // Connecting succeeds only if somebody listens.
-    let is_left = found.file_type().is_socket()
-        && StdUnixDatagram::unbound().is_ok_and(|probe| probe.connect(path).is_err());
-    if !is_left {
+    let failed = |error| Error::File(path.to_owned(), error);
+    if !found.file_type().is_socket() {
         return Err(Error::Taken(path.to_owned()));
     }
-    fs::remove_file(path).map_err(|error| Error::File(path.to_owned(), error))
+    let probe = StdUnixDatagram::unbound().map_err(failed)?;
+    match probe.connect(path) {
+        // Nobody listens.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(failed)
+        }
+        // Somebody does, or it is a socket of another kind, or not ours to look at.
+        _ => Err(Error::Taken(path.to_owned())),
+    }
 }

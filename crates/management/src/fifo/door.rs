@@ -18,6 +18,9 @@ use crate::jsonrpc::{self, Reply};
 use crate::keeper::{Keeper, STOP_WAIT};
 use crate::{Error, Registry};
 
+/// How many places in what is left of a broken request may be the beginning of another one.
+const BEGINNINGS_MAX: usize = 64;
+
 /// What log lines call this door.
 const NAME: &str = "mi_fifo";
 
@@ -108,10 +111,14 @@ impl Clerk {
                 },
                 () = patience_ends, if deadline.is_some() => {
                     self.dropped.note(NAME, "a request came in part only");
-                    while frames.is_waiting() {
+                    for _ in 0..BEGINNINGS_MAX {
                         frames.give_up();
                         self.take(&mut frames).await;
+                        if !frames.is_waiting() {
+                            break;
+                        }
                     }
+                    frames.clear();
                 }
                 _ = look.tick() => {
                     if !pipe.stands() {

@@ -50,6 +50,11 @@ impl Frames {
         self.skip(1);
     }
 
+    /// Forgets all that came.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
     /// The next frame, if it is complete.
     pub(super) fn next(&mut self) -> Option<Item> {
         let rest = &self.bytes[self.start..];

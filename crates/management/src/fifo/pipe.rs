@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -44,13 +45,18 @@ impl Pipe {
 /// Removes a FIFO that a program left behind.
 fn clear(path: &Path) -> Result<(), Error> {
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    // Opening succeeds only if somebody reads.
-    let is_left =
-        found.file_type().is_fifo() && open_fifo(path, OpenOptions::new().write(true)).is_err();
-    if !is_left {
+    let failed = |error| Error::File(path.to_owned(), error);
+    if !found.file_type().is_fifo() {
         return Err(Error::Taken(path.to_owned()));
     }
-    fs::remove_file(path).map_err(|error| Error::File(path.to_owned(), error))
+    match open_fifo(path, OpenOptions::new().write(true)) {
+        Ok(_) => Err(Error::Taken(path.to_owned())),
+        // Nobody reads.
+        Err(error) if error.raw_os_error() == Some(Errno::ENXIO as i32) => {
+            fs::remove_file(path).map_err(failed)
+        }
+        Err(error) => Err(failed(error)),
+    }
 }
 
 /// Opens without waiting for the other side, and without following a link.

@@ -83,7 +83,8 @@ impl Feed {
     ) -> Body {
         let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
         let (sender, chunks) = mpsc::channel(1);
-        let follower = Follower { from: last.map(|id| self.behind(id)), feed: self, sender };
+        let from = last.map(|id| self.behind(id));
+        let follower = Follower { from, behind: false, feed: self, sender };
         tokio::spawn(async move {
             let _place = place;
             follower.run(closing).await;
@@ -107,6 +108,8 @@ impl Feed {
 struct Follower {
     feed: Feed,
     from: Option<u64>,
+    /// Whether there is more to tell at once.
+    behind: bool,
     sender: mpsc::Sender<Chunk>,
 }
 
@@ -115,6 +118,7 @@ impl Follower {
         let mut last = Instant::now();
         let mut text = self.begin();
         loop {
+            let pause = if self.behind { Duration::ZERO } else { LOOK_EVERY };
             if !text.is_empty() {
                 last = Instant::now();
                 if self.sender.send(Chunk::Part(text)).await.is_err() {
@@ -122,7 +126,7 @@ impl Follower {
                 }
             }
             tokio::select! {
-                () = sleep(LOOK_EVERY) => {}
+                () = sleep(pause) => {}
                 () = self.sender.closed() => return,
                 // No word ever comes, only the end.
                 _ = closing.changed() => break,
@@ -153,6 +157,7 @@ impl Follower {
     fn look(&mut self) -> String {
         let batch = self.feed.source.read(self.from, EVENTS_AT_ONCE);
         self.from = Some(batch.next);
+        self.behind = batch.events.len() == EVENTS_AT_ONCE;
         let mut text = String::new();
         if batch.missed {
             let behind = batch.events.first().map_or(batch.next, |(place, ..)| *place);

@@ -1,7 +1,7 @@
 //! Bodies that leave otherwise than they came, since scripts may change them: the dialog keeps what
 //! each leg was told (spec/dialog.md §1.2, `out_sdp`).
 
-use duologue_dialog::{Body, BodyFacts, Direction};
+use duologue_dialog::{Body, BodyFacts, Dialogs, Direction, KeepSdp};
 use duologue_sip::{Edits, Message};
 use duologue_transaction::BranchIndex;
 
@@ -10,17 +10,24 @@ use crate::context::Context;
 use crate::tm::{DialogLink, DialogRole};
 use crate::turn::Turn;
 
-/// The body that left in `wire`, if these changes made it another than came.
-pub fn changed_body(layers: &[&Edits], wire: &[u8]) -> Option<Body> {
-    if !layers.iter().any(|layer| layer.changes_body()) {
+/// What left in `wire`: a body, or none. `None` where nobody wants to know, and if these changes
+/// leave the body as it came.
+pub fn changed_body(
+    dialogs: &Dialogs,
+    of_dialog: bool,
+    layers: &[&Edits],
+    wire: &[u8],
+) -> Option<Option<Body>> {
+    let wanted = of_dialog && dialogs.settings().keep_sdp != KeepSdp::Never;
+    if !wanted || !layers.iter().any(|layer| layer.changes_body()) {
         return None;
     }
     let left = Message::parse(wire).ok()?;
-    body(&left).as_ref().map(BodyFacts::keep)
+    Some(body(&left).as_ref().map(BodyFacts::keep))
 }
 
-/// The context's request left with another body, on a branch if it has any.
-pub fn request_changed(ctx: &mut Context<'_>, branch: Option<BranchIndex>, left: Body) {
+/// The context's request left with another body or without one, on a branch if it has any.
+pub fn request_changed(ctx: &mut Context<'_>, branch: Option<BranchIndex>, left: Option<Body>) {
     let Some(DialogLink { key, role }) = ctx.dialog.map(|dialog| dialog.link()) else { return };
     let (dialogs, received) = (&ctx.turn.node.dialogs, body(ctx.message));
     let _ = match (role, branch, received) {
@@ -35,14 +42,14 @@ pub fn request_changed(ctx: &mut Context<'_>, branch: Option<BranchIndex>, left:
     };
 }
 
-/// A reply left with another body. `callee_leg` sent it, if it answers the INVITE that made the
+/// A reply left with another body or without one. `callee_leg` sent it, if it answers the INVITE that made the
 /// dialog.
 pub fn reply_changed(
     turn: &Turn<'_>,
     DialogLink { key, role }: DialogLink,
     callee_leg: Option<u16>,
     reply: &Message<'_>,
-    left: Body,
+    left: Option<Body>,
 ) {
     let way = match role {
         DialogRole::Initial => callee_leg.map(|leg| (leg, Direction::Upstream)),

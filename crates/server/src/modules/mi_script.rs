@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use duologue_script::{Args, Called, Param, ParamKind, RouteKinds, Value as ScriptValue};
 use serde_json::{Map, Value, json};
 
+use super::mi::NOT_TRACED;
 use crate::commands::{CommandFailed, Commands};
 use crate::context::Context;
 use crate::module::{AsyncFunction, Function, Module, Parameter, Parameters, Settings};
@@ -41,8 +42,8 @@ pub static MODULE: Module = Module {
     asynchronous: &[AsyncFunction::new("mi", PARAMS, begin).checked(check)],
     parameters: &[
         Parameter::int("pretty_printing"),
-        Parameter::planned("trace_destination"),
-        Parameter::planned("trace_bwlist"),
+        Parameter::str("trace_destination").without_effect(None, NOT_TRACED),
+        Parameter::str("trace_bwlist").without_effect(None, NOT_TRACED),
     ],
     configure,
     ..Module::EMPTY

@@ -1,9 +1,16 @@
 //! `httpd` and `mi_http`: commands over HTTP.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use super::NOT_TRACED;
 use crate::module::{Module, Parameter, Parameters, Settings};
+
+/// Why buffer sizes change nothing.
+const OWN_BUFFERS: &str = "buffers are bounded by themselves";
+
+/// The shortest `conn_timeout`, in seconds: streams show signs of life every 15.
+const CONN_TIMEOUT_MIN: i32 = 20;
 
 /// The declaration of `httpd`.
 pub static HTTPD: Module = Module {
@@ -14,11 +21,10 @@ pub static HTTPD: Module = Module {
         Parameter::str("auth_realm"),
         Parameter::str("auth_username"),
         Parameter::str("auth_password"),
-        // Buffers of another HTTP server: accepted, ours are bounded by themselves.
-        Parameter::int("buf_size"),
-        Parameter::int("post_buf_size"),
-        Parameter::int("receive_buf_size"),
         Parameter::int("conn_timeout"),
+        Parameter::int("buf_size").without_effect(None, OWN_BUFFERS),
+        Parameter::int("post_buf_size").without_effect(None, OWN_BUFFERS),
+        Parameter::int("receive_buf_size").without_effect(None, OWN_BUFFERS),
         Parameter::planned("tls_cert_file"),
         Parameter::planned("tls_key_file"),
         Parameter::planned("tls_ciphers"),
@@ -47,6 +53,8 @@ pub struct HttpdSettings {
     pub address: SocketAddr,
     /// The realm of basic authentication.
     pub auth_realm: String,
+    /// How long a connection may be silent.
+    pub conn_timeout: Duration,
     /// User and password of basic authentication, if set.
     pub credentials: Option<(String, String)>,
 }
@@ -73,7 +81,10 @@ fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
         _ => return Err("auth_username and auth_password belong together".to_owned()),
     };
     let auth_realm = parameters.str("auth_realm").unwrap_or("OpenSIPS MI").to_owned();
-    Ok(Box::new(HttpdSettings { address: SocketAddr::new(ip, port), auth_realm, credentials }))
+    let seconds = parameters.at_least("conn_timeout", 30, CONN_TIMEOUT_MIN)?;
+    let conn_timeout = Duration::from_secs(seconds.into());
+    let address = SocketAddr::new(ip, port);
+    Ok(Box::new(HttpdSettings { address, conn_timeout, auth_realm, credentials }))
 }
 
 fn configure_mi_http(parameters: &Parameters<'_>) -> Result<Settings, String> {

@@ -13,4 +13,4 @@ pub use fifo::{MI_FIFO, MiFifoSettings};
 pub use http::{HTTPD, HttpdSettings, MI_HTTP, MiHttpSettings};
 
 /// Why `trace_destination` and `trace_bwlist` are without effect.
-const NOT_TRACED: &str = "commands are not traced over HEP in this version";
+pub(super) const NOT_TRACED: &str = "commands are not traced over HEP in this version";

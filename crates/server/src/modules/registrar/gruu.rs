@@ -65,6 +65,7 @@ impl Gruus {
         let parsed = Uri::parse(uri).ok()?;
         let gr = parsed.params().param(b"gr")?;
         Some(match gr.value {
+            Some(b"") => Err(Nobody),
             Some(instance) => {
                 let phone = Phone { instance: unescaped(instance), registration: None };
                 aor(uri).map(|aor| (aor, phone)).ok_or(Nobody)
