@@ -212,8 +212,11 @@ mod tests {
         for n in 0..SAMPLES_MAX {
             families.add(("b", Kind::Gauge, "B."), &[("n", &n.to_string())], n);
         }
-        assert_eq!(families.left_out(), 3);
-        assert_eq!(families.render().lines().count(), SAMPLES_MAX + 4);
+        assert_eq!(families.left_out(), 4);
+        families.end();
+        families.add(("left_out", Kind::Gauge, "What is not shown."), &[], 4);
+        assert_eq!(families.left_out(), 4, "there is a place for that");
+        assert_eq!(families.render().lines().count(), SAMPLES_MAX + 6);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A new stream begins with the event `begin`. Each event has an id; who was cut off sends the last one
 //! as `Last-Event-ID` and gets what came meanwhile. If that is not all there any more, the event
 //! `missed` comes first, and the client looks at everything anew. An empty comment comes every
-//! [`ALIVE_EVERY`], so that both sides know that the other is there.
+//! [`ALIVE_EVERY`], or twice in the time that a connection may be silent, so that both sides know that the other is there.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -80,11 +80,12 @@ impl Feed {
         headers: &HeaderMap,
         place: OwnedSemaphorePermit,
         closing: watch::Receiver<()>,
+        alive_every: Duration,
     ) -> Body {
         let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
         let (sender, chunks) = mpsc::channel(1);
         let from = last.map(|id| self.behind(id));
-        let follower = Follower { from, behind: false, feed: self, sender };
+        let follower = Follower { from, behind: false, feed: self, sender, alive_every };
         tokio::spawn(async move {
             let _place = place;
             follower.run(closing).await;
@@ -111,6 +112,7 @@ struct Follower {
     /// Whether there is more to tell at once.
     behind: bool,
     sender: mpsc::Sender<Chunk>,
+    alive_every: Duration,
 }
 
 impl Follower {
@@ -132,7 +134,7 @@ impl Follower {
                 _ = closing.changed() => break,
             }
             text = self.look();
-            if text.is_empty() && last.elapsed() >= ALIVE_EVERY {
+            if text.is_empty() && last.elapsed() >= self.alive_every {
                 text.push_str(":\n\n");
             }
         }

@@ -18,7 +18,9 @@ use crate::Registry;
 use crate::http::connections::Busy;
 use crate::http::guard::Guard;
 use crate::http::streamed;
-use crate::http::{BODY_BYTES_MAX, Config, Content, FOLLOWERS_MAX, Feed, Page, REQUESTS_MAX};
+use crate::http::{
+    ALIVE_EVERY, BODY_BYTES_MAX, Config, Content, FOLLOWERS_MAX, Feed, Page, REQUESTS_MAX,
+};
 use crate::jsonrpc::{self, Form, Reply};
 
 /// The type of a body with a JSON document on each line.
@@ -117,7 +119,8 @@ impl Service {
         let place = Arc::clone(&self.followers)
             .try_acquire_owned()
             .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        let body = feed.body(headers, place, self.closing.clone());
+        let alive_every = ALIVE_EVERY.min(self.body_timeout / 2);
+        let body = feed.body(headers, place, self.closing.clone(), alive_every);
         Ok((self::headers("text/event-stream"), body).into_response())
     }
 

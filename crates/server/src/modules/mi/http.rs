@@ -9,9 +9,6 @@ use crate::module::{Module, Parameter, Parameters, Settings};
 /// Why buffer sizes change nothing.
 const OWN_BUFFERS: &str = "buffers are bounded by themselves";
 
-/// The shortest `conn_timeout`, in seconds: streams show signs of life every 15.
-const CONN_TIMEOUT_MIN: i32 = 20;
-
 /// The declaration of `httpd`.
 pub static HTTPD: Module = Module {
     name: "httpd",
@@ -81,7 +78,7 @@ fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
         _ => return Err("auth_username and auth_password belong together".to_owned()),
     };
     let auth_realm = parameters.str("auth_realm").unwrap_or("OpenSIPS MI").to_owned();
-    let seconds = parameters.at_least("conn_timeout", 30, CONN_TIMEOUT_MIN)?;
+    let seconds = parameters.at_least("conn_timeout", 30, 1)?;
     let conn_timeout = Duration::from_secs(seconds.into());
     let address = SocketAddr::new(ip, port);
     Ok(Box::new(HttpdSettings { address, conn_timeout, auth_realm, credentials }))
