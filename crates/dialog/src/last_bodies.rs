@@ -11,9 +11,8 @@ impl Dialog {
     /// [`Gone`].
     pub fn body_last_sent(&self, to: Direction) -> Result<Option<Body>, Gone> {
         self.table().with(self.key(), |record| {
-            let callee = record.callee_leg();
-            let leg = if to == Direction::Upstream { 0 } else { callee };
-            record.body_sent_to(leg, callee).cloned()
+            let leg = if to == Direction::Upstream { 0 } else { record.callee_leg() };
+            record.body_to(leg).cloned()
         })
     }
 

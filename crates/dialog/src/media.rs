@@ -192,8 +192,8 @@ impl Record {
 }
 
 impl Dialogs {
-    /// The initial INVITE left on a branch with another body than it came with, or without one. Call it behind
-    /// [`branch_sent`](Self::branch_sent).
+    /// The initial INVITE left on a branch with another body than it came with, or without one. Call
+    /// it behind [`branch_sent`](Self::branch_sent).
     ///
     /// # Errors
     /// [`Gone`].
