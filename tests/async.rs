@@ -319,6 +319,27 @@ fn a_request_within_the_dialog_waits() {
     forgotten(&world, &proxy);
 }
 
+// RFC 3261 §12.2.1.1: what waits is overtaken by a ping of ours, and leaves under a higher number.
+#[test]
+fn a_request_that_waited_does_not_leave_below_a_ping() {
+    let rest = r#"route[within] {
+            if (is_method("INFO")) async(sleep(8), resumed);
+        }
+        route[resumed] { t_relay(); }
+    "#;
+    let script = script_to(SETTINGS, "", rest).replace("create_dialog()", "create_dialog(\"p\")");
+    let (world, alice, proxy, bob) = staged(22, &script);
+    answered(&world, &alice, &bob);
+    world.run_for(seconds(24));
+    alice.requests("INFO");
+    world.run_for(seconds(10));
+    let ping = bob.last("OPTIONS").cseq().0;
+    assert_eq!(bob.last("INFO").cseq().0, ping + 1);
+    assert_eq!(alice.status_of("INFO"), Some(200));
+    alice.hangs_up();
+    forgotten(&world, &proxy);
+}
+
 // spec/script.md §12: where nothing can wait the resume route runs in place. An ACK has no
 // transaction; the blocking function runs, which lets the run wait all the same.
 #[test]

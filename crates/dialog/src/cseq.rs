@@ -147,6 +147,33 @@ impl Dialogs {
     }
 }
 
+impl Dialogs {
+    /// A request was matched and then waited before it was sent on: the number that it leaves under,
+    /// above those that its leg was sent meanwhile (RFC 3261 §12.2.1.1); `None` if it keeps its own.
+    /// An ACK does not wait.
+    pub fn number_after_wait(&self, request: &Within) -> Option<u32> {
+        let Within { matched, method, cseq } = *request;
+        if method == DialogMethod::Ack || matched.tombstone {
+            return None;
+        }
+        let way = matched.way();
+        let renumbered = self.with(matched.key, |record| {
+            let sent = record.number_of(way, cseq).unwrap_or(cseq);
+            let leg = record.legs.get_mut(way.leg as usize)?;
+            if leg.last_gen_cseq <= sent {
+                // its own, or the one that it got when it came again while it waited
+                return (sent != cseq).then_some(sent);
+            }
+            let (sent, invite) = (leg.next_cseq(), method == DialogMethod::Invite);
+            let numbers = &mut record.extras().numbers;
+            numbers.forget(way, cseq, invite);
+            numbers.note(Number { way, received: cseq, sent, invite });
+            Some(sent)
+        });
+        renumbered.ok().flatten()
+    }
+}
+
 /// Why the numbers of a leg were not moved on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CseqError {

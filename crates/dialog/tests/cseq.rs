@@ -272,6 +272,25 @@ fn a_bye_sent_again_after_the_end_has_a_higher_number() {
     assert_eq!(of(back, DialogMethod::Bye, 1), None);
 }
 
+// RFC 3261 §12.2.1.1: a request that a script kept waiting does not leave below what went meanwhile
+#[test]
+fn who_waited_goes_behind_who_left_meanwhile() {
+    let mut world = World::new();
+    let dialog = answered(&mut world, PINGED);
+    let (info, own) = relayed(&mut world, &dialog, DialogMethod::Other, 11, None, ("a", "b"));
+    assert_eq!(own.cseq, None, "nothing of ours went yet");
+    assert_eq!(world.dialogs.number_after_wait(&info), None);
+    assert_eq!(ping(&mut world, &dialog), 12);
+    assert_eq!(world.dialogs.number_after_wait(&info), Some(13));
+    assert_eq!(world.dialogs.number_after_wait(&info), Some(13), "it is the last now");
+    let (invite, sent) = relayed(&mut world, &dialog, DialogMethod::Invite, 12, None, ("a", "b"));
+    assert_eq!(sent.cseq, Some(14));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Other, 13), Some(15));
+    assert_eq!(world.dialogs.number_after_wait(&invite), Some(16));
+    assert_eq!(cseq(&mut world, &dialog, DialogMethod::Ack, 12), Some(16), "its ACK follows it");
+    assert_eq!(world.dialogs.number_after_wait(&info), Some(17), "the INVITE went before it");
+}
+
 // However many requests a peer leaves open, what is remembered of them is bounded
 #[test]
 fn open_requests_are_bounded() {

@@ -29,7 +29,9 @@ pub use initial::{
 pub use shown::Shown;
 pub use told::EventIds;
 pub(crate) use told::{Published, Told};
-pub use within::{match_request, release, request_over, response_within, run_ended, run_parked};
+pub use within::{
+    match_request, release, request_over, response_within, run_ended, run_parked, run_resumed,
+};
 
 use ending::{refuse, send};
 

@@ -253,6 +253,9 @@ impl Run {
         // It parsed when it came in.
         let Ok(message) = Message::parse(&message) else { return };
         let mut ctx = context.thaw(turn.reborrow(), &message);
+        if matches!(after, After::Request) {
+            dialogs::run_resumed(&mut ctx);
+        }
         let code = ctx.conclude(finish, machine.parked_args(&script.program).as_mut());
         machine.resume_with(code);
         ctx.may_park = true;

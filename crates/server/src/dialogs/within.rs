@@ -4,7 +4,7 @@
 use duologue_dialog::{
     DialogKey, DialogMethod, MatchFacts, MatchMode, NewNumbers, RequestFacts, Within,
 };
-use duologue_sip::{Edits, Flow, Message};
+use duologue_sip::{Edits, Flow, Message, Method};
 
 use super::facts::{body, contact, dialog_method, response};
 use super::{Shown, abandon_untold, step};
@@ -82,6 +82,21 @@ pub fn run_parked(ctx: &mut Context<'_>) {
     let entry = ctx.transaction.and_then(|id| ctx.turn.body.transactions.get(id));
     if entry.is_some_and(|entry| entry.dialog.is_some() && entry.dialog == link) {
         ctx.draft.holds_dialog = false;
+    }
+}
+
+/// The script run of an in-dialog request goes on after a wait: what left for its leg meanwhile must
+/// not have the higher number (RFC 3261 §12.2.1.1). What was relayed before the wait stays as it is,
+/// and a CANCEL has the number of its INVITE.
+pub fn run_resumed(ctx: &mut Context<'_>) {
+    let entry = ctx.transaction.and_then(|id| ctx.turn.body.transactions.get(id));
+    let unsent = entry.is_some_and(|entry| entry.transaction.branches().is_empty());
+    let Some(DialogRole::Within(request)) = ctx.dialog.map(|dialog| dialog.link().role) else {
+        return;
+    };
+    if unsent && ctx.message.method() != Some(Method::Cancel) {
+        let cseq = ctx.turn.node.dialogs.number_after_wait(&request);
+        renumber(ctx, NewNumbers { cseq, rack_cseq: None });
     }
 }
 
