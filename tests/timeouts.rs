@@ -102,3 +102,23 @@ fn a_lost_408_is_repeated() {
     assert_eq!(alice.final_status(), Some(408));
     forgotten(&world, &proxy);
 }
+
+// RFC 3261 §17.1.1.3: fr_timeout also bounds how long the transaction waits for the ACK to its own
+// 408. One that comes later still ends here: the callee never heard of that tag.
+#[test]
+fn an_ack_to_a_408_that_outlives_the_transaction_goes_no_further() {
+    let script = with_settings("modparam(\"tm\", \"fr_timeout\", 2)");
+    let (world, alice, proxy, bob) = cast(7, &script);
+    world.tolerate();
+    bob.silent();
+    world.lose_all(alice.to(&proxy).only("ACK"));
+    alice.invite(&bob);
+    world.run_for(Duration::from_secs(20));
+    let late = alice.sent("ACK")[0].message.to_bytes();
+    world.heal();
+    alice.sends_raw(&proxy, &late);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(alice.final_status(), Some(408));
+    assert_eq!(bob.count("ACK"), 0);
+    forgotten(&world, &proxy);
+}

@@ -274,8 +274,9 @@ fn relay_ack(ctx: &mut Context<'_>, outbound: Option<&[u8]>) -> i32 {
         return 1;
     }
     let node = ctx.turn.node;
-    // So does the one to a reply without state, in a call that has other transactions.
-    if node.expects_stateless_ack(ctx.turn.now) && replies::is_local_tag(node, ctx.message) {
+    // So does the one to a refusal of ours whose transaction is gone, or never was: nobody behind us
+    // knows that tag.
+    if replies::is_local_tag(node, ctx.message) {
         ctx.turn.count(SL_ACKS);
         return 1;
     }

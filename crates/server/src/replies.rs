@@ -123,18 +123,21 @@ pub fn local_tag(node: &Node, request: &Message<'_>) -> [u8; LOCAL_TAG_LEN] {
     }
     hasher.write_u32(request.cseq().map(|cseq| cseq.number).unwrap_or_default());
     let mut tag = [b'0'; LOCAL_TAG_LEN];
-    tag[..2].copy_from_slice(b"dl");
-    hex(hasher.finish(), &mut tag[2..]);
+    let (start, number) = tag.split_at_mut(LOCAL_TAG_START.len());
+    start.copy_from_slice(LOCAL_TAG_START);
+    hex(hasher.finish(), number);
     tag
 }
 
 /// The length of our To-tags.
 pub const LOCAL_TAG_LEN: usize = 18;
 
+const LOCAL_TAG_START: &[u8] = b"dl";
+
 /// Whether a To-tag is the one that we would give this request.
 pub fn is_local_tag(node: &Node, request: &Message<'_>) -> bool {
     let tag = request.to().ok().and_then(|to| to.tag());
-    tag.is_some_and(|tag| tag == local_tag(node, request))
+    tag.is_some_and(|tag| tag.starts_with(LOCAL_TAG_START) && tag == local_tag(node, request))
 }
 
 fn hex(mut number: u64, out: &mut [u8]) {
