@@ -88,9 +88,15 @@ impl Dialogs {
     pub fn number_for_late(&self, request: &Within) -> Option<u32> {
         let Within { matched, method, cseq } = request;
         let mut shard = self.shard(matched.key.id.entry);
-        match &mut shard.slots.get_mut(matched.key.slot as usize)?.content {
-            Content::Tomb(tomb) => tomb.number_for(matched.way(), *method, *cseq),
-            Content::Free | Content::Live(_) => None,
+        shard.tombstone(matched.key)?.number_for(matched.way(), *method, *cseq)
+    }
+
+    /// An INVITE that came after the end was refused.
+    pub(crate) fn late_invite_refused(&self, request: &Within) {
+        let Within { matched, cseq, .. } = request;
+        let mut shard = self.shard(matched.key.id.entry);
+        if let Some(tomb) = shard.tombstone(matched.key) {
+            tomb.invite_refused(matched.way(), *cseq);
         }
     }
 

@@ -54,6 +54,10 @@ impl Dialogs {
         let Within { matched, method, cseq } = *request;
         let ResponseFacts { status, contact, flow, .. } = *facts;
         let (key, settings) = (matched.key, self.settings());
+        if matched.tombstone && method == DialogMethod::Invite && status >= 300 {
+            self.late_invite_refused(request);
+            return Err(Gone);
+        }
         let stored = self.with(key, |record| {
             let (kind, carrier) = ((method, status, facts.reliable), (matched.direction, cseq));
             let body = facts.body.as_ref();

@@ -358,6 +358,17 @@ impl Shard {
         }
     }
 
+    pub(crate) fn tombstone(&mut self, key: DialogKey) -> Option<&mut Tombstone> {
+        match self.slots.get_mut(key.slot as usize)? {
+            Slot { content: Content::Tomb(tomb), generation, id, .. }
+                if *generation == key.generation && *id == key.id =>
+            {
+                Some(tomb)
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn slot_of_id(&self, id: DialogId) -> Option<u32> {
         self.by_id.find(hash_id(id), |&slot| self.slots[slot as usize].id == id).copied()
     }

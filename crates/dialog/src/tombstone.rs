@@ -48,6 +48,16 @@ impl Numbers {
         Some(self.last)
     }
 
+    /// The INVITE was refused: its ACK goes no further than its hop, so its place is the other's.
+    fn refused(&mut self, received: u32) {
+        let [newest, older] = self.invites;
+        self.invites = match received {
+            it if it == newest.0 => [older, older],
+            it if it == older.0 => [newest, newest],
+            _ => self.invites,
+        };
+    }
+
     fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         let [newest, older] = self.invites;
@@ -121,6 +131,17 @@ impl Tombstone {
         method: DialogMethod,
         received: u32,
     ) -> Option<u32> {
+        let sent = self.with_numbers(way, |numbers| numbers.next(method, received))?;
+        sent.filter(|sent| *sent != received)
+    }
+
+    /// An INVITE that came this way after the end was refused.
+    pub(crate) fn invite_refused(&mut self, way: Way, received: u32) {
+        self.with_numbers(way, |numbers| numbers.refused(received));
+    }
+
+    /// Does something to the numbers of a way; `None` if they stay as they are.
+    fn with_numbers<T>(&mut self, way: Way, act: impl FnOnce(&mut Numbers) -> T) -> Option<T> {
         let callee = usize::from(way.callee_leg).checked_sub(1)?;
         let of_callee = BEFORE_CALLEES + callee * PER_CALLEE;
         let nth = of_callee + if way.leg == 0 { 2 } else { 1 };
@@ -130,9 +151,9 @@ impl Tombstone {
         }
         let bytes = self.texts.get_mut(before + 2..)?.first_chunk_mut()?;
         let mut numbers = Numbers::from_bytes(*bytes);
-        let sent = numbers.next(method, received);
+        let result = act(&mut numbers);
         *bytes = numbers.to_bytes();
-        sent.filter(|sent| *sent != received)
+        Some(result)
     }
 
     pub(crate) fn memory(&self) -> usize {
@@ -201,6 +222,13 @@ mod tests {
         for way in [UP, Way::down(2)] {
             assert_eq!(number(way, DialogMethod::Bye, 11), None, "its own number is good");
         }
+        // RFC 3261 §17.1.1.3: a refused INVITE takes no place from one whose ACK is still to come
+        assert_eq!(number(Way::down(1), DialogMethod::Invite, 14), Some(15));
+        tomb.invite_refused(Way::down(1), 14);
+        let mut number = |method, received| tomb.number_for(Way::down(1), method, received);
+        assert_eq!(number(DialogMethod::Invite, 15), Some(16));
+        let acks = [12, 14, 15].map(|received| number(DialogMethod::Ack, received));
+        assert_eq!(acks, [Some(13), None, Some(16)]);
         assert_eq!(tomb.tags().collect::<Vec<_>>(), [&b"a"[..], b"bob"]);
     }
 
