@@ -248,7 +248,7 @@ impl Dialogs {
                     None => lost.push(record.withdraw(ticket)),
                 }
             }
-            built.extend(record.released_acks(key));
+            built.extend(record.released_acks(settings, key));
             built
         })
     }
@@ -307,7 +307,7 @@ impl Record {
         request: NewRequest,
     ) -> Option<OwnRequest> {
         if request.acknowledges.is_some() {
-            return self.asked_prack(key, ticket, request);
+            return self.asked_prack(settings, key, ticket, request);
         }
         let leg = self.reachable(request.leg)?;
         let callee_leg = if leg == 0 { self.callee_leg() } else { leg };

@@ -6,6 +6,7 @@ use crate::cseq::Numbers;
 use crate::ending::Ending;
 use crate::negotiation::Media;
 use crate::pings::Pings;
+use crate::prack::Pracked;
 use crate::profiles::Links;
 use crate::record::Record;
 use crate::slot::Slots;
@@ -28,8 +29,8 @@ pub(crate) struct Extras {
     pub(crate) asked: Asked,
     /// Our BYEs and what came of them.
     pub(crate) ending: Option<Box<Ending>>,
-    /// The RSeq that was last acknowledged for the caller, by leg.
-    pub(crate) pracked: Vec<(u16, u32)>,
+    /// Which provisionals were acknowledged for the caller, by leg.
+    pub(crate) pracked: Vec<Pracked>,
 }
 
 impl Extras {
@@ -50,7 +51,7 @@ impl Extras {
             + self.pings.as_ref().map_or(0, |pings| size_of_val(&**pings))
             + self.asked.memory()
             + self.ending.as_ref().map_or(0, |ending| ending.memory())
-            + self.pracked.capacity() * size_of::<(u16, u32)>()
+            + self.pracked.capacity() * size_of::<Pracked>()
     }
 }
 

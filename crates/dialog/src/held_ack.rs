@@ -4,11 +4,17 @@
 use crate::asked::Asked;
 use crate::record::Record;
 use crate::terminate::Wish;
-use crate::{Body, Dialog, DialogKey, Intent, Outcome, OwnLink, OwnRequest, Purpose};
+use crate::{Body, Dialog, DialogKey, Intent, Outcome, OwnLink, OwnRequest, Purpose, Settings};
+use duologue_sip::{Moment, Tick};
+use std::time::Duration;
+
+/// How long an ACK waits for its body. Behind that it leaves with the next repetition of the 2xx,
+/// which comes every 4 s at last: whoever sent that gives up after 32 s (RFC 3261 §13.3.1.4).
+pub const HELD_ACK_MAX: Duration = Duration::from_secs(20);
 
 /// The ACK of a 2xx that made an offer ([`NewRequest::holding_ack`](crate::NewRequest::holding_ack)).
-/// The side that waits for it repeats its 2xx meanwhile, for 32 s. Dropped, it leaves with what the
-/// peer said last, if bodies are kept.
+/// The side that waits for it repeats its 2xx meanwhile. Dropped, or not sent within
+/// [`HELD_ACK_MAX`], it leaves with what the peer said last, if bodies are kept.
 #[derive(Debug)]
 pub struct HeldAck {
     dialog: Dialog,
@@ -21,7 +27,8 @@ impl HeldAck {
         Self { dialog, ticket, answer: None }
     }
 
-    /// Sends it with this answer to the offer, behind what the call is doing now.
+    /// Sends it with this answer to the offer, behind what the call is doing now. Too late, if it
+    /// has left without.
     pub fn send(mut self, answer: Body) {
         self.answer = Some(answer);
     }
@@ -34,6 +41,9 @@ impl Drop for HeldAck {
         let intent = table.with(key, |record| {
             let asked = &mut record.extras.as_mut()?.asked;
             let held = asked.held.iter_mut().find(|held| held.ticket == ticket)?;
+            if !matches!(held.stage, Stage::Waits) {
+                return None;
+            }
             held.stage = Stage::Released(answer);
             Some(Intent { key, owner: record.owner, wish: Wish::Send })
         });
@@ -51,6 +61,8 @@ pub(crate) struct Held {
     pub(crate) ticket: u32,
     /// The 2xx that came, by its INVITE.
     invite: Option<(OwnLink, u32)>,
+    /// When it came first.
+    since: Option<Tick>,
     stage: Stage,
 }
 
@@ -94,7 +106,7 @@ impl Asked {
     pub(crate) fn hold_ack(&mut self, leg: u16, ticket: u32) {
         let latest = self.held.iter().rfind(|held| held.leg == leg).map(|held| held.ticket);
         self.held.retain(|held| held.leg != leg || Some(held.ticket) == latest);
-        self.held.push(Held { leg, ticket, invite: None, stage: Stage::Waits });
+        self.held.push(Held { leg, ticket, invite: None, since: None, stage: Stage::Waits });
     }
 
     /// A request has its outcome: whether there is an ACK that waits. Without a 2xx there is none.
@@ -114,12 +126,16 @@ impl Record {
     }
 
     /// A 2xx to an INVITE of ours came, perhaps once more.
-    pub(crate) fn ack_now(&mut self, link: OwnLink, cseq: u32) -> AckNow {
+    pub(crate) fn ack_now(&mut self, now: Moment, link: OwnLink, cseq: u32) -> AckNow {
         let held = self.extras.as_mut().and_then(|extras| {
             extras.asked.held.iter_mut().find(|held| link.purpose == Purpose::Asked(held.ticket))
         });
         let Some(held) = held else { return AckNow::Plain };
         held.invite = Some((link, cseq));
+        let since = *held.since.get_or_insert(now.tick);
+        if matches!(held.stage, Stage::Waits) && now.tick >= since + HELD_ACK_MAX {
+            held.stage = Stage::Sent(None);
+        }
         match &held.stage {
             Stage::Waits => AckNow::Held,
             Stage::Released(body) | Stage::Sent(body) => AckNow::With(body.clone()),
@@ -127,7 +143,7 @@ impl Record {
     }
 
     /// The ACKs that need not wait any more.
-    pub(crate) fn released_acks(&mut self, key: DialogKey) -> Vec<OwnRequest> {
+    pub(crate) fn released_acks(&mut self, settings: &Settings, key: DialogKey) -> Vec<OwnRequest> {
         let mut released = Vec::new();
         for held in self.extras.iter_mut().flat_map(|extras| &mut extras.asked.held) {
             if let (Some(invite), Stage::Released(body)) = (held.invite, &mut held.stage) {
@@ -138,7 +154,7 @@ impl Record {
         }
         let built = released.into_iter().filter_map(|((link, cseq), body)| {
             if let Some(answer) = &body {
-                self.own_answer_sent(link, answer.clone());
+                self.own_answer_sent(settings, link, answer.clone());
             }
             let body = body.or_else(|| self.own_answer(link));
             let ack = self.own_ack(key, link.leg, link.callee_leg, cseq)?;

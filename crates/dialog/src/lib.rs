@@ -216,7 +216,7 @@ pub use facts::{
 };
 pub use fix_route::NoTarget;
 pub use flags::{DialogEvents, DialogFlags, ModuleFlags};
-pub use held_ack::HeldAck;
+pub use held_ack::{HELD_ACK_MAX, HeldAck};
 pub use id::{DID_LEN_MAX, DialogId, Did, MalformedDid, call_id_hash, entry_of};
 pub use journal::{BoundedJournal, Change, JOURNALS_MAX, Journal};
 pub use leg::LegState;

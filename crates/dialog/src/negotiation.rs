@@ -172,7 +172,9 @@ impl Media {
         let offer = self.offer.as_mut().filter(|(way, _)| *way == direction);
         let offer = offer.map(|(_, offer)| offer);
         let all = offer.into_iter().chain(self.in_force[direction as usize].as_mut());
-        if let Some(passed) = all.into_iter().find(|passed| received.is(passed.received())) {
+        if let Some(passed) =
+            all.into_iter().find(|passed| passed.received().is_some_and(|it| received.is(it)))
+        {
             passed.sent_as(sent);
         }
     }
@@ -188,8 +190,19 @@ impl Media {
     pub(crate) fn told(&mut self, direction: Direction, body: Body) {
         match &mut self.in_force[direction as usize] {
             Some(passed) => passed.sent_as(Some(body)),
-            none => *none = Some(body.into()),
+            none => *none = Some(Passed::ours(body)),
         }
+    }
+
+    /// A PRACK of ours said this to the callee in the caller's name. False if it answers no offer,
+    /// so that it makes one.
+    pub(crate) fn prack_answers(&mut self, body: Option<&Body>) -> bool {
+        let Some(carrier) = self.carrier.filter(|_| self.state == Countered) else { return false };
+        self.on(On::AckBody, carrier, Direction::Downstream, None);
+        if let Some(body) = body {
+            self.told(Direction::Downstream, body.clone());
+        }
+        true
     }
 
     /// A side said this to us alone.
@@ -203,7 +216,7 @@ impl Media {
 
     /// The last body in force that went this way, as it came.
     pub(crate) fn received(&self, direction: Direction) -> Option<&Body> {
-        self.in_force[direction as usize].as_ref().map(Passed::received)
+        self.in_force[direction as usize].as_ref().and_then(Passed::received)
     }
 
     /// The last body in force that went this way, as it left.

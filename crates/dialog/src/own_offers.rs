@@ -9,6 +9,7 @@ use crate::{
     Body, BodyFacts, DialogKey, DialogMethod, Dialogs, Direction, Gone, OwnLink, OwnRequest,
     Purpose, ResponseFacts, Settings,
 };
+use duologue_sip::Moment;
 
 /// The last exchange that we began with a side.
 #[derive(Clone, Debug)]
@@ -74,11 +75,12 @@ impl Media {
 }
 
 impl Record {
-    /// A request of ours is about to leave: an INVITE, and an UPDATE with a body, begin an exchange.
+    /// A request of ours is about to leave. An INVITE begins an exchange, and so does the body of an
+    /// UPDATE, or of a PRACK that does not answer an offer (RFC 3262 §5).
     pub(crate) fn own_offers(&mut self, settings: &Settings, own: &OwnRequest) {
         let begins = match &*own.method {
             b"INVITE" => true,
-            b"UPDATE" => own.body.is_some(),
+            b"UPDATE" | b"PRACK" => own.body.is_some(),
             _ => false,
         };
         if !begins || !self.follows_media(settings) {
@@ -86,6 +88,9 @@ impl Record {
         }
         let OwnLink { leg, callee_leg, purpose, .. } = own.link;
         let offer = own.body.clone().filter(|_| self.keeps_bodies(settings));
+        if &*own.method == b"PRACK" && self.media_with(callee_leg).prack_answers(offer.as_ref()) {
+            return;
+        }
         let exchange = OwnOffer { purpose, offer, pending: true, answer: None };
         self.media_with(callee_leg).own[towards(leg) as usize] = Some(Box::new(exchange));
     }
@@ -107,10 +112,9 @@ impl Record {
     }
 
     /// Our ACK said this in the peer's name.
-    pub(crate) fn own_answer_sent(&mut self, link: OwnLink, answer: Body) {
-        let way = towards(link.leg);
-        if let Some(media) = self.own_media(link).filter(|media| media.sent(way).is_some()) {
-            media.told(way, answer);
+    pub(crate) fn own_answer_sent(&mut self, settings: &Settings, link: OwnLink, answer: Body) {
+        if self.keeps_bodies(settings) {
+            self.media_with(link.callee_leg).told(towards(link.leg), answer);
         }
     }
 
@@ -142,7 +146,7 @@ impl Dialogs {
             }
             match (link.purpose, sent) {
                 // the answer to an offer that came in the 2xx
-                (Purpose::Ack, Some(answer)) => record.own_answer_sent(link, answer),
+                (Purpose::Ack, Some(answer)) => record.own_answer_sent(settings, link, answer),
                 (Purpose::Ack, None) => {}
                 (_, sent) => {
                     let own = record.own_media(link).and_then(|media| media.own_offer(link));
@@ -162,6 +166,7 @@ impl Dialogs {
     /// [`Gone`]; then nobody is there whom an ACK could come from.
     pub fn own_request_answered(
         &self,
+        now: Moment,
         link: OwnLink,
         (method, cseq): (DialogMethod, u32),
         facts: &ResponseFacts<'_>,
@@ -179,7 +184,7 @@ impl Dialogs {
             if method != DialogMethod::Invite {
                 return None;
             }
-            let body = match record.ack_now(link, cseq) {
+            let body = match record.ack_now(now, link, cseq) {
                 AckNow::Plain => body,
                 AckNow::With(answer) => answer.or(body),
                 AckNow::Held => return None,

@@ -7,7 +7,8 @@ use crate::Body;
 /// What is in force from one side of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Passed {
-    received: Body,
+    /// Nothing, if the side never said it: we did, in its name.
+    received: Option<Body>,
     sent: Sent,
 }
 
@@ -21,20 +22,25 @@ enum Sent {
 
 impl From<Body> for Passed {
     fn from(received: Body) -> Self {
-        Self { received, sent: Sent::AsReceived }
+        Self { received: Some(received), sent: Sent::AsReceived }
     }
 }
 
 impl Passed {
+    /// What we say in the name of a side that has said nothing.
+    pub(crate) const fn ours(sent: Body) -> Self {
+        Self { received: None, sent: Sent::Other(sent) }
+    }
+
     /// As the side sent it.
-    pub(crate) const fn received(&self) -> &Body {
-        &self.received
+    pub(crate) const fn received(&self) -> Option<&Body> {
+        self.received.as_ref()
     }
 
     /// As the peer got it, if it got one.
     pub(crate) const fn sent(&self) -> Option<&Body> {
         match &self.sent {
-            Sent::AsReceived => Some(&self.received),
+            Sent::AsReceived => self.received.as_ref(),
             Sent::Nothing => None,
             Sent::Other(body) => Some(body),
         }
@@ -44,7 +50,7 @@ impl Passed {
     pub(crate) fn sent_as(&mut self, body: Option<Body>) {
         self.sent = match body {
             None => Sent::Nothing,
-            Some(body) if body == self.received => Sent::AsReceived,
+            body if body == self.received => Sent::AsReceived,
             Some(body) => Sent::Other(body),
         };
     }
@@ -52,16 +58,15 @@ impl Passed {
     /// The side said this to us alone. Its peer hears of it by the next ping, unless the script
     /// changed what it heard before: what would be made of this one, nobody knows.
     pub(crate) fn replaced_by(self, received: Body) -> Self {
-        Self { received, sent: self.sent }
+        Self { received: Some(received), sent: self.sent }
     }
 
     /// Bytes of the bodies, each shared by as many as hold it.
     pub(crate) fn memory(&self) -> usize {
-        let bytes = |body: &Body| body.memory() / body.holders();
         let other = match &self.sent {
-            Sent::Other(body) => bytes(body),
-            Sent::AsReceived | Sent::Nothing => 0,
+            Sent::Other(body) => Some(body),
+            Sent::AsReceived | Sent::Nothing => None,
         };
-        bytes(&self.received) + other
+        self.received.iter().chain(other).map(|body| body.memory() / body.holders()).sum()
     }
 }

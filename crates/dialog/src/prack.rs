@@ -3,7 +3,7 @@
 
 use crate::asked::NewRequest;
 use crate::record::Record;
-use crate::{AskError, DialogFlags, DialogKey, OwnRequest, Purpose, ReplyFacts};
+use crate::{AskError, DialogFlags, DialogKey, OwnRequest, Purpose, ReplyFacts, Settings};
 
 /// A reliable provisional, as its PRACK names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,14 @@ pub(crate) struct Provisional {
     pub(crate) rseq: u32,
     /// The number of the INVITE as the callee knows it.
     pub(crate) cseq: u32,
+}
+
+/// The RSeq numbers of a leg that were acknowledged for the caller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pracked {
+    leg: u16,
+    first: u32,
+    last: u32,
 }
 
 impl Record {
@@ -25,16 +33,16 @@ impl Record {
     ) -> Option<OwnRequest> {
         let rseq = facts.rseq.filter(|_| (101..200).contains(&facts.status))?;
         let asked = self.wants_prack(facts);
-        // RFC 3262 §5: an offer is answered in the PRACK, which only the caller can do
-        let answerable = facts.body.is_none() || self.invite_offered;
-        let own = self.flags.contains(DialogFlags::AUTO_PRACK) && answerable;
-        if !(asked || own) || self.state.is_ended() || !self.is_next(leg, rseq) {
+        if !(asked || self.pracks_by_itself(facts))
+            || self.state.is_ended()
+            || !self.is_next(leg, rseq)
+        {
             return None;
         }
         let pracked = &mut self.extras().pracked;
-        match pracked.iter_mut().find(|(of, _)| *of == leg) {
-            Some((_, last)) => *last = rseq,
-            None => pracked.push((leg, rseq)),
+        match pracked.iter_mut().find(|pracked| pracked.leg == leg) {
+            Some(pracked) => pracked.last = rseq,
+            None => pracked.push(Pracked { leg, first: rseq, last: rseq }),
         }
         if asked {
             return None;
@@ -44,20 +52,29 @@ impl Record {
         Some(OwnRequest { rack, ..own })
     }
 
-    /// Whether we acknowledged this provisional, now or when it came before.
-    pub(crate) fn is_pracked(&self, leg: u16, facts: &ReplyFacts<'_>) -> bool {
-        self.last_pracked(leg).is_some_and(|last| facts.rseq.is_some_and(|rseq| rseq <= last))
+    /// RFC 3262 §5: an offer is answered in the PRACK, which only the caller can do.
+    fn pracks_by_itself(&self, facts: &ReplyFacts<'_>) -> bool {
+        let answerable = facts.body.is_none() || self.invite_offered;
+        self.flags.contains(DialogFlags::AUTO_PRACK) && answerable
     }
 
-    fn last_pracked(&self, leg: u16) -> Option<u32> {
+    /// Whether this provisional is ours to acknowledge: it was, now or when it came before, or will
+    /// be when it comes again in its order (RFC 3262 §4).
+    pub(crate) fn is_pracked(&self, leg: u16, facts: &ReplyFacts<'_>) -> bool {
+        let (Some(rseq), Some(pracked)) = (facts.rseq, self.pracked(leg)) else { return false };
+        let early = rseq > pracked.last && !self.state.is_ended();
+        (pracked.first..=pracked.last).contains(&rseq) || early && self.pracks_by_itself(facts)
+    }
+
+    fn pracked(&self, leg: u16) -> Option<&Pracked> {
         let pracked = &self.extras.as_ref()?.pracked;
-        pracked.iter().find(|(of, _)| *of == leg).map(|(_, last)| *last)
+        pracked.iter().find(|pracked| pracked.leg == leg)
     }
 
     /// RFC 3262 §4: not one that comes again, and not one before which another got lost: that one
     /// comes again first.
     fn is_next(&self, leg: u16, rseq: u32) -> bool {
-        self.last_pracked(leg).is_none_or(|last| rseq == last.wrapping_add(1))
+        self.pracked(leg).is_none_or(|pracked| rseq == pracked.last.wrapping_add(1))
     }
 
     /// Whether somebody asked for the PRACK of this provisional, which has not been sent yet.
@@ -85,6 +102,7 @@ impl Record {
     /// The PRACK that somebody asked for.
     pub(crate) fn asked_prack(
         &mut self,
+        settings: &Settings,
         key: DialogKey,
         ticket: u32,
         NewRequest { body, headers, acknowledges, .. }: NewRequest,
@@ -97,7 +115,9 @@ impl Record {
         let own = self.own_request(key, leg, leg, Purpose::Asked(ticket), b"PRACK")?;
         self.extras().asked.pracks.push(ticket);
         self.holds = self.holds.saturating_add(1);
-        Some(OwnRequest { rack: Some((rseq, cseq)), body, headers, ..own })
+        let own = OwnRequest { rack: Some((rseq, cseq)), body, headers, ..own };
+        self.own_offers(settings, &own);
+        Some(own)
     }
 
     /// The callee leg with this tag.

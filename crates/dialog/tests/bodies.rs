@@ -100,7 +100,7 @@ fn a_ping_tells_what_left() {
     assert_eq!(told, ["answer changed", "offer 2"]);
     let same = ResponseFacts { body: sdp("answer"), ..response(200) };
     let number = (DialogMethod::Invite, pings[1].cseq);
-    world.dialogs.own_request_answered(pings[1].link, number, &same).unwrap();
+    world.dialogs.own_request_answered(world.now, pings[1].link, number, &same).unwrap();
     assert_eq!(bodies(&dialog), ["offer", "offer 2", "answer", "answer changed"]);
 }
 
@@ -113,7 +113,7 @@ fn what_a_leg_tells_us_alone_does_not_pass_by_the_script() {
     let own = ours_to_the_callee(&world, &dialog);
     let other = ResponseFacts { body: sdp("mine"), ..response(200) };
     let number = (DialogMethod::Invite, own.cseq);
-    world.dialogs.own_request_answered(own.link, number, &other).unwrap();
+    world.dialogs.own_request_answered(world.now, own.link, number, &other).unwrap();
     assert_eq!(bodies(&dialog), ["offer", "ours", "mine", "answer changed"]);
 }
 
@@ -125,7 +125,7 @@ fn what_the_local_route_makes_of_our_body_counts() {
     let own = ours_to_the_callee(&world, &dialog);
     world.dialogs.own_body_changed(own.link, Some(Body::sdp(b"ours changed"))).unwrap();
     let number = (DialogMethod::Invite, own.cseq);
-    world.dialogs.own_request_answered(own.link, number, &response(200)).unwrap();
+    world.dialogs.own_request_answered(world.now, own.link, number, &response(200)).unwrap();
     assert_eq!(bodies(&dialog), ["offer", "ours changed", "answer", "answer changed"]);
 }
 
@@ -190,7 +190,8 @@ fn a_body_from_the_local_route_is_an_offer() {
     world.dialogs.own_body_changed(own.link, Some(Body::sdp(b"given"))).unwrap();
     let answer = ResponseFacts { body: sdp("taken"), ..response(200) };
     let number = (DialogMethod::Invite, own.cseq);
-    let ack = world.dialogs.own_request_answered(own.link, number, &answer).unwrap().unwrap();
+    let ack =
+        world.dialogs.own_request_answered(world.now, own.link, number, &answer).unwrap().unwrap();
     assert_eq!(ack.body, None);
     assert_eq!(bodies(&dialog), ["offer", "given", "taken", "answer changed"]);
 }

@@ -32,9 +32,12 @@ fn asked(world: &mut World, dialog: &Dialog, request: NewRequest) -> OwnRequest 
 }
 
 fn answer(world: &World, own: &OwnRequest, facts: &ResponseFacts<'_>) -> Option<OwnRequest> {
-    let method =
-        if &*own.method == b"INVITE" { DialogMethod::Invite } else { DialogMethod::Update };
-    world.dialogs.own_request_answered(own.link, (method, own.cseq), facts).unwrap()
+    let method = match &*own.method {
+        b"INVITE" => DialogMethod::Invite,
+        b"PRACK" => DialogMethod::Prack,
+        _ => DialogMethod::Update,
+    };
+    world.dialogs.own_request_answered(world.now, own.link, (method, own.cseq), facts).unwrap()
 }
 
 fn bodies(dialog: &Dialog) -> [String; 2] {
@@ -196,6 +199,70 @@ fn a_held_ack_that_is_dropped_leaves_all_the_same() {
     world.request(&dialog, DialogMethod::Bye, 1, "b", "a");
     assert_eq!(dialog.state(), Err(Gone));
     drop(ack);
+}
+
+// RFC 3261 §13.3.1.4: the side that waits for its ACK ends the call after 32 s
+#[test]
+fn a_held_ack_leaves_before_its_side_gives_up() {
+    let mut world = world();
+    let dialog = answered(&mut world);
+    let (own, ack) = challenged(&mut world, &dialog);
+    world.pass(19);
+    assert_eq!(answer(&world, &own, &late()), None, "still held");
+    world.pass(1);
+    let left = answer(&world, &own, &late()).unwrap();
+    assert_eq!(text(left.body.unwrap().bytes()), "offer", "what the peer said last");
+    ack.send(Body::sdp(b"too late"));
+    assert!(world.dialogs.take_intent().is_none());
+    let again = answer(&world, &own, &late()).unwrap();
+    assert_eq!(text(again.body.unwrap().bytes()), "offer", "an ACK does not change its mind");
+}
+
+/// A call whose callee made a reliable provisional with this body.
+fn reliable(world: &mut World, offer: Option<&str>, early: &str) -> Dialog {
+    let facts = InviteFacts { body: offer.and_then(sdp), ..invite("call", "a") };
+    let dialog = world.create_from(&facts, PINGED);
+    world.branch(&dialog, 1);
+    let contact = b"sip:bob@10.0.0.2";
+    let early = ReplyFacts { body: sdp(early), rseq: Some(7), contact, ..reply(1, 183, "b") };
+    dialog.send_request(NewRequest::prack(b"b", 7, 10).body(Body::sdp(b"ours")), |_| {}).unwrap();
+    world.reply_with(&dialog, &early);
+    dialog
+}
+
+/// The PRACK that was asked for leaves now.
+fn prack(world: &mut World, dialog: &Dialog) -> OwnRequest {
+    world.dialogs.take_intent().unwrap();
+    let own = world.dialogs.take_asked(dialog.key()).unwrap().pop().unwrap();
+    assert_eq!((text(&own.method), own.rack), ("PRACK", Some((7, 10))));
+    own
+}
+
+// RFC 3262 §5: the PRACK answers an offer that was made in the provisional
+#[test]
+fn an_asked_prack_answers_an_early_offer() {
+    let mut world = world();
+    let dialog = reliable(&mut world, None, "early");
+    let own = prack(&mut world, &dialog);
+    world.settled(&own, Outcome::Reply(200));
+    world.reply(&dialog, 200, "b");
+    world.request(&dialog, DialogMethod::Ack, 10, "a", "b");
+    assert_eq!(pinged(&mut world), pairs(&[(0, "early"), (1, "ours")]));
+    assert_eq!(dialog.body_from(0).unwrap(), None, "the caller said nothing");
+}
+
+// RFC 3262 §5: behind an answer it makes an offer of its own, which its 2xx answers
+#[test]
+fn an_asked_prack_may_make_an_offer() {
+    let mut world = world();
+    let dialog = reliable(&mut world, Some("offer"), "early");
+    let own = prack(&mut world, &dialog);
+    let facts = ResponseFacts { body: sdp("agreed"), ..response(200) };
+    assert_eq!(answer(&world, &own, &facts), None, "only an INVITE is acknowledged");
+    world.settled(&own, Outcome::Reply(200));
+    world.reply(&dialog, 200, "b");
+    world.request(&dialog, DialogMethod::Ack, 10, "a", "b");
+    assert_eq!(pinged(&mut world), pairs(&[(0, "agreed"), (1, "ours")]));
 }
 
 // a refusal is acknowledged hop by hop: there is nothing to hold

@@ -325,6 +325,28 @@ fn reliable_provisionals_are_acknowledged() {
     assert_eq!(came(2, "c", 5), [(2, 11, (5, 10))], "each leg counts for itself");
 }
 
+// §6.5: to the caller, what is ours to acknowledge is no reliable one, in whatever order it comes; what
+// the caller acknowledged itself before we were asked stays its own
+#[test]
+fn only_what_is_ours_is_taken_from_the_caller() {
+    let mut world = World::new();
+    let told = |world: &mut World, dialog: &Dialog, rseq| {
+        let facts = ReplyFacts { rseq: Some(rseq), ..reply(1, 183, "b") };
+        let mut steps = Steps::new();
+        let forwarded = world.dialogs.reply_forwarded(dialog.key(), &facts, &mut steps);
+        forwarded.unwrap().pracked
+    };
+    let ours = world.create("call", "a", DialogFlags::AUTO_PRACK);
+    world.branch(&ours, 1);
+    let seen = [7, 9, 8, 9].map(|rseq| told(&mut world, &ours, rseq));
+    assert_eq!(seen, [true; 4], "9 came before its turn");
+    let asked = world.call("other");
+    assert!(!told(&mut world, &asked, 7));
+    asked.send_request(NewRequest::prack(b"b", 8, 10), |_| {}).unwrap();
+    let seen = [8, 7, 9].map(|rseq| told(&mut world, &asked, rseq));
+    assert_eq!(seen, [true, false, false]);
+}
+
 // §6.5: a PRACK that fails ends the call with 502 if that is wanted
 #[test]
 fn a_failed_prack_may_end_the_call() {

@@ -100,8 +100,12 @@ fn a_reinvite_tells_the_leg_what_it_knows() {
     // §6.3: each 2xx is acknowledged under the number of its INVITE, at the new target
     let link = pings[1].link;
     let facts = ResponseFacts { contact: b"sip:bob@10.0.0.9", ..response(200) };
-    let ack =
-        world.dialogs.own_request_answered(link, (DialogMethod::Invite, pings[1].cseq), &facts);
+    let ack = world.dialogs.own_request_answered(
+        world.now,
+        link,
+        (DialogMethod::Invite, pings[1].cseq),
+        &facts,
+    );
     let ack = ack.unwrap().unwrap();
     assert_eq!((text(&ack.method), ack.cseq), ("ACK", pings[1].cseq));
     assert_eq!(text(&ack.request_uri), "sip:bob@10.0.0.9");

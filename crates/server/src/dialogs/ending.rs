@@ -129,7 +129,7 @@ pub fn own_request_ended(
 pub fn own_request_answered(turn: &mut Turn<'_>, own: OwnLink, reply: &Message<'_>, flow: Flow) {
     let (Ok(cseq), Some(facts)) = (reply.cseq(), response(reply, flow)) else { return };
     let request = (dialog_method(Some(cseq.method)), cseq.number);
-    let ack = turn.node.dialogs.own_request_answered(own, request, &facts);
+    let ack = turn.node.dialogs.own_request_answered(turn.now, own, request, &facts);
     if let Ok(Some(ack)) = ack {
         step(turn, None, |turn, steps| send(turn, &ack, b"", steps));
     }
