@@ -167,7 +167,8 @@ impl Dialog {
     }
 
     /// The body in force that a leg was sent (§1.2, `out_sdp`): its peer's, with what the script
-    /// changed in it; or what we said ourselves in the peer's name.
+    /// changed in it; or what we said ourselves in the peer's name. A body that a script gave to a
+    /// message which came without one is not followed.
     ///
     /// # Errors
     /// [`Gone`].
