@@ -146,6 +146,12 @@ impl Lives {
                 self.log.ended(ways(end.last, |_| true));
             }
             Event::Expired(end) => self.log.ended(ways(end.last, |_| true)),
+            // a leg may have answered after the end; the tombstone knows it too
+            Event::Destroy(event) => {
+                if let Ok(last) = event.dialog.snapshot() {
+                    self.log.ended(ways(&last, |_| true));
+                }
+            }
             _ => {}
         }
     }
