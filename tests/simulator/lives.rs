@@ -146,8 +146,9 @@ impl Lives {
                 self.log.ended(ways(end.last, |_| true));
             }
             Event::Expired(end) => self.log.ended(ways(end.last, |_| true)),
-            // a leg may have answered after the end; the tombstone knows it too
-            Event::Destroy(event) => {
+            // what is remembered of an answered call counts from here, and a leg may have answered
+            // after the end
+            Event::Destroy(event) if life.has("CONFIRMED") => {
                 if let Ok(last) = event.dialog.snapshot() {
                     self.log.ended(ways(&last, |_| true));
                 }
