@@ -113,7 +113,8 @@ impl Dialogs {
             .early_timeout
             .map_or(NEVER, |seconds| now.tick + Duration::from_secs(seconds.into()));
         self.insert(facts.call_id, record).map_err(|error| match error {
-            NoRoom::Table => CreateError::Full,
+            // no id is given that is taken
+            NoRoom::Table | NoRoom::Known => CreateError::Full,
             NoRoom::CallId => CreateError::TooManyOfCallId,
         })
     }

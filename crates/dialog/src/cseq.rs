@@ -8,7 +8,7 @@
 
 use crate::leg::Leg;
 use crate::record::Record;
-use crate::{Dialog, DialogFlags, DialogMethod, Dialogs, Gone, Within};
+use crate::{Dialog, DialogFlags, DialogMethod, Dialogs, Gone, StoredNumber, Within};
 
 /// The highest number a sender may use (RFC 3261 §8.1.1.5).
 pub(crate) const CSEQ_MAX: u32 = (1 << 31) - 1;
@@ -59,6 +59,22 @@ impl Numbers {
         self.0.push(number);
     }
 
+    pub(crate) fn stored(&self) -> Vec<StoredNumber> {
+        let stored = self.0.iter().map(|it| StoredNumber {
+            leg: it.way.leg,
+            callee_leg: it.way.callee_leg,
+            received: it.received,
+            sent: it.sent,
+            invite: it.invite,
+        });
+        stored.collect()
+    }
+
+    pub(crate) fn revive(&mut self, stored: StoredNumber) {
+        let StoredNumber { received, sent, invite, .. } = stored;
+        self.note(Number { way: stored.way(), received, sent, invite });
+    }
+
     /// A CANCEL has the number of its INVITE, which is not over by it.
     fn forget(&mut self, way: Way, received: u32, invite: bool) {
         self.0.retain(|it| (it.way, it.received, it.invite) != (way, received, invite));
@@ -99,6 +115,7 @@ impl Record {
         };
         if known.is_none() && (invite || sent != received) {
             self.extras().numbers.note(Number { way, received, sent, invite });
+            self.flags |= DialogFlags::CHANGED;
         }
         (sent != received).then_some(sent)
     }
@@ -168,6 +185,7 @@ impl Dialogs {
             let numbers = &mut record.extras().numbers;
             numbers.forget(way, cseq, invite);
             numbers.note(Number { way, received: cseq, sent, invite });
+            record.flags |= DialogFlags::CHANGED;
             Some(sent)
         });
         renumbered.ok().flatten()

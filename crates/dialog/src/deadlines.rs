@@ -2,7 +2,7 @@
 
 use crate::engine::{Cause, destroy};
 use crate::pings::Pinged;
-use crate::record::{NEVER, Record};
+use crate::record::{Leaving, NEVER, Record};
 use crate::table::Content;
 use crate::{
     DialogFlags, DialogKey, Dialogs, ENDING_MAX, EndReason, Gone, Intent, MachineEvent,
@@ -82,7 +82,7 @@ impl Dialogs {
             match record.state {
                 // its delay is over, unless somebody reads it again; or nobody may any more
                 State::Deleted if lifetime || (guard && record.is_idle()) => {
-                    record.destroying = false;
+                    record.leaving = Leaving::Stays;
                     destroy(now, key, record, steps);
                 }
                 State::Unconfirmed | State::Early if guard => {

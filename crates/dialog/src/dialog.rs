@@ -214,7 +214,10 @@ impl Dialog {
     /// [`Gone`].
     #[doc(alias = "set_mod_flag")]
     pub fn set_module_flags(&self, flags: ModuleFlags) -> Result<(), Gone> {
-        self.dialogs.with(self.key, |record| record.module_flags |= flags)
+        self.dialogs.with(self.key, |record| {
+            record.module_flags |= flags;
+            record.flags |= DialogFlags::VALUES_CHANGED;
+        })
     }
 
     /// Stores a value under a name, over an old one (§10.1).

@@ -4,7 +4,7 @@ use crate::ENDING_MAX;
 use crate::cseq::CSEQ_MAX;
 use crate::leg::LegState;
 use crate::machine::{Effect, transition};
-use crate::record::{NEVER, Record, unix_seconds};
+use crate::record::{Leaving, NEVER, Record, unix_seconds};
 use crate::settings::LINGER_SECONDS_MAX;
 use crate::stats::Counts;
 use crate::table::{Content, Shard, Slot};
@@ -59,6 +59,9 @@ impl Dialogs {
         let old = record.state;
         let step = transition(old, event);
         record.state = step.next;
+        if !old.is_ended() && step.next.is_ended() && self.awaits_removal(record) {
+            record.holds = record.holds.saturating_add(1);
+        }
         counts.moved(old, step.next);
         durations.moved(record, old, now.tick);
         let mut run = Run {
@@ -79,6 +82,7 @@ impl Dialogs {
         }
         let change = run.change;
         shard.rearm(key.slot);
+        self.mark(shard, key.slot);
         Ok((step.next, change))
     }
 }
@@ -247,6 +251,7 @@ impl Run<'_> {
         if !request.method.refreshes_target() {
             return;
         }
+        self.record.flags |= DialogFlags::CHANGED;
         if let Some(leg) = self.record.legs.get_mut(source_leg(request) as usize)
             && leg.refresh(request.contact, request.flow).is_err()
         {
@@ -259,6 +264,7 @@ impl Run<'_> {
             && let Some(leg) = self.record.legs.get_mut(request.callee_leg as usize)
         {
             leg.state = LegState::Ended;
+            self.record.flags |= DialogFlags::CHANGED;
         }
     }
 
@@ -309,7 +315,8 @@ pub(crate) fn linger(
 /// Asks for DESTROY. Should the shell lose the step, the guard asks again.
 pub(crate) fn destroy(now: Moment, key: DialogKey, record: &mut Record, steps: &mut Steps) {
     record.guard_at = now.tick + Duration::from_secs(1);
-    if !std::mem::replace(&mut record.destroying, true) {
+    if record.leaving == Leaving::Stays {
+        record.leaving = Leaving::Asked;
         steps.fire(key, Fire::Destroy(now.tick));
     }
 }

@@ -10,7 +10,7 @@ use crate::prack::Pracked;
 use crate::profiles::Links;
 use crate::record::Record;
 use crate::slot::Slots;
-use crate::{Body, Dialog, Gone, Settings};
+use crate::{Body, Dialog, DialogFlags, Gone, Settings};
 
 #[derive(Default)]
 pub(crate) struct Extras {
@@ -94,6 +94,9 @@ impl Dialog {
     /// # Errors
     /// [`Gone`].
     pub fn set_delete_delay(&self, seconds: u32) -> Result<(), Gone> {
-        self.table().with(self.key(), |record| record.extras().delete_delay = Some(seconds))
+        self.table().with(self.key(), |record| {
+            record.extras().delete_delay = Some(seconds);
+            record.flags |= DialogFlags::CHANGED;
+        })
     }
 }

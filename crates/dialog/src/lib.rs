@@ -176,14 +176,17 @@ mod reason;
 mod record;
 mod reply;
 mod request;
+mod restore;
 mod selection;
 mod settings;
 mod settled;
 mod slot;
 mod snapshot;
+mod stale;
 mod stamp;
 mod stats;
 mod steps;
+mod stored;
 mod sync;
 mod table;
 mod target;
@@ -233,6 +236,7 @@ pub use profiles::{
 };
 pub use reason::EndReason;
 pub use reply::Forwarded;
+pub use restore::RestoreError;
 pub use selection::Selection;
 pub use settings::{
     ASKED_MAX, CALLBACKS_PER_DIALOG_MAX, CONTEXT_BYTES_MAX, CONTEXT_ITEMS_MAX,
@@ -243,8 +247,10 @@ pub use settings::{
 };
 pub use slot::{DialogSlot, SLOTS_MAX, TooManySlots};
 pub use snapshot::{LegSnapshot, Snapshot};
+pub use stale::{ENDED_PER_PART_MAX, STALE_PARTS, Stale};
 pub use stats::{Statistic, Statistics};
 pub use steps::{Changed, Fire, Firing, Note, RouteHook, Step, Steps};
+pub use stored::{Stored, StoredBodies, StoredLeg, StoredNumber, StoredParty};
 pub use table::{DialogKey, Dialogs, Gone};
 pub use target::Target;
 pub use terminate::{Byes, ENDING_MAX, EndPlan, Heard, Intent, TerminateError, Wish};

@@ -156,7 +156,7 @@ impl Shard {
     /// What is listed of this slot.
     fn listed(&self, slot: usize) -> Option<&Record> {
         match &self.slots[slot].content {
-            Content::Live(record) if !record.unlinked => Some(record),
+            Content::Live(record) if !record.is_unlinked() => Some(record),
             _ => None,
         }
     }

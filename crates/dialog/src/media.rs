@@ -58,7 +58,11 @@ impl Record {
         direction: Direction,
         body: Option<&BodyFacts<'_>>,
     ) {
-        let kept = body.filter(|_| self.keeps_bodies(settings)).map(BodyFacts::keep);
+        let keeps = self.keeps_bodies(settings);
+        let kept = body.filter(|_| keeps).map(BodyFacts::keep);
+        if keeps {
+            self.flags |= DialogFlags::CHANGED;
+        }
         self.media_with(callee_leg).on(event, carrier, direction, kept);
     }
 
@@ -230,6 +234,7 @@ impl Dialogs {
         let settings = self.settings();
         self.with(key, |record| {
             if record.keeps_bodies(settings) {
+                record.flags |= DialogFlags::CHANGED;
                 record.media_with(callee_leg).changed(direction, received, sent);
             }
         })

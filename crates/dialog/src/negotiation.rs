@@ -214,6 +214,15 @@ impl Media {
         });
     }
 
+    /// What is in force, by the way it went.
+    pub(crate) fn in_force(&self) -> [Option<&Passed>; 2] {
+        [self.in_force[0].as_ref(), self.in_force[1].as_ref()]
+    }
+
+    pub(crate) fn put_in_force(&mut self, by_way: [Option<Passed>; 2]) {
+        self.in_force = by_way;
+    }
+
     /// The last body in force that went this way, as it came.
     pub(crate) fn received(&self, direction: Direction) -> Option<&Body> {
         self.in_force[direction as usize].as_ref().and_then(Passed::received)

@@ -4,7 +4,7 @@
 use crate::leg::Leg;
 use crate::record::Record;
 use crate::target::Target;
-use crate::{Body, DialogKey, PingKind};
+use crate::{Body, DialogFlags, DialogKey, PingKind};
 use duologue_sip::Flow;
 
 /// A request of ours to one leg, ready to be written.
@@ -102,6 +102,7 @@ impl Record {
         method: &[u8],
     ) -> Option<OwnRequest> {
         let cseq = self.legs.get_mut(leg as usize)?.next_cseq();
+        self.flags |= DialogFlags::CHANGED;
         self.own_request_numbered(OwnLink { key, leg, callee_leg, purpose }, method, cseq)
     }
 

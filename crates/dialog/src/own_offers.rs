@@ -6,8 +6,8 @@ use crate::held_ack::AckNow;
 use crate::negotiation::Media;
 use crate::record::Record;
 use crate::{
-    Body, BodyFacts, DialogKey, DialogMethod, Dialogs, Direction, Gone, OwnLink, OwnRequest,
-    Purpose, ResponseFacts, Settings,
+    Body, BodyFacts, DialogFlags, DialogKey, DialogMethod, Dialogs, Direction, Gone, OwnLink,
+    OwnRequest, Purpose, ResponseFacts, Settings,
 };
 use duologue_sip::Moment;
 
@@ -180,6 +180,7 @@ impl Dialogs {
                 // too long a target leaves the old one
                 let _ = leg.refresh(facts.contact, facts.flow);
             }
+            record.flags |= DialogFlags::CHANGED;
             let body = record.own_offer_answered(settings, link, facts.body.as_ref());
             if method != DialogMethod::Invite {
                 return None;

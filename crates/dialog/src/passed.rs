@@ -32,6 +32,16 @@ impl Passed {
         Self { received: None, sent: Sent::Other(sent) }
     }
 
+    /// What was stored of it, if there is anything.
+    pub(crate) fn again(received: Option<Body>, sent: Option<Body>) -> Option<Self> {
+        if received.is_none() && sent.is_none() {
+            return None;
+        }
+        let mut passed = Self { received, sent: Sent::Nothing };
+        passed.sent_as(sent);
+        Some(passed)
+    }
+
     /// As the side sent it.
     pub(crate) const fn received(&self) -> Option<&Body> {
         self.received.as_ref()

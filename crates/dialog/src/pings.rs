@@ -114,6 +114,16 @@ impl Record {
         }
     }
 
+    /// The intervals that are the dialog's own, by [`PingKind`].
+    pub(crate) fn own_ping_intervals(&self) -> [Option<u32>; 2] {
+        let pings = self.extras.as_ref().and_then(|extras| extras.pings.as_ref());
+        pings.map(|pings| pings.intervals).unwrap_or_default()
+    }
+
+    pub(crate) fn set_own_ping_intervals(&mut self, intervals: [Option<u32>; 2]) {
+        self.extras().pings.get_or_insert_default().intervals = intervals;
+    }
+
     pub(crate) fn stop_pings(&mut self) {
         if let Some(extras) = &mut self.extras {
             extras.pings = None;
@@ -282,6 +292,7 @@ impl Dialog {
             if record.timeout_is_fixed() {
                 return;
             }
+            record.flags |= DialogFlags::CHANGED;
             let flags = record.flags;
             let up = record.state == crate::State::Confirmed;
             let pings = record.extras().pings.get_or_insert_default();

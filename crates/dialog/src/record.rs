@@ -4,10 +4,21 @@ use crate::callbacks::Callbacks;
 use crate::extras::Extras;
 use crate::leg::{Leg, LegState};
 use crate::packed::Packed;
+use crate::stale::Keeping;
 use crate::stamp::Stamp;
 use crate::{DialogEvents, DialogFlags, EndReason, ModuleFlags, RouteHook, State, Values};
 use duologue_sip::{Moment, Tick};
 use std::time::Duration;
+
+/// The way out of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leaving {
+    Stays,
+    /// DESTROY was asked for.
+    Asked,
+    /// Out of the indexes; DESTROY is running.
+    Unlinked,
+}
 
 /// A deadline that never comes.
 pub(crate) const NEVER: Tick = Tick::from_millis(u64::MAX);
@@ -57,12 +68,12 @@ pub(crate) struct Record {
     pub(crate) ending_begun: bool,
     /// The on-timeout route is running.
     pub(crate) expiring: bool,
-    /// Out of the indexes; DESTROY is running.
-    pub(crate) unlinked: bool,
-    /// DESTROY was asked for.
-    pub(crate) destroying: bool,
+    /// How far it is on its way out of the table.
+    pub(crate) leaving: Leaving,
     /// The initial INVITE had a body that describes the media.
     pub(crate) invite_offered: bool,
+    /// Where it stands with who stores it.
+    pub(crate) keeping: Keeping,
 }
 
 impl Record {
@@ -100,9 +111,9 @@ impl Record {
             ending: false,
             ending_begun: false,
             expiring: false,
-            unlinked: false,
-            destroying: false,
+            leaving: Leaving::Stays,
             invite_offered: false,
+            keeping: Keeping::empty(),
         }
     }
 
@@ -186,6 +197,11 @@ impl Record {
     /// While a race is being ended, nobody prolongs the call (§2.4.4).
     pub(crate) fn timeout_is_fixed(&self) -> bool {
         self.flags.contains(DialogFlags::END_ON_RACE_CONDITION | DialogFlags::WAS_CANCELLED)
+    }
+
+    /// Whether look-ups miss it.
+    pub(crate) fn is_unlinked(&self) -> bool {
+        self.leaving == Leaving::Unlinked
     }
 
     /// Whether nobody reads it any more.

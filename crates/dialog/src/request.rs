@@ -5,8 +5,8 @@ use crate::engine::{Cause, source_leg};
 use crate::leg::LegState;
 use crate::record::Record;
 use crate::{
-    DialogKey, DialogMethod, Dialogs, Direction, Fire, Gone, MachineEvent, Matched, NewNumbers,
-    Note, RequestFacts, ResponseFacts, Settings, Steps, Within,
+    DialogFlags, DialogKey, DialogMethod, Dialogs, Direction, Fire, Gone, MachineEvent, Matched,
+    NewNumbers, Note, RequestFacts, ResponseFacts, Settings, Steps, Within,
 };
 use duologue_sip::Moment;
 
@@ -70,10 +70,12 @@ impl Dialogs {
             {
                 // §6.4: whoever answers the challenge uses one more
                 leg.next_cseq();
+                record.flags |= DialogFlags::CHANGED;
             }
             // RFC 3261 §12.2.1.2: a 2xx to a target refresh carries the peer's new target
             match record.legs.get_mut(matched.dst_leg as usize) {
                 Some(leg) if method.refreshes_target() && (200..300).contains(&status) => {
+                    record.flags |= DialogFlags::CHANGED;
                     leg.refresh(contact, flow)
                 }
                 _ => Ok(()),

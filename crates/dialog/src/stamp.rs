@@ -15,6 +15,11 @@ impl Stamp {
         Self((tick.as_millis() / STEP) as u32)
     }
 
+    /// What was this long ago.
+    pub(crate) const fn before(now: Tick, age: Duration) -> Self {
+        Self(Self::at(now).0.wrapping_sub((age.as_millis() as u64 / STEP) as u32))
+    }
+
     /// How long ago it is.
     pub(crate) const fn age(self, now: Tick) -> Duration {
         let steps = Self::at(now).0.wrapping_sub(self.0);

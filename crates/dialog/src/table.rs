@@ -9,8 +9,9 @@ use crate::callbacks::Globals;
 use crate::durations::Durations;
 use crate::numbering::Numbering;
 use crate::profiles::Registry;
-use crate::record::{NEVER, Record};
+use crate::record::{Leaving, NEVER, Record};
 use crate::settings::{DIALOGS_PER_CALL_ID_MAX, TOMBSTONE_SECONDS};
+use crate::stale::Marked;
 use crate::stats::Counts;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, RwLock};
 use crate::tombstone::Tombstone;
@@ -79,6 +80,10 @@ pub(crate) struct Inner {
     pub(crate) journals: [OnceLock<Arc<dyn Journal>>; JOURNALS_MAX],
     pub(crate) mailbox: OnceLock<Box<dyn Fn(Intent) + Send + Sync>>,
     pub(crate) intents: Mutex<VecDeque<Intent>>,
+    /// Who keeps dialogs: to be woken.
+    pub(crate) follower: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// 1 if the follower was woken and has not begun to take.
+    pub(crate) marked: AtomicUsize,
 }
 
 /// What a slot holds.
@@ -106,6 +111,7 @@ pub(crate) struct Shard {
     pub(crate) wheel: Wheel,
     pub(crate) counts: Counts,
     pub(crate) durations: Durations,
+    pub(crate) marked: Marked,
 }
 
 /// Why a dialog could not be put into the table.
@@ -113,6 +119,8 @@ pub(crate) struct Shard {
 pub(crate) enum NoRoom {
     Table,
     CallId,
+    /// The id is taken.
+    Known,
 }
 
 impl fmt::Debug for Dialogs {
@@ -142,6 +150,7 @@ impl Dialogs {
                     wheel: Wheel::new(),
                     counts: Counts::default(),
                     durations: Durations::new(),
+                    marked: Marked::default(),
                 })
             })
             .collect();
@@ -161,6 +170,8 @@ impl Dialogs {
             journals: [const { OnceLock::new() }; JOURNALS_MAX],
             mailbox: OnceLock::new(),
             intents: Mutex::default(),
+            follower: OnceLock::new(),
+            marked: AtomicUsize::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -197,7 +208,9 @@ impl Dialogs {
         f: impl FnOnce(&mut Record) -> R,
     ) -> Result<R, Gone> {
         let mut shard = self.shard(key.id.entry);
-        shard.record(key).map(f)
+        let result = shard.record(key).map(f)?;
+        self.mark(&mut shard, key.slot);
+        Ok(result)
     }
 
     /// Like `with`, and the deadline is armed anew.
@@ -209,6 +222,7 @@ impl Dialogs {
         let mut shard = self.shard(key.id.entry);
         let result = shard.record(key).map(f)?;
         shard.rearm(key.slot);
+        self.mark(&mut shard, key.slot);
         Ok(result)
     }
 
@@ -221,7 +235,7 @@ impl Dialogs {
                 (0..shard.slots.len() as u32)
                     .filter(|&slot| {
                         matches!(&shard.slots[slot as usize].content,
-                            Content::Live(record) if !record.unlinked)
+                            Content::Live(record) if !record.is_unlinked())
                     })
                     .map(|slot| shard.key(slot)),
             );
@@ -231,14 +245,24 @@ impl Dialogs {
 
     /// Puts a new record into the table and gives it its id.
     pub(crate) fn insert(&self, call_id: &[u8], record: Box<Record>) -> Result<DialogKey, NoRoom> {
+        let entry = entry_of(call_id, self.inner.hash_size);
+        self.claim(|| self.shard(entry).insert(entry, self.hash(call_id), record))
+    }
+
+    /// Puts a record into the table that has an id already.
+    pub(crate) fn insert_as(
+        &self,
+        id: DialogId,
+        call_id: &[u8],
+        record: Box<Record>,
+    ) -> Result<DialogKey, NoRoom> {
+        self.claim(|| self.shard(id.entry).insert_as(id, self.hash(call_id), record))
+    }
+
+    fn claim(&self, put: impl FnOnce() -> Result<DialogKey, NoRoom>) -> Result<DialogKey, NoRoom> {
         let inner = &*self.inner;
         let claimed = inner.live.fetch_add(1, Ordering::Relaxed);
-        let result = if claimed >= inner.settings.dialogs_max {
-            Err(NoRoom::Table)
-        } else {
-            let entry = entry_of(call_id, inner.hash_size);
-            self.shard(entry).insert(entry, self.hash(call_id), record)
-        };
+        let result = if claimed >= inner.settings.dialogs_max { Err(NoRoom::Table) } else { put() };
         if result.is_err() {
             inner.live.fetch_sub(1, Ordering::Relaxed);
         }
@@ -250,10 +274,10 @@ impl Dialogs {
         let inner = &*self.inner;
         let mut shard = self.shard(key.id.entry);
         let Ok(record) = shard.record(key) else { return false };
-        if record.unlinked {
+        if record.is_unlinked() {
             return false;
         }
-        record.unlinked = true;
+        record.leaving = Leaving::Unlinked;
         let until = now + Duration::from_secs(TOMBSTONE_SECONDS.into());
         let tombstone = Tombstone::of(record, until);
         let hash = shard.slots[key.slot as usize].call_id_hash;
@@ -273,6 +297,7 @@ impl Dialogs {
     pub(crate) fn free(&self, key: DialogKey) -> Option<Content> {
         let mut shard = self.shard(key.id.entry);
         let state = shard.record(key).ok()?.state;
+        self.mark_gone(&mut shard, key);
         shard.counts.leave(state);
         self.inner.live.fetch_sub(1, Ordering::Relaxed);
         Some(shard.vacate(key.slot))
@@ -293,7 +318,7 @@ impl Dialogs {
                         Content::Free => continue,
                         Content::Tomb(_) => self.bury(&mut shard, slot),
                         Content::Live(record) => {
-                            let (state, unlinked) = (record.state, record.unlinked);
+                            let (state, unlinked) = (record.state, record.is_unlinked());
                             open += usize::from(!state.is_ended());
                             shard.counts.leave(state);
                             shard.wheel.disarm(slot);
@@ -394,7 +419,7 @@ impl Shard {
             return;
         };
         let deadline = record.deadline();
-        if record.unlinked || deadline == NEVER {
+        if record.is_unlinked() || deadline == NEVER {
             self.wheel.disarm(slot);
         } else {
             self.wheel.arm(slot, second_of(deadline));
@@ -408,6 +433,29 @@ impl Shard {
         let id = self.next_id(entry).ok_or(NoRoom::Table)?;
         self.counts.enter(State::Unconfirmed);
         self.counts.processed += 1;
+        let slot = self.place(id, hash, Content::Live(record));
+        Ok(self.key(slot))
+    }
+
+    fn insert_as(
+        &mut self,
+        id: DialogId,
+        hash: u64,
+        record: Box<Record>,
+    ) -> Result<DialogKey, NoRoom> {
+        if self.slot_of_id(id).is_some() {
+            return Err(NoRoom::Known);
+        }
+        if self.slots_of_call_id(hash).count() >= DIALOGS_PER_CALL_ID_MAX {
+            return Err(NoRoom::CallId);
+        }
+        // §11.3: new ones count on above it; an entry of a larger `hash_size` has no counter
+        if let Some(next) = self.next_id.get_mut(id.entry as usize / SHARDS)
+            && self.numbering.order(self.numbering.id(*next), id.id) <= 0
+        {
+            *next = id.id.wrapping_add(1);
+        }
+        self.counts.enter(record.state);
         let slot = self.place(id, hash, Content::Live(record));
         Ok(self.key(slot))
     }
@@ -466,6 +514,7 @@ impl Shard {
             + index(&self.by_call_id)
             + self.next_id.len() * 4
             + self.wheel.memory()
+            + self.marked.memory()
     }
 }
 
