@@ -33,6 +33,18 @@ impl State {
         self as u8
     }
 
+    /// The state of a number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Unconfirmed,
+            2 => Early,
+            3 => ConfirmedNa,
+            4 => Confirmed,
+            5 => Deleted,
+            _ => return None,
+        })
+    }
+
     /// States 3 and 4.
     pub const fn is_answered(self) -> bool {
         matches!(self, ConfirmedNa | Confirmed)
