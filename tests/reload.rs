@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use duologue::management::{self, rpc};
 use duologue::script::Sources;
 use duologue::server::events::Raised;
+use duologue::server::modules::usrloc::Usrloc;
 use duologue::{Builder, StartError};
 use duologue_testkit::{CallState, Served};
 use serde_json::{Value, json};
@@ -160,14 +161,65 @@ fn a_script_with_mistakes_leaves_what_runs() {
     let mistake = reload(&proxy, &script_to("", "t_relai();", "")).unwrap_err();
     let StartError::Script(mistakes) = mistake else { panic!("{mistake}") };
     assert!(mistakes.render(false).contains("t_relay"), "{}", mistakes.render(false));
-    let new = reload(&proxy, &script_to("loadmodule \"textops.so\"", "", "")).unwrap_err();
-    assert!(new.to_string().contains("textops"), "{new}");
+    let new = script_to("loadmodule \"textops.so\"", "subst(\"/a/b/\");", "");
+    let new = reload(&proxy, &new).unwrap_err();
+    assert!(new.to_string().contains("`textops` was not loaded when the proxy started"), "{new}");
     let event = script_to("", "", "event_route[dialog:nothing] { exit; }");
     assert!(matches!(reload(&proxy, &event), Err(StartError::Events(_))));
     answered(&world, &alice, &bob);
     assert!(seen.are(&["old"]));
     alice.hangs_up();
     forgotten(&world, &proxy);
+}
+
+// What a module would not start with it does not run with either.
+#[test]
+fn modules_refuse_a_script_as_they_refuse_a_start() {
+    let params = "modparam(\"tm\", \"local_request_route\", \"ours\")\n\
+                  modparam(\"rr\", \"append_fromtag\", 0)\n\
+                  modparam(\"dialog\", \"profiles_with_value\", \"user\")";
+    let with = |main: &str| script_to(params, main, "route[ours] { exit; }");
+    let (world, alice, proxy, bob) = cast(8, &with(&say("old")));
+    let seen = Seen::by(&proxy);
+    let refused = |script: &str| reload(&proxy, script).unwrap_err().to_string();
+    // spec/modules.md §1.2.
+    let gone = refused(&script_to(params, "", ""));
+    assert_eq!(gone, "module tm: there is no route[ours]");
+    // spec/modules.md §2.
+    let direction = refused(&with("if (is_direction(\"upstream\")) exit;"));
+    assert_eq!(direction, "module rr: is_direction() needs append_fromtag=1");
+    // spec/dialog.md §9.1: a profile exists from the start on, whatever the file says by now.
+    let profile = "set_dlg_profile(\"trunk\", \"a\");";
+    let unknown = refused(&with(profile));
+    assert!(unknown.contains("bad arguments for command <set_dlg_profile>"), "{unknown}");
+    let late = params.replace("\"user\"", "\"user;trunk\"");
+    let late = refused(&script_to(&late, profile, "route[ours] { exit; }"));
+    assert!(late.contains("bad arguments for command <set_dlg_profile>"), "{late}");
+    // spec/dialog.md §10.2: there are 32 flags.
+    let flags: String = (0..33).map(|n| format!("set_dlg_flag(\"f{n}\"); ")).collect();
+    assert!(refused(&with(&flags)).contains("flags"), "{}", refused(&with(&flags)));
+    answered(&world, &alice, &bob);
+    assert!(seen.are(&["old"]));
+    alice.hangs_up();
+    forgotten(&world, &proxy);
+}
+
+// spec/modules.md §13: a table that the new script is the first to name is opened.
+#[test]
+fn a_new_table_of_users_is_open() {
+    let naming = |table: &str| {
+        let main = format!("ul_del_key(\"{table}\", \"sip:a@b\", \"k\");");
+        script_to("loadmodule \"usrloc.so\"", &main, "")
+    };
+    let (_world, _alice, proxy, _bob) = cast(9, &naming("location"));
+    let open = |table: &str| {
+        let node = Arc::clone(&proxy.borrow().node);
+        let location = node.settings::<Usrloc>().location().unwrap();
+        location.table(table).is_some()
+    };
+    assert!(open("location") && !open("elsewhere"));
+    reload(&proxy, &naming("elsewhere")).unwrap();
+    assert!(open("location") && open("elsewhere"));
 }
 
 /// A file that an operator edits.
@@ -180,7 +232,8 @@ impl Sources for Edited {
     }
 }
 
-// The command, and the timer of a running server: the new one runs as often as it says.
+// spec/script.md §15.4: the command, and the timer of a running server: the new one runs as often as
+// it says.
 #[test]
 fn the_command_reads_the_script_again() {
     let with = |routes: &str| {
@@ -211,6 +264,11 @@ fn the_command_reads_the_script_again() {
     node.events.subscribe("E_RAN", "module:test", take).unwrap();
     *file.0.lock().unwrap() = with("timer_route[t, 1] { raise_event(\"E_RAN\"); }");
     assert_eq!(ask()["result"], "OK");
+    // What takes a restart is told, by its place.
+    let other = with("timer_route[t, 1] { raise_event(\"E_RAN\"); }");
+    *file.0.lock().unwrap() = format!("{other}\nlog_level = 3");
+    let pending = "edited.cfg:5: `log_level` is new: it has no effect before a restart";
+    assert_eq!(ask()["result"], json!({ "Status": "OK", "Pending": [pending] }));
     let until = Instant::now() + Duration::from_secs(20);
     while !ran.load(Ordering::Acquire) {
         assert!(Instant::now() < until, "the timer of the new script does not run");

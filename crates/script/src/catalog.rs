@@ -4,7 +4,7 @@
 //! its own statements come from one [`Catalog`], a list of declarations, and are resolved to
 //! numbers while the script loads. At run time only the numbers are used.
 
-use crate::script::Script;
+use crate::script::Setup;
 use crate::value::Setting;
 use bitflags::bitflags;
 
@@ -65,9 +65,9 @@ pub trait Catalog {
         function: FunctionId,
         index: usize,
         text: &str,
-        script: &Script,
+        setup: &Setup,
     ) -> Result<(), String> {
-        let _ = (function, index, text, script);
+        let _ = (function, index, text, setup);
         Ok(())
     }
 

@@ -43,6 +43,7 @@ mod load;
 mod machine;
 mod pattern;
 mod program;
+mod reload;
 mod script;
 mod source;
 mod transform;
@@ -65,7 +66,10 @@ pub use lint::{LINTS, Lint};
 pub use machine::{Finish, Machine, Outcome};
 pub use pattern::{Pattern, PatternFlags};
 pub use program::{Program, Route, RouteId};
-pub use script::{Alias, GlobalSetting, LoadedModule, Location, ModuleSetting, Script, Socket};
+pub use reload::{Change, Pending, Reloaded};
+pub use script::{
+    Alias, GlobalSetting, LoadedModule, Location, ModuleSetting, Script, Setup, Socket,
+};
 pub use source::Sources;
 pub use transform::own_transformations;
 pub use value::{Level, Reading, Setting, Text, Value};

@@ -104,7 +104,8 @@ impl Program {
         self.route_info(RouteId(number)).map(|_| RouteId(number))
     }
 
-    /// The names that numbers were given to, for a program that comes in place of this one.
+    /// The names that numbers were given to and the settings, for a program that comes in place of
+    /// this one.
     pub(crate) fn names(&self) -> Self {
         let undefined = |route: &Route| Route {
             entry: Route::UNDEFINED,
@@ -114,6 +115,7 @@ impl Program {
         Self {
             routes: self.routes.iter().map(undefined).collect(),
             flags: self.flags.clone(),
+            settings: self.settings,
             ..Self::default()
         }
     }

@@ -7,6 +7,16 @@ use crate::value::Setting;
 /// Everything a configuration file says.
 #[derive(Debug, Default)]
 pub struct Script {
+    /// What a start needs to know: all but the routes.
+    pub setup: Setup,
+    /// The routes.
+    pub program: Program,
+}
+
+/// What a script says outside of its routes. It counts from a start on: a
+/// [reload](Script::reload) leaves it as it was.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
     /// Global settings in the order of the file; the last one of a name counts.
     pub globals: Vec<GlobalSetting>,
     /// `socket = …` and `listen = …`.
@@ -17,11 +27,9 @@ pub struct Script {
     pub modules: Vec<LoadedModule>,
     /// `modparam(…)`, one entry per module that its expression matched.
     pub modparams: Vec<ModuleSetting>,
-    /// The routes.
-    pub program: Program,
 }
 
-impl Script {
+impl Setup {
     /// The last value given to a global setting.
     pub fn global(&self, name: &str) -> Option<&Setting> {
         self.globals.iter().rev().find(|g| g.name == name).map(|g| &g.value)
@@ -37,6 +45,11 @@ impl Script {
             .iter()
             .filter(move |p| p.module == module && p.name == name)
             .map(|p| &p.value)
+    }
+
+    /// Whether a module is loaded.
+    pub fn has_module(&self, name: &str) -> bool {
+        self.modules.iter().any(|module| module.name == name)
     }
 }
 

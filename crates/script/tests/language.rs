@@ -79,7 +79,7 @@ fn section_1_4_includes() {
         }
     }
     let (script, _) = Script::load("main", &Two, &Shop).unwrap();
-    assert_eq!(script.global("log_level"), Some(&Setting::Int(3)));
+    assert_eq!(script.setup.global("log_level"), Some(&Setting::Int(3)));
     let mut world = World::new();
     let mut machine = Machine::new();
     machine.start(&script.program, script.program.route(RouteKind::Request, "0").unwrap());
@@ -117,20 +117,20 @@ fn section_2_settings_modules_and_sockets() {
         timer_route[gc, 30] { code(1); }
         "#,
     );
-    assert_eq!(script.global("log_level"), Some(&Setting::Int(-1)));
-    let socket = &script.sockets[0];
+    assert_eq!(script.setup.global("log_level"), Some(&Setting::Int(-1)));
+    let socket = &script.setup.sockets[0];
     assert_eq!(
         (socket.host.as_str(), &socket.ports, socket.workers),
         ("127.0.0.1", &vec![5060], Some(3))
     );
     assert_eq!(socket.advertised, Some(("1.2.3.4".to_owned(), Some(5070))));
     assert_eq!(socket.tag.as_deref(), Some("main"));
-    assert_eq!(script.sockets[1].host, "::1");
-    assert_eq!(script.sockets[2].host, "my-host.example.com");
-    assert_eq!(script.sockets[2].ports, [5060, 5061, 5062, 5070]);
-    assert_eq!(script.aliases.len(), 2);
-    assert_eq!(script.modparams.len(), 3);
-    assert_eq!(script.modparam(RR, "name").next(), Some(&Setting::Str("onetwo".into())));
+    assert_eq!(script.setup.sockets[1].host, "::1");
+    assert_eq!(script.setup.sockets[2].host, "my-host.example.com");
+    assert_eq!(script.setup.sockets[2].ports, [5060, 5061, 5062, 5070]);
+    assert_eq!(script.setup.aliases.len(), 2);
+    assert_eq!(script.setup.modparams.len(), 3);
+    assert_eq!(script.setup.modparam(RR, "name").next(), Some(&Setting::Str("onetwo".into())));
     assert!(script.program.needs(FORWARD));
     assert!(!script.program.needs(T_RELAY));
     let timer = script.program.route(RouteKind::Timer, "gc").unwrap();

@@ -344,5 +344,5 @@ fn section_2_3_notes_are_warnings() {
             "forward!"
         ]
     );
-    assert_eq!(script.global("shm_size"), Some(&Setting::Int(6)));
+    assert_eq!(script.setup.global("shm_size"), Some(&Setting::Int(6)));
 }

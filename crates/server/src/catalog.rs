@@ -2,7 +2,7 @@
 
 use duologue_script as script;
 use duologue_script::{
-    FunctionId, Global, ModuleId, Name, RouteKinds, Script, Setting, Standing, Transformation,
+    FunctionId, Global, ModuleId, Name, RouteKinds, Setting, Setup, Standing, Transformation,
     VariableId,
 };
 
@@ -234,12 +234,12 @@ impl script::Catalog for Catalog {
         function: FunctionId,
         index: usize,
         text: &str,
-        script: &Script,
+        setup: &Setup,
     ) -> Result<(), String> {
         let declared = self.functions.get(usize::from(function.0));
         let module = self.script_functions.get(usize::from(function.0)).and_then(|it| it.module);
         match declared.and_then(|function| function.refers).zip(module) {
-            Some((check, module)) => check(&Parameters::of(script, module), index, text),
+            Some((check, module)) => check(&Parameters::of(setup, module), index, text),
             None => Ok(()),
         }
     }

@@ -74,5 +74,6 @@ pub mod waiting;
 pub mod wheel;
 pub mod worker;
 
+pub use loaded::Reload;
 pub use node::Node;
 pub use server::{Overrides, Plan, Server, StartError};

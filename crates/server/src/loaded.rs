@@ -6,14 +6,17 @@
 
 use std::sync::Arc;
 
-use duologue_script::{Diagnostics, FlagKind, Program, RouteId, RouteKind, Script, Sources};
+use duologue_script::{
+    Diagnostics, FlagKind, Pending, Program, Reloaded, RouteId, RouteKind, Script, Sources,
+};
 
 use crate::catalog::Catalog;
 use crate::events::{self, DIALOG_END, DIALOG_FAILED, DIALOG_START};
+use crate::module::Host;
 use crate::modules::cfgutils::CfgutilsSettings;
 use crate::modules::tm::{self, TmSettings};
 use crate::node::Node;
-use crate::server::{StartError, forwards_statelessly, name_flags};
+use crate::server::{StartError, each_module, forwards_statelessly};
 
 /// A script, ready to run.
 #[derive(Debug)]
@@ -51,33 +54,38 @@ impl Loaded {
 
 impl Node {
     /// Reads the script again and puts its blocks in the place of those that run. Modules, their
-    /// parameters, sockets and settings stay as they were at the start. Returns the warnings.
+    /// parameters, sockets and settings stay as they were at the start; the new blocks are held
+    /// against them, as the first ones were.
     ///
     /// # Errors
-    /// All mistakes found, or a module that was not loaded at the start; what runs is untouched then.
+    /// All mistakes found, or why a module refuses: what would keep the proxy from starting keeps a
+    /// script from running, too. What runs is untouched then.
     #[doc(alias = "reload_routes")]
-    pub fn reload(&self, path: &str, sources: &dyn Sources) -> Result<Diagnostics, StartError> {
+    pub fn reload(&self, path: &str, sources: &dyn Sources) -> Result<Reload, StartError> {
         let _alone = self.reloading.lock();
-        let running = self.script();
-        let (mut script, warnings) = Script::reload(path, sources, &self.catalog, &running.program)
-            .map_err(StartError::Script)?;
-        name_flags(&self.catalog, &mut script)?;
-        if let Some(new) = script.modules.iter().find(|it| !running.program.has_module(&it.name)) {
-            return Err(StartError::NewModule(new.name.clone()));
-        }
-        let has_dialogs = script.program.has_module(crate::modules::dialog::MODULE.name);
+        let running = (&self.setup, &self.script().program);
+        let Reloaded { script, warnings, pending } =
+            Script::reload(path, sources, &self.catalog, running).map_err(StartError::Script)?;
+        let has_dialogs = self.setup.has_module(crate::modules::dialog::MODULE.name);
         events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
-        for name in script.program.flag_names(FlagKind::Dialog) {
-            self.dialogs.user_flag(name).map_err(|error| StartError::Setting(error.to_string()))?;
-        }
         let forwards = forwards_statelessly(&self.catalog, &script)?;
         let settings = (self.settings::<TmSettings>(), self.settings::<CfgutilsSettings>());
         let loaded = Loaded::new(script.program, forwards, &self.catalog, settings);
+        each_module(&Host::new(self, &loaded.program), |module| module.meet)?;
         // What it subscribes to may come before it runs: who is told then finds no such block.
         events::join_script(self, &loaded.program).map_err(StartError::Events)?;
         self.script.store(Arc::new(loaded));
-        Ok(warnings)
+        Ok(Reload { warnings, pending })
     }
+}
+
+/// What there is to say about a script that runs from now on.
+#[derive(Debug)]
+pub struct Reload {
+    /// What works, but not as its author may think.
+    pub warnings: Diagnostics,
+    /// What the file says outside of its routes and only a restart would obey.
+    pub pending: Vec<Pending>,
 }
 
 /// The blocks that run without being called.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
 
-use duologue_script::{Script, Setting};
+use duologue_script::{Setting, Setup};
 
 /// How the log is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,25 +160,25 @@ impl Default for LogSettings {
 
 impl LogSettings {
     /// What the script says; in debug mode lines go to standard error whatever it says.
-    pub fn of(script: &Script, debug_mode: bool) -> Self {
-        let either = |name: &str, old: &str| script.global(name).or_else(|| script.global(old));
+    pub fn of(setup: &Setup, debug_mode: bool) -> Self {
+        let either = |name: &str, old: &str| setup.global(name).or_else(|| setup.global(old));
         let switch = |setting: Option<&Setting>| setting.and_then(Setting::int).map(|it| it != 0);
         // Before 3.4 one switch chose between the two.
-        let old = switch(script.global("log_stderror"));
+        let old = switch(setup.global("log_stderror"));
         let consumer = |which: &str, enabled: bool| Consumer {
             enabled,
-            format: script
+            format: setup
                 .global(&format!("{which}_log_format"))
                 .and_then(|value| format(value).ok())
                 .unwrap_or_default(),
-            level_filter: script
+            level_filter: setup
                 .global(&format!("{which}_level_filter"))
                 .and_then(Setting::int)
                 .unwrap_or(0),
         };
-        let stderr = switch(script.global("stderror_enabled")).or(old).unwrap_or(true);
-        let syslog = switch(script.global("syslog_enabled")).or(old.map(|it| !it)).unwrap_or(false);
-        let prefix = script.global("log_prefix").and_then(Setting::str).unwrap_or_default();
+        let stderr = switch(setup.global("stderror_enabled")).or(old).unwrap_or(true);
+        let syslog = switch(setup.global("syslog_enabled")).or(old.map(|it| !it)).unwrap_or(false);
+        let prefix = setup.global("log_prefix").and_then(Setting::str).unwrap_or_default();
         Self {
             stderr: consumer("stderror", stderr || debug_mode),
             syslog: consumer("syslog", syslog && !debug_mode),
@@ -220,12 +220,13 @@ pub fn format(value: &Setting) -> Result<Format, String> {
 mod tests {
     use super::*;
     use crate::catalog::Catalog;
+    use duologue_script::Script;
 
     fn settings(script: &str) -> LogSettings {
         let catalog = Catalog::new(Vec::new());
         let script = format!("{script}\nroute {{ exit; }}\n");
         let (script, _) = Script::load("test.cfg", script.as_str(), &catalog).unwrap();
-        LogSettings::of(&script, false)
+        LogSettings::of(&script.setup, false)
     }
 
     /// spec/script.md §2.3.

@@ -5,8 +5,9 @@
 //! that theirs may not.
 //!
 //! A module's life: [`configure`](Module::configure) when the script loads, then, if the script has
-//! a `loadmodule` for it, [`start`](Module::start) when the proxy is built, then its functions and
-//! variables, from every worker at once.
+//! a `loadmodule` for it, [`start`](Module::start) when the proxy is built and
+//! [`meet`](Module::meet) with its script, then its functions and variables, from every worker at
+//! once. Each later script ([`reload`](crate::Node::reload)) it meets in the same way.
 
 mod host;
 
@@ -14,8 +15,8 @@ use std::any::Any;
 use std::error::Error;
 
 use duologue_script::{
-    Args, Assign, Called, FlagKind, ModuleId, Param, ParameterKind, Reading, RouteKinds, Script,
-    Setting, Subname, Text, Value, VarAccess, WriteError,
+    Args, Assign, Called, FlagKind, ModuleId, Param, ParameterKind, Reading, RouteKinds, Setting,
+    Setup, Subname, Text, Value, VarAccess, WriteError,
 };
 use duologue_sip::{Moment, Tick};
 
@@ -64,6 +65,14 @@ pub struct Module {
     /// the module's name. *A panic* ends the start as it would end any program.
     #[doc(alias = "mod_init")]
     pub start: Start,
+    /// Looks at the routes of a script before they run: may they ask for what they ask for? What
+    /// they name can be made ready here ([`Host::constants`], [`Host::flag_names`]).
+    ///
+    /// *When*: after [`start`](Self::start), and again for each script that `reload_routes` would
+    /// put in the place of the one that runs; the settings are those of the start. *An error*
+    /// refuses the script and is shown with the module's name: the proxy does not start, or goes on
+    /// with the script that it has.
+    pub meet: Start,
     /// What it does by itself, now and then, while the proxy runs.
     #[doc(alias = "register_timer")]
     pub tasks: &'static [Task],
@@ -95,11 +104,12 @@ impl Module {
         parameters: &[],
         configure: |_| Ok(Box::new(())),
         start: |_| Ok(()),
+        meet: |_| Ok(()),
         tasks: &[],
     };
 }
 
-/// What a module does when the proxy starts.
+/// What a module does when the proxy starts, or when it meets a script.
 pub type Start = fn(&Host<'_>) -> Result<(), Refusal>;
 
 /// Why something does not want to start with this script, for people: a text or any error.
@@ -356,8 +366,8 @@ pub struct Parameters<'a> {
 
 impl<'a> Parameters<'a> {
     /// What a script gives to a module.
-    pub(crate) fn of(script: &'a Script, module: ModuleId) -> Self {
-        let of_module = script.modparams.iter().filter(|param| param.module == module);
+    pub(crate) fn of(setup: &'a Setup, module: ModuleId) -> Self {
+        let of_module = setup.modparams.iter().filter(|param| param.module == module);
         Self { given: of_module.map(|param| (param.name.as_str(), &param.value)).collect() }
     }
 

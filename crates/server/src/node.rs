@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, Guard};
 use duologue_dialog::{DialogKey, Dialogs};
+use duologue_script::Setup;
 use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
@@ -40,6 +41,8 @@ pub struct Node {
     pub catalog: Catalog,
     /// The script that runs; see [`Node::script`].
     pub(crate) script: ArcSwap<Loaded>,
+    /// What the script said at the start, apart from its routes: it stays in force.
+    pub(crate) setup: Setup,
     /// Held by whoever puts another one in its place.
     pub(crate) reloading: Mutex<()>,
     /// The listening sockets.

@@ -26,7 +26,7 @@ use crate::index::{CallIndex, Entered};
 use crate::loaded::Loaded;
 use crate::loglevel::Threshold;
 use crate::logs::LogSettings;
-use crate::module::{Host, Module, Parameters, Refusal, Settings};
+use crate::module::{Host, Module, Parameters, Refusal, Settings, Start};
 use crate::modules::{self, dialog::DialogSettings, tm::TmSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::Node;
@@ -129,7 +129,7 @@ impl Plan {
     ) -> Result<Self, StartError> {
         name_flags(&catalog, &mut script)?;
         let settings = configure(&catalog, &script)?;
-        let has_dialogs = script.modules.iter().any(|it| it.name == modules::dialog::MODULE.name);
+        let has_dialogs = script.setup.has_module(modules::dialog::MODULE.name);
         events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
         let blacklists = blacklists(&script).map_err(StartError::Setting)?;
         let forwards_statelessly = forwards_statelessly(&catalog, &script)?;
@@ -180,19 +180,19 @@ impl Plan {
 
     /// Whether the script loaded a module.
     pub fn has_module(&self, name: &str) -> bool {
-        self.script.modules.iter().any(|module| module.name == name)
+        self.script.setup.has_module(name)
     }
 
     /// The log level that the script or the command line asks for.
     pub fn log_level(&self) -> i8 {
-        let asked = self.script.global("log_level").and_then(Setting::int).unwrap_or(2);
+        let asked = self.script.setup.global("log_level").and_then(Setting::int).unwrap_or(2);
         let asked = if self.debug_mode() { 4 } else { asked };
         i8::try_from(asked.clamp(-3, 4)).unwrap_or(crate::loglevel::DEFAULT)
     }
 
     /// Where log lines are to go, and in which form.
     pub fn logs(&self) -> LogSettings {
-        LogSettings::of(&self.script, self.debug_mode())
+        LogSettings::of(&self.script.setup, self.debug_mode())
     }
 
     /// The directory that the script wants as its root (`chroot`).
@@ -210,7 +210,7 @@ impl Plan {
     }
 
     fn int(&self, name: &str) -> Option<i32> {
-        self.script.global(name).and_then(Setting::int)
+        self.script.setup.global(name).and_then(Setting::int)
     }
 
     fn switch(&self, name: &str, default: bool) -> bool {
@@ -224,7 +224,7 @@ impl Plan {
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.script.global(name).and_then(Setting::str)
+        self.script.setup.global(name).and_then(Setting::str)
     }
 
     /// Builds the proxy without opening anything: the sockets are `sockets`. The modules that the
@@ -268,9 +268,8 @@ impl Plan {
             limit: Duration::from_micros(micros),
             event: events.publish_own(THRESHOLD),
         });
-        let is_loaded =
-            |module: &Module| self.script.modules.iter().any(|loaded| loaded.name == module.name);
-        let modules = self.catalog.built().map(|(_, module)| module).filter(|it| is_loaded(it));
+        let modules = self.catalog.built().map(|(_, module)| module);
+        let modules = modules.filter(|module| self.has_module(module.name));
         let tasks = modules.flat_map(|module| module.tasks).copied().collect();
         let (tm, cfgutils) = (find::<TmSettings>(&self.settings), find(&self.settings));
         let loaded = Loaded::new(
@@ -281,6 +280,7 @@ impl Plan {
         );
         let mut node = Node {
             script: ArcSwap::from_pointee(loaded),
+            setup: self.script.setup,
             reloading: Mutex::default(),
             slow_messages,
             times_messages,
@@ -320,8 +320,14 @@ impl Plan {
         };
         node.dialogs.add_journal(Arc::clone(&node.changes) as Arc<dyn Journal>);
         let script = node.script.load_full();
-        start_modules(&Host::new(&node, &script, &self.script.modules), self.on_start)?;
+        let host = Host::new(&node, &script.program);
+        each_module(&host, |module| module.start)?;
+        self.on_start
+            .into_iter()
+            .try_for_each(|start| start(&host))
+            .map_err(StartError::Refused)?;
         node.caches.settle();
+        each_module(&Host::new(&node, &script.program), |module| module.meet)?;
         events::join_script(&node, &script.program).map_err(StartError::Events)?;
         Ok(node)
     }
@@ -334,7 +340,7 @@ impl Plan {
         let port = self.settings::<UdpSettings>().map_or(5060, |settings| settings.port);
         let mut specs = Vec::new();
         let scripted = match self.overrides.sockets.is_empty() {
-            true => &self.script.sockets[..],
+            true => &self.script.setup.sockets[..],
             false => &[],
         };
         for socket in scripted {
@@ -365,7 +371,7 @@ impl Plan {
         if !self.has_module("proto_udp") {
             return Err(StartError::Transport("udp".to_owned()));
         }
-        let aliases = self.script.aliases.iter().map(|alias| AliasSpec {
+        let aliases = self.script.setup.aliases.iter().map(|alias| AliasSpec {
             proto: alias.proto.as_deref().and_then(|name| Proto::from_name(name.as_bytes())),
             host: alias.host.clone(),
             port: alias.port,
@@ -384,7 +390,7 @@ impl Plan {
 
     /// How a socket is set up: what it says itself, else what holds for all.
     fn udp_options(&self, socket: &SocketSpec) -> UdpOptions {
-        let tos = self.script.global("tos").and_then(|value| type_of_service(value).ok());
+        let tos = self.script.setup.global("tos").and_then(|value| type_of_service(value).ok());
         let default = UdpOptions::default();
         let receive_buffer = self.int("maxbuffer").and_then(|bytes| usize::try_from(bytes).ok());
         UdpOptions {
@@ -410,7 +416,7 @@ impl Plan {
 }
 
 fn blacklists(script: &Script) -> Result<Blacklists, String> {
-    let defined = script.globals.iter().filter(|global| global.name == "dst_blacklist");
+    let defined = script.setup.globals.iter().filter(|global| global.name == "dst_blacklist");
     let parsed = defined.map(|global| blacklist::parse(global.value.str().unwrap_or_default()));
     Blacklists::new(parsed.collect::<Result<_, _>>()?)
 }
@@ -419,7 +425,7 @@ fn blacklists(script: &Script) -> Result<Blacklists, String> {
 /// forbidden (spec/script.md §2.3, `disable_stateless_fwd`).
 pub(crate) fn forwards_statelessly(catalog: &Catalog, script: &Script) -> Result<bool, StartError> {
     let calls = catalog.core_function("forward").is_some_and(|id| script.program.needs(id));
-    let disabled = script.global("disable_stateless_fwd").and_then(Setting::int) == Some(1);
+    let disabled = script.setup.global("disable_stateless_fwd").and_then(Setting::int) == Some(1);
     match calls && disabled {
         true => Err(StartError::Setting(
             "the script calls forward(), and disable_stateless_fwd forbids it".to_owned(),
@@ -431,7 +437,7 @@ pub(crate) fn forwards_statelessly(catalog: &Catalog, script: &Script) -> Result
 /// Gives bits to the flags that parameters of modules name (spec/script.md §10).
 pub(crate) fn name_flags(catalog: &Catalog, script: &mut Script) -> Result<(), StartError> {
     for (id, module) in catalog.built() {
-        for given in script.modparams.iter().filter(|given| given.module == id) {
+        for given in script.setup.modparams.iter().filter(|given| given.module == id) {
             let declared = module.parameters.iter().find(|declared| declared.name == given.name);
             let flag = declared.and_then(|declared| declared.flag).zip(given.value.str());
             let Some((kind, name)) = flag else { continue };
@@ -453,21 +459,21 @@ fn find<T: 'static>(settings: &[Settings]) -> &T {
 fn configure(catalog: &Catalog, script: &Script) -> Result<Vec<Settings>, StartError> {
     let mut settings = Vec::new();
     for (id, module) in catalog.built() {
-        let made = (module.configure)(&Parameters::of(script, id));
+        let made = (module.configure)(&Parameters::of(&script.setup, id));
         settings.push(made.map_err(|reason| StartError::Module(module.name, reason))?);
     }
     Ok(settings)
 }
 
-/// Starts the modules that the script loads, then what the embedding program adds.
-fn start_modules(host: &Host<'_>, on_start: Vec<OnStart>) -> Result<(), StartError> {
-    for (_, module) in host.node.catalog.built() {
-        if host.needs(module.name).is_ok() {
-            (module.start)(host)
-                .map_err(|reason| StartError::Module(module.name, reason.to_string()))?;
-        }
-    }
-    on_start.into_iter().try_for_each(|start| start(host)).map_err(StartError::Refused)
+/// Lets each module that is loaded do something, in the order of the declarations.
+pub(crate) fn each_module(
+    host: &Host<'_>,
+    what: impl Fn(&Module) -> Start,
+) -> Result<(), StartError> {
+    let all = host.node.catalog.built().map(|(_, module)| module);
+    all.filter(|module| host.needs(module.name).is_ok()).try_for_each(|module| {
+        what(module)(host).map_err(|reason| StartError::Module(module.name, reason.to_string()))
+    })
 }
 
 /// Why a proxy did not start.
@@ -483,8 +489,6 @@ pub enum StartError {
     Refused(Refusal),
     /// Settings that do not go together.
     Setting(String),
-    /// The script that was read again loads a module that the first one did not.
-    NewModule(String),
     /// The script names no socket.
     NoSocket,
     /// A socket's transport has no loaded module.
@@ -518,9 +522,6 @@ impl fmt::Display for StartError {
             }
             Self::Setting(reason) | Self::Socket(reason) | Self::Events(reason) => {
                 f.write_str(reason)
-            }
-            Self::NewModule(name) => {
-                write!(f, "module {name} was not loaded when the proxy started: restart it")
             }
             Self::Bind(address, error) => write!(f, "cannot listen on udp:{address}: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),

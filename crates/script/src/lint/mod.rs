@@ -82,7 +82,8 @@ struct View<'a> {
 impl View<'_> {
     /// Whether a module parameter has this word in its text: modules may use what it names.
     fn is_named_by_modules(&self, word: &str) -> bool {
-        let texts = self.script.modparams.iter().filter_map(|parameter| parameter.value.str());
+        let texts =
+            self.script.setup.modparams.iter().filter_map(|parameter| parameter.value.str());
         texts
             .flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
             .any(|found| found == word)

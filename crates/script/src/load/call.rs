@@ -144,9 +144,7 @@ impl Loader<'_> {
 
     fn find_function(&mut self, word: &str, span: Span, asynchronous: bool) -> Parsed<usize> {
         let catalog = self.catalog;
-        let loaded = |f: &Function| {
-            f.module.is_none_or(|module| self.script.modules.iter().any(|m| m.id == module))
-        };
+        let loaded = |f: &Function| f.module.is_none_or(|module| self.serves(module));
         let fits = |f: &Function| if asynchronous { f.asynchronous } else { f.direct };
         let named = || {
             let all = catalog.functions().iter().enumerate();
@@ -163,9 +161,8 @@ impl Loader<'_> {
         };
         if !loaded(function) {
             let module = catalog.modules().iter().find(|m| Some(m.id) == function.module);
-            let help = module.map(|m| {
-                format!("it belongs to `{}`: add `loadmodule \"{}.so\"` above", m.name, m.name)
-            });
+            let help =
+                module.map(|m| format!("it belongs to `{}`: {}", m.name, self.how_to_have(m.name)));
             let message = format!("{kind} <{word}>, missing loadmodule?");
             return Err(self.fail_help(span, message, help));
         }
@@ -483,8 +480,8 @@ impl Loader<'_> {
 
     /// async(func(…), route [, seconds])
     fn async_call(&mut self, span: Span) -> Parsed<()> {
-        if !self.script.modules.iter().any(|module| module.name == "tm") {
-            let help = Some("add `loadmodule \"tm.so\"` above".to_owned());
+        if !self.serves_named("tm") {
+            let help = Some(self.how_to_have("tm"));
             return Err(self.fail_help(span, "`async()` needs `tm`", help));
         }
         self.expect(Token::Open, "`(`")?;

@@ -16,7 +16,8 @@ impl Loader<'_> {
     fn check_references(&mut self) {
         for Reference { function, name, index, text, span } in std::mem::take(&mut self.references)
         {
-            let checked = self.catalog.check_reference(function, index, &text, &self.script);
+            let setup = self.in_force.unwrap_or(&self.setup);
+            let checked = self.catalog.check_reference(function, index, &text, setup);
             if let Err(reason) = checked {
                 let message = format!("bad arguments for command <{name}>: {reason}");
                 self.report.error_help(span, message, None);

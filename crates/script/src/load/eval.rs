@@ -6,7 +6,7 @@ use crate::catalog::RouteKind;
 use crate::diagnostic::Report;
 use crate::lint::Notes;
 use crate::program::{Fragment, Program};
-use crate::script::Script;
+use crate::script::Setup;
 use crate::source::{Files, Span};
 
 impl Program {
@@ -22,7 +22,8 @@ impl Program {
             report: Report::default(),
             tokens: Vec::new(),
             at: 0,
-            script: Script { modules: self.modules.clone(), ..Script::default() },
+            setup: Setup { modules: self.modules.clone(), ..Setup::default() },
+            in_force: None,
             program: Self {
                 vars: self.vars.clone(),
                 flags: self.flags.clone(),

@@ -21,7 +21,7 @@ use crate::lexer::{Token, unescape};
 use crate::limits::{FLAGS_MAX, NESTING_MAX};
 use crate::lint::{self, Checked, Notes};
 use crate::program::{ArgSpec, Op, Program, RouteId};
-use crate::script::{Location, Script};
+use crate::script::{Location, Script, Setup};
 use crate::source::{Files, Sources, Span};
 
 /// The mistake is in the report; the caller looks for a place to go on.
@@ -40,8 +40,7 @@ impl Script {
         sources: &S,
         catalog: &dyn Catalog,
     ) -> Result<(Self, Diagnostics), Diagnostics> {
-        let (script, files, report) = Self::load_over(path, sources, catalog, Program::default());
-        Self::told(script, files, report)
+        Self::told(Self::load_over(path, sources, catalog, Program::default(), None))
     }
 
     /// The same, and tells as warnings as well what works, but is hardly meant: see
@@ -55,44 +54,28 @@ impl Script {
         catalog: &dyn Catalog,
     ) -> Result<(Self, Diagnostics), Diagnostics> {
         let (checked, files, mut report) =
-            Self::load_over(path, sources, catalog, Program::default());
+            Self::load_over(path, sources, catalog, Program::default(), None);
         if report.errors == 0 {
             lint::run(&checked, catalog, &files, &mut report);
         }
-        Self::told(checked, files, report)
+        Self::told((checked, files, report))
     }
 
-    /// The same, for a script that comes in place of one that runs: blocks and flags keep the
-    /// numbers that they had, by their names, so that who kept a number means the new block. A
-    /// block that is not there any more has no effect.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn reload<S: Sources + ?Sized>(
-        path: &str,
-        sources: &S,
-        catalog: &dyn Catalog,
-        running: &Program,
-    ) -> Result<(Self, Diagnostics), Diagnostics> {
-        let (script, files, report) = Self::load_over(path, sources, catalog, running.names());
-        Self::told(script, files, report)
-    }
-
-    fn told(
-        checked: Checked,
-        files: Files,
-        report: Report,
+    pub(crate) fn told(
+        (checked, files, report): (Checked, Files, Report),
     ) -> Result<(Self, Diagnostics), Diagnostics> {
         let failed = report.errors > 0;
         let diagnostics = report.finish(files);
         if failed { Err(diagnostics) } else { Ok((checked.script, diagnostics)) }
     }
 
-    fn load_over<S: Sources + ?Sized>(
+    /// Reads a script over the names of an earlier one, whose setup stays in force.
+    pub(crate) fn load_over<S: Sources + ?Sized>(
         path: &str,
         sources: &S,
         catalog: &dyn Catalog,
         names: Program,
+        in_force: Option<&Setup>,
     ) -> (Checked, Files, Report) {
         let mut files = Files::default();
         let mut report = Report::default();
@@ -103,7 +86,8 @@ impl Script {
             report,
             tokens,
             at: 0,
-            script: Self::default(),
+            setup: Setup::default(),
+            in_force,
             notes: Notes::over(&names),
             program: names,
             kind: RouteKind::Request,
@@ -118,11 +102,10 @@ impl Script {
         loader.emit(Op::Exit, Span::default());
         loader.file();
         loader.check();
-        let Loader { mut script, mut program, notes, files, report, .. } = loader;
+        let Loader { setup, mut program, notes, files, report, .. } = loader;
         program.files = files.paths();
-        program.modules.clone_from(&script.modules);
-        script.program = program;
-        (Checked { script, notes }, files, report)
+        program.modules.clone_from(&in_force.unwrap_or(&setup).modules);
+        (Checked { script: Self { setup, program }, notes }, files, report)
     }
 }
 
@@ -140,7 +123,9 @@ pub(crate) struct Loader<'a> {
     report: Report,
     tokens: Vec<Tok>,
     at: usize,
-    script: Script,
+    setup: Setup,
+    /// What a script that runs said at its start, if this one comes in its place.
+    in_force: Option<&'a Setup>,
     program: Program,
     /// The block that is read.
     kind: RouteKind,

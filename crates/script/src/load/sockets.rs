@@ -141,7 +141,7 @@ impl Loader<'_> {
                 }
             }
         }
-        self.script.sockets.push(socket);
+        self.setup.sockets.push(socket);
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Loader<'_> {
             let accept_subdomain = self.take_word("accept_subdomain");
             let proto = proto.map(str::to_owned);
             let location = self.location(span);
-            self.script.aliases.push(Alias { proto, host, port, accept_subdomain, location });
+            self.setup.aliases.push(Alias { proto, host, port, accept_subdomain, location });
         }
         Ok(())
     }

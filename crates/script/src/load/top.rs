@@ -1,14 +1,14 @@
 //! The top level of a file: settings, modules, and the heads of route blocks (spec §2, §3.1).
 
 use super::{Failed, Loader, Parsed};
-use crate::catalog::{GlobalKind, Module, Name, ParameterKind, RouteKind, Standing};
+use crate::catalog::{GlobalKind, Module, ModuleId, Name, ParameterKind, RouteKind, Standing};
 use crate::diagnostic::did_you_mean;
 use crate::lexer::{Token, number};
 use crate::limits::ROUTES_MAX;
 use crate::lint::{DEPRECATED_NAME, EMPTY_ROUTE, LOADED_TWICE, NO_EFFECT};
 use crate::pattern::{Pattern, PatternFlags};
 use crate::program::{Op, Route};
-use crate::script::{GlobalSetting, LoadedModule, ModuleSetting};
+use crate::script::{GlobalSetting, LoadedModule, ModuleSetting, Setup};
 use crate::source::Span;
 use crate::value::Setting;
 
@@ -213,7 +213,7 @@ impl Loader<'_> {
         };
         if let Err(reason) = catalog.check_global(name, &value) {
             self.report.error(value_span, format!("wrong value for `{name}`: {reason}"));
-        } else if self.script.global(name).is_none() {
+        } else if self.setup.global(name).is_none() {
             if let Some(new) = catalog.renamed(Name::Global(name)) {
                 let message = format!("`{name}` is the old name of `{new}`");
                 self.report.warning(&DEPRECATED_NAME, span, message, None);
@@ -222,11 +222,12 @@ impl Loader<'_> {
                 self.report.warning(&NO_EFFECT, span, note, None);
             }
         }
-        if let Setting::Int(n) = value {
-            self.apply(name, n);
+        // What runs keeps the settings that it started with.
+        if let (Setting::Int(n), None) = (&value, self.in_force) {
+            self.apply(name, *n);
         }
         let location = self.location(span);
-        self.script.globals.push(GlobalSetting { name: name.to_owned(), value, location });
+        self.setup.globals.push(GlobalSetting { name: name.to_owned(), value, location });
         Ok(())
     }
 
@@ -281,7 +282,7 @@ impl Loader<'_> {
             return Ok(());
         }
         let location = self.location(span);
-        self.script.modules.push(LoadedModule { id: module.id, name: name.to_owned(), location });
+        self.setup.modules.push(LoadedModule { id: module.id, name: name.to_owned(), location });
         Ok(())
     }
 
@@ -295,7 +296,27 @@ impl Loader<'_> {
     }
 
     fn loaded(&self, module: &Module) -> bool {
-        self.script.modules.iter().any(|m| m.id == module.id)
+        self.setup.modules.iter().any(|m| m.id == module.id)
+    }
+
+    /// Whether a name of this module may be used: it is loaded, and if something runs already, it
+    /// was when that started.
+    pub(super) fn serves(&self, module: ModuleId) -> bool {
+        let has = |setup: &Setup| setup.modules.iter().any(|m| m.id == module);
+        has(&self.setup) && self.in_force.is_none_or(has)
+    }
+
+    /// The same, for a module that the language itself leans on.
+    pub(super) fn serves_named(&self, name: &str) -> bool {
+        self.setup.has_module(name) && self.in_force.is_none_or(|setup| setup.has_module(name))
+    }
+
+    /// What to do about a module that does not serve.
+    pub(super) fn how_to_have(&self, name: &str) -> String {
+        match self.setup.has_module(name) {
+            true => format!("`{name}` was not loaded when the proxy started: restart it"),
+            false => format!("add `loadmodule \"{name}.so\"` above"),
+        }
     }
 
     /// modparam("expression", "name", value)
@@ -337,7 +358,7 @@ impl Loader<'_> {
         };
         let catalog = self.catalog;
         let matched: Vec<_> = self
-            .script
+            .setup
             .modules
             .iter()
             .filter(|m| pattern.is_match(m.name.as_bytes()))
@@ -378,14 +399,14 @@ impl Loader<'_> {
                 self.report.error(name_span, message);
             } else if let Err(reason) = catalog.check_parameter(module, &name, &value) {
                 self.report.error(value_span, format!("wrong value for `{name}`: {reason}"));
-            } else if self.script.modparam(module, &name).next().is_none()
+            } else if self.setup.modparam(module, &name).next().is_none()
                 && let Some(note) = catalog.note_parameter(module, &name, &value)
             {
                 self.report.warning(&NO_EFFECT, name_span, note, None);
             }
             let location = self.location(name_span);
             let (name, value) = (name.clone(), value.clone());
-            self.script.modparams.push(ModuleSetting { module, name, value, location });
+            self.setup.modparams.push(ModuleSetting { module, name, value, location });
         }
         Ok(())
     }

@@ -109,9 +109,8 @@ impl Loader<'_> {
                 b"reply" => Context::Reply,
                 _ => return Err(self.fail(span, "a context is `<request>` or `<reply>`")),
             };
-            let tm = self.script.modules.iter().any(|m| m.name == "tm");
-            if !tm {
-                let help = Some("add `loadmodule \"tm.so\"` above".to_owned());
+            if !self.serves_named("tm") {
+                let help = Some(self.how_to_have("tm"));
                 return Err(self.fail_help(span, "contexts of variables belong to `tm`", help));
             }
             rest = &rest[end + 1..];
@@ -206,7 +205,7 @@ impl Loader<'_> {
     ) -> Parsed<VarSpec> {
         let catalog = self.catalog;
         let named = || catalog.variables().iter().filter(|v| v.name == name);
-        let loaded = |module| self.script.modules.iter().any(|m| m.id == module);
+        let loaded = |module| self.serves(module);
         let found = named().find(|v| v.module.is_none_or(loaded)).or_else(|| named().next());
         let Some(variable) = found else {
             let names = || catalog.variables().iter().map(|v| v.name).chain(OWN);
@@ -223,9 +222,8 @@ impl Loader<'_> {
         };
         if !variable.module.is_none_or(loaded) {
             let module = catalog.modules().iter().find(|m| Some(m.id) == variable.module);
-            let help = module.map(|m| {
-                format!("it belongs to `{}`: add `loadmodule \"{}.so\"` above", m.name, m.name)
-            });
+            let help =
+                module.map(|m| format!("it belongs to `{}`: {}", m.name, self.how_to_have(m.name)));
             let message = format!(
                 "unknown script variable `${name}`, maybe a 'loadmodule' statement is missing"
             );

@@ -6,34 +6,30 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use duologue_dialog::Dialogs;
-use duologue_script::{FlagKind, LoadedModule, Program};
+use duologue_script::{FlagKind, Program};
 use duologue_sip::Moment;
 use siphasher::sip::SipHasher13;
 
 use crate::cachedb::CacheDb;
 use crate::events::Events;
-use crate::loaded::Loaded;
 use crate::node::Node;
 use crate::statistics::Statistics;
 
 /// The proxy as modules meet it when it starts, once: the script is loaded, no socket is open.
 ///
 /// [`Module::start`](super::Module::start) gets one, and so does what a program that embeds the
-/// server passes to [`Plan::on_start`](crate::Plan::on_start).
+/// server passes to [`Plan::on_start`](crate::Plan::on_start). [`Module::meet`](super::Module::meet)
+/// gets one with each script.
 #[derive(Clone, Copy, Debug)]
 pub struct Host<'a> {
     pub(crate) node: &'a Node,
     pub(crate) program: &'a Program,
-    loaded: &'a [LoadedModule],
 }
 
 impl<'a> Host<'a> {
-    pub(crate) const fn new(
-        node: &'a Node,
-        script: &'a Loaded,
-        loaded: &'a [LoadedModule],
-    ) -> Self {
-        Self { node, program: &script.program, loaded }
+    /// The proxy with a script that is about to run.
+    pub(crate) const fn new(node: &'a Node, program: &'a Program) -> Self {
+        Self { node, program }
     }
 
     /// The dialog API: a cheap handle, to keep and to share. What is registered on it now sees
@@ -59,8 +55,7 @@ impl<'a> Host<'a> {
     /// # Errors
     /// [`NotLoaded`] when the script does not load it.
     pub fn needs(&self, module: &'static str) -> Result<(), NotLoaded> {
-        let loaded = self.loaded.iter().any(|loaded| loaded.name == module);
-        if loaded { Ok(()) } else { Err(NotLoaded { module }) }
+        if self.program.has_module(module) { Ok(()) } else { Err(NotLoaded { module }) }
     }
 
     /// The names of the flags of a kind that the script uses; a name's place is its bit number.

@@ -35,7 +35,7 @@ pub static MODULE: Module = Module {
         Parameter::planned("ignore_user"),
     ],
     configure,
-    start,
+    meet,
     ..Module::EMPTY
 };
 
@@ -62,7 +62,7 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
 }
 
 /// spec/modules.md §2: directions are told by the From tag in our Record-Route.
-fn start(host: &Host<'_>) -> Result<(), Refusal> {
+fn meet(host: &Host<'_>) -> Result<(), Refusal> {
     let node = host.node;
     let asks = node.catalog.function_named("is_direction").is_some_and(|id| host.program.needs(id));
     if asks && !host.settings::<RrSettings>().append_fromtag {

@@ -43,9 +43,9 @@ pub static MODULE: Module = Module {
         Parameter::str("stat_series_profile"),
     ],
     asynchronous: &[],
-    tasks: &[],
     configure,
     start,
+    ..Module::EMPTY
 };
 
 /// What the script declared, and its iterators.

@@ -88,9 +88,9 @@ pub static MODULE: Module = Module {
         Parameter::int("lock_pool_size"),
     ],
     asynchronous: sleep::ASYNC,
-    tasks: &[],
     configure,
     start,
+    ..Module::EMPTY
 };
 
 /// What the module keeps for all workers.

@@ -163,5 +163,6 @@ pub static MODULE: Module = Module {
     asynchronous: &[],
     configure: settings::configure,
     start: settings::start,
+    meet: settings::meet,
     ..Module::EMPTY
 };

@@ -105,12 +105,18 @@ pub(super) fn profiles(
     Ok(profiles)
 }
 
-/// Defines the profiles, and gives the script's flags their numbers.
-pub(super) fn start(host: &Host<'_>) -> Result<(), Refusal> {
+/// Gives the script's flags their numbers.
+pub(super) fn meet(host: &Host<'_>) -> Result<(), Refusal> {
     let dialogs = host.dialogs()?;
     for name in host.flag_names(FlagKind::Dialog) {
         dialogs.user_flag(name)?;
     }
+    Ok(())
+}
+
+/// Defines the profiles.
+pub(super) fn start(host: &Host<'_>) -> Result<(), Refusal> {
+    let dialogs = host.dialogs()?;
     for (definition, kind) in &host.settings::<DialogSettings>().profiles {
         if definition.sharing() != Sharing::Local {
             tracing::warn!("profile {definition} is counted on this node alone");

@@ -185,7 +185,7 @@ pub static MODULE: Module = Module {
         Parameter::planned("cluster_auto_cancel"),
     ],
     configure,
-    start,
+    meet,
     ..Module::EMPTY
 };
 
@@ -209,7 +209,7 @@ pub struct TmSettings {
 }
 
 /// Routes that parameters name must exist.
-fn start(host: &Host<'_>) -> Result<(), Refusal> {
+fn meet(host: &Host<'_>) -> Result<(), Refusal> {
     let settings = host.settings::<TmSettings>();
     for name in [&settings.local_request_route, &settings.local_reply_route].into_iter().flatten() {
         if host.program.route(RouteKind::Request, name).is_none() {

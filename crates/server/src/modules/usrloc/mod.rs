@@ -76,6 +76,7 @@ pub static MODULE: Module = Module {
     ],
     configure,
     start,
+    meet,
     tasks: &[Task { name: "usrloc expiry", next_due: next_expiry, run: expire }],
     ..Module::EMPTY
 };
@@ -226,22 +227,13 @@ pub(crate) fn matching_named(text: &[u8]) -> Option<Matching> {
 
 fn start(host: &Host<'_>) -> Result<(), Refusal> {
     let usrloc: &Usrloc = host.settings();
-    let named = [("ul_add_key", 0), ("ul_get_key", 0), ("ul_del_key", 0)];
-    let named = named.iter().chain(registrar::TABLES);
-    let tables = named.flat_map(|&(function, position)| host.constants(function, position));
-    let mut tables: Vec<&str> = tables.collect();
-    tables.sort_unstable();
-    tables.dedup();
-    if tables.len() > TABLES_MAX {
-        return Err(format!("the script names more than {TABLES_MAX} tables").into());
-    }
     let started = Started {
         location: Location::new(
             usrloc.settings.clone(),
             host.secret("usrloc"),
             // Above the numbers of an earlier run, unless that registered a million a second.
             host.started().unix << 20,
-            tables.into_iter().map(str::to_owned),
+            [],
         ),
         nat_mask: match &usrloc.nat_bflag {
             Some(name) => host.flag(FlagKind::Branch, name).unwrap_or_default(),
@@ -250,6 +242,24 @@ fn start(host: &Host<'_>) -> Result<(), Refusal> {
     };
     started.location.set_journal(Arc::new(UserEvents::publish(host)?));
     usrloc.started.set(started).map_err(|_| "usrloc was started twice".into())
+}
+
+/// Opens the tables that the script names.
+fn meet(host: &Host<'_>) -> Result<(), Refusal> {
+    let usrloc: &Usrloc = host.settings();
+    let location = usrloc.location().ok_or("usrloc has not started")?;
+    let named = [("ul_add_key", 0), ("ul_get_key", 0), ("ul_del_key", 0)];
+    let named = named.iter().chain(registrar::TABLES);
+    let tables = named.flat_map(|&(function, position)| host.constants(function, position));
+    let mut tables: Vec<&str> = tables.collect();
+    tables.sort_unstable();
+    for name in tables {
+        if location.open(name).is_none() {
+            let reason = format!("there is no room for table {name}: {TABLES_MAX} are open");
+            return Err(reason.into());
+        }
+    }
+    Ok(())
 }
 
 // --- Expiry -----------------------------------------------------------------------------------
