@@ -4,7 +4,7 @@ use duologue_dialog::{
     CreateError, Dialog, DialogFlags, DialogKey, Direction, MatchMode, Steps, Within,
 };
 use duologue_script::{AvpList, RouteId, RouteKind};
-use duologue_sip::{Edits, Flow, Message, StatusCode};
+use duologue_sip::{Edits, Flow, Message};
 use duologue_transaction::{BranchIndex, TransactionId, Winner};
 use smallvec::{SmallVec, smallvec};
 
@@ -13,6 +13,7 @@ use crate::manners::Manners;
 use crate::modules::cfgutils::HeldLocks;
 use crate::modules::json::Documents;
 use crate::parked::Wait;
+use crate::raised::Raised;
 use crate::record_route::RecordRoute;
 use crate::target::Target;
 use crate::tm::{Armed, BranchAttached, DialogLink, DialogRole};
@@ -138,6 +139,8 @@ pub struct Draft {
     pub timeouts: (Option<u32>, Option<u32>),
     /// What `$err.*` tells in the error route.
     pub raised: Option<Raised>,
+    /// Whether the error route is still to hear of it.
+    pub untold: bool,
     /// The last internal error, for `sl_reply_error()`.
     pub error: Option<i32>,
     /// Whether `force_rport()` or `rport` in the Via asks for symmetric replies.
@@ -202,6 +205,7 @@ impl Draft {
             dialog_timeout,
             timeouts,
             raised,
+            untold,
             error,
             forced_rport,
             replied,
@@ -235,6 +239,7 @@ impl Draft {
         *dialog_timeout = None;
         *timeouts = (None, None);
         *raised = None;
+        *untold = false;
         *error = None;
         *forced_rport = false;
         *replied = None;
@@ -249,34 +254,6 @@ impl Draft {
         *trace = None;
         json.clear();
         locks.release_all();
-    }
-}
-
-/// An error that the error route hears of (spec/script.md §3.4).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Raised {
-    /// 1 for a message that breaks a rule of SIP, 2 for a failed `assert()`.
-    pub class: i32,
-    /// How bad it is; 1 is worst.
-    pub level: i32,
-    /// What is wrong, in words.
-    pub info: String,
-    /// The status to answer with.
-    pub status: u16,
-    /// Its phrase.
-    pub reason: &'static str,
-}
-
-impl Raised {
-    /// A message that breaks a rule.
-    pub fn parse(status: StatusCode, info: String) -> Self {
-        Self { class: 1, level: 3, info, status: status.code(), reason: status.reason() }
-    }
-
-    /// A failed `assert()`.
-    pub fn assertion(text: &[u8]) -> Self {
-        let info = String::from_utf8_lossy(text).into_owned();
-        Self { class: 2, level: 1, info, status: 500, reason: "server error" }
     }
 }
 

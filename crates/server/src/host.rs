@@ -10,12 +10,13 @@ use duologue_script::{
     VarAccess, WriteError,
 };
 
-use crate::context::{Context, Raised, Trace};
+use crate::context::{Context, Trace};
 use crate::core;
 use crate::events::EventParams;
 use crate::loglevel;
 use crate::module::{AsyncFunction, Function};
 use crate::parked::Ready;
+use crate::raised::Raised;
 use crate::statistics::{CAUGHT_PANICS, SCRIPT_ERRORS};
 use crate::waiting::{Begun, Finish};
 
@@ -131,6 +132,10 @@ impl Host for Context<'_> {
             std::process::abort();
         }
         self.draft.raised = Some(Raised::assertion(text));
+    }
+
+    fn error_raised(&mut self) -> bool {
+        std::mem::take(&mut self.draft.untold)
     }
 
     fn traces(&self) -> bool {

@@ -52,6 +52,7 @@ pub mod node;
 pub mod own_requests;
 mod own_routes;
 pub mod parked;
+pub mod raised;
 pub mod record_route;
 pub mod relay;
 pub mod replies;

@@ -9,7 +9,7 @@ use duologue_sip::{CheckError, Flow, Message, Method, Moment, ParseFault, Status
 use duologue_transaction::Effect;
 
 use crate::call::{Call, JOBS_MAX, Job, Offer};
-use crate::context::{Context, Raised};
+use crate::context::Context;
 use crate::dialogs;
 use crate::effects;
 use crate::incoming;
@@ -19,6 +19,7 @@ use crate::new_requests;
 use crate::node::Node;
 use crate::own_routes;
 use crate::parked::{self, After};
+use crate::raised::Raised;
 use crate::replies::{self, Local};
 use crate::statistics::{
     BAD_MESSAGES, CAUGHT_PANICS, Class, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,

@@ -177,8 +177,12 @@ pub fn received<'m>(ctx: &Context<'m>) -> Received<'m> {
 /// RFC 3261 §16.4 and §16.12, in the steps of spec/modules.md §2.
 fn follow_route(ctx: &mut Context<'_>) -> bool {
     let message = ctx.message;
+    if !message.has(HeaderName::Route) {
+        return false;
+    }
     // A Route that cannot be read leads nowhere.
-    if !message.has(HeaderName::Route) || message.routes().any(|route| route.is_err()) {
+    if let Some(error) = message.routes().find_map(Result::err) {
+        ctx.malformed(error);
         return false;
     }
     let path = Path::of(ctx, ctx.request_uri().unwrap_or_default());

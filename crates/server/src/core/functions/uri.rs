@@ -33,7 +33,8 @@ pub(in crate::core) fn whole(uri: &[u8]) -> Option<Vec<u8>> {
 }
 
 pub(super) fn set_uri(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    edit_with(ctx, args, |_, new| whole(new))
+    let made = args.str(0).and_then(|uri| ctx.sound_uri(uri));
+    yes_or_no(edit(ctx, |_| made))
 }
 
 pub(super) fn set_user(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
@@ -88,7 +89,7 @@ pub(super) fn revert(ctx: &mut Context<'_>, _: &mut Args<'_>) -> Called {
 }
 
 pub(super) fn set_destination(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let next_hop = args.str(0).and_then(whole);
+    let next_hop = args.str(0).and_then(|uri| ctx.sound_uri(uri));
     let valid = next_hop.is_some();
     if valid {
         ctx.draft.target.next_hop = next_hop;

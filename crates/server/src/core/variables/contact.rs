@@ -1,9 +1,9 @@
 //! Contact: whole values and their fields.
 
 use duologue_script::{Reading, Text, VarAccess};
-use duologue_sip::{HeaderName, NameAddr};
+use duologue_sip::{HeaderError, HeaderName, NameAddr};
 
-use super::view::{indexed, indexed_or_missing, on_message};
+use super::view::{checked, indexed, indexed_or_missing, on_message};
 use crate::context::Context;
 
 /// `$ct`: one value, across lines and commas.
@@ -16,11 +16,14 @@ pub(super) fn whole(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) 
 /// `$ct.fields(name)`: a part of one value; NULL if the value lacks it.
 pub(super) fn fields(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
     let Some(field) = field(var) else { return Reading::Null };
-    on_message(ctx, var, |message| {
+    checked(ctx, var, |message| {
+        let values = || message.values(HeaderName::Contact).map(|value| value.bytes);
+        // RFC 3261 §10.2.2: a lone `*` is no address.
+        if values().any(|value| value != b"*" && NameAddr::parse(value).is_none()) {
+            return Err(HeaderError::Malformed(HeaderName::Contact));
+        }
         let part = |bytes| NameAddr::parse(bytes).and_then(|address| field.of(&address));
-        indexed_or_missing(var.index, out, || {
-            message.values(HeaderName::Contact).map(move |value| part(value.bytes))
-        })
+        Ok(indexed_or_missing(var.index, out, || values().map(part)))
     })
 }
 

@@ -2,7 +2,8 @@
 
 use duologue_script::{Reading, Text, VarAccess};
 
-use crate::context::{Context, Raised};
+use crate::context::Context;
+use crate::raised::Raised;
 
 pub(super) fn class(ctx: &mut Context<'_>, _: &VarAccess<'_>, _: &mut Text) -> Reading {
     number(ctx, |raised| raised.class)

@@ -1,48 +1,53 @@
 //! Headers: From and To, Contact, credentials, and any by its name.
 
 use duologue_script::{Index, Reading, Text, VarAccess};
-use duologue_sip::{Auth, HeaderName, HeaderRef, NameAddr, Uri};
+use duologue_sip::{Auth, HeaderError, HeaderName, HeaderRef, NameAddr, Uri, UriError};
 
-use super::uri;
-use super::view::{indexed, indexed_or_missing, is_current, number, on_message, part, some};
+use super::view::{
+    checked, indexed, indexed_or_missing, is_current, number, on_message, part, some,
+};
 use crate::context::Context;
 
 // --- From and To ------------------------------------------------------------------------------
 
+/// A part of an address; the error is that of its URI.
+type Part = Result<Reading, UriError>;
+
 /// Getters for the parts of one of the two addresses that every message has.
 macro_rules! parts {
-    ($which:ident: $($name:ident = $part:expr;)*) => {$(
+    ($which:ident, $header:ident: $($name:ident = $part:expr;)*) => {$(
         pub(super) fn $name(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-            on_message(ctx, var, |message| match message.$which() {
-                Ok(address) => $part(out, &address),
-                Err(_) => Reading::Null,
+            checked(ctx, var, |message| {
+                let address = message.$which()?;
+                $part(out, &address).map_err(|_| HeaderError::Malformed(HeaderName::$header))
             })
         }
     )*};
 }
 
-parts! { from: from = all; from_user = user; from_host = host; from_name = name; from_tag = tag; }
-parts! { to: to = all; to_user = user; to_host = host; to_name = name; to_tag = tag; }
+parts! { from, From: from = all; from_user = user; from_host = host; from_name = name; from_tag = tag; }
+parts! { to, To: to = all; to_user = user; to_host = host; to_name = name; to_tag = tag; }
 
-fn all(out: &mut Text, address: &NameAddr<'_>) -> Reading {
-    some(out, Some(address.uri_bytes()))
+fn all(out: &mut Text, address: &NameAddr<'_>) -> Part {
+    Ok(some(out, Some(address.uri_bytes())))
 }
 
-fn user(out: &mut Text, address: &NameAddr<'_>) -> Reading {
-    uri::user(out, address.uri_bytes())
+fn user(out: &mut Text, address: &NameAddr<'_>) -> Part {
+    Ok(some(out, Uri::parse(address.uri_bytes())?.user()))
 }
 
-fn host(out: &mut Text, address: &NameAddr<'_>) -> Reading {
-    uri::host(out, address.uri_bytes())
+fn host(out: &mut Text, address: &NameAddr<'_>) -> Part {
+    let uri = Uri::parse(address.uri_bytes())?;
+    Ok(some(out, uri.scheme().is_sip().then(|| uri.host())))
 }
 
 /// The display name with its quotes.
-fn name(out: &mut Text, address: &NameAddr<'_>) -> Reading {
-    some(out, Some(address.display()))
+fn name(out: &mut Text, address: &NameAddr<'_>) -> Part {
+    Ok(some(out, Some(address.display())))
 }
 
-fn tag(out: &mut Text, address: &NameAddr<'_>) -> Reading {
-    some(out, address.tag())
+fn tag(out: &mut Text, address: &NameAddr<'_>) -> Part {
+    Ok(some(out, address.tag()))
 }
 
 // --- Other addresses --------------------------------------------------------------------------
@@ -51,11 +56,14 @@ fn tag(out: &mut Text, address: &NameAddr<'_>) -> Reading {
 macro_rules! address_parts {
     ($($name:ident = $header:ident, $part:expr;)*) => {$(
         pub(super) fn $name(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
-            on_message(ctx, var, |message| {
-                let value = message.values(HeaderName::$header).next();
-                match value.and_then(|value| NameAddr::parse(value.bytes)) {
-                    Some(address) => $part(out, &address),
-                    None => Reading::Null,
+            checked(ctx, var, |message| {
+                let malformed = HeaderError::Malformed(HeaderName::$header);
+                match message.values(HeaderName::$header).next() {
+                    Some(value) => {
+                        let address = NameAddr::parse(value.bytes).ok_or(malformed)?;
+                        $part(out, &address).map_err(|_| malformed)
+                    }
+                    None => Ok(Reading::Null),
                 }
             })
         }
@@ -75,12 +83,12 @@ address_parts! {
     preferred_name = PPreferredIdentity, name;
 }
 
-fn privacy(out: &mut Text, address: &NameAddr<'_>) -> Reading {
-    some(out, address.params().get(b"privacy"))
+fn privacy(out: &mut Text, address: &NameAddr<'_>) -> Part {
+    Ok(some(out, address.params().get(b"privacy")))
 }
 
-fn reason(out: &mut Text, address: &NameAddr<'_>) -> Reading {
-    some(out, address.params().get(b"reason"))
+fn reason(out: &mut Text, address: &NameAddr<'_>) -> Part {
+    Ok(some(out, address.params().get(b"reason")))
 }
 
 // --- Single headers ---------------------------------------------------------------------------
@@ -203,21 +211,22 @@ pub(super) fn accounting_user(
 /// A part of a parameter of the credentials: Proxy-Authorization's if there are any, else
 /// Authorization's.
 fn credential(
-    ctx: &Context<'_>,
+    ctx: &mut Context<'_>,
     var: &VarAccess<'_>,
     out: &mut Text,
     name: &[u8],
     part: impl FnOnce(&[u8]) -> Option<&[u8]>,
 ) -> Reading {
-    on_message(ctx, var, |message| {
-        let value = message
-            .value(HeaderName::ProxyAuthorization)
-            .or_else(|| message.value(HeaderName::Authorization));
-        let Some(auth) = value.and_then(Auth::parse) else { return Reading::Null };
-        match auth.params().param(name) {
+    checked(ctx, var, |message| {
+        let header = |name| message.value(name).map(|value| (name, value));
+        let value =
+            header(HeaderName::ProxyAuthorization).or_else(|| header(HeaderName::Authorization));
+        let Some((header, value)) = value else { return Ok(Reading::Null) };
+        let auth = Auth::parse(value).ok_or(HeaderError::Malformed(header))?;
+        Ok(match auth.params().param(name) {
             Some(param) => some(out, part(&param.unquoted())),
             None => Reading::Null,
-        }
+        })
     })
 }
 
@@ -245,9 +254,9 @@ mod tests {
     #[test]
     fn parts_of_an_address() {
         let address = NameAddr::parse(b"\"Bob B\" <sip:bob@h:1>;tag=x").unwrap();
-        let show = |part: fn(&mut Text, &NameAddr<'_>) -> Reading| {
+        let show = |part: fn(&mut Text, &NameAddr<'_>) -> Part| {
             let mut out = Text::new(100);
-            assert_eq!(part(&mut out, &address), Reading::Str);
+            assert_eq!(part(&mut out, &address), Ok(Reading::Str));
             String::from_utf8(out.as_bytes().to_vec()).unwrap()
         };
         assert_eq!(show(all), "sip:bob@h:1");

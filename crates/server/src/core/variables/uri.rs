@@ -84,11 +84,11 @@ fn all(out: &mut Text, uri: &[u8]) -> Reading {
     some(out, Some(uri))
 }
 
-pub(super) fn user(out: &mut Text, uri: &[u8]) -> Reading {
+fn user(out: &mut Text, uri: &[u8]) -> Reading {
     some(out, Uri::parse(uri).ok().and_then(|uri| uri.user()))
 }
 
-pub(super) fn host(out: &mut Text, uri: &[u8]) -> Reading {
+fn host(out: &mut Text, uri: &[u8]) -> Reading {
     some(out, Uri::parse(uri).ok().filter(|uri| uri.scheme().is_sip()).map(|uri| uri.host()))
 }
 
@@ -126,8 +126,10 @@ pub(super) fn write(
     _: Assign,
     value: Value<'_>,
 ) -> Written {
+    here(ctx, var)?;
     let uri = text(value).ok_or(WriteError::NotNull)?;
-    change(ctx, var, |_| whole(&uri))
+    let made = ctx.sound_uri(&uri);
+    change(ctx, var, |_| made)
 }
 
 pub(super) fn write_user(
@@ -184,7 +186,7 @@ pub(super) fn write_next_hop(
     here(ctx, var)?;
     ctx.draft.target.next_hop = match text(value) {
         None => None,
-        Some(uri) => Some(whole(&uri).ok_or(WriteError::BadValue)?),
+        Some(uri) => Some(ctx.sound_uri(&uri).ok_or(WriteError::BadValue)?),
     };
     Ok(())
 }

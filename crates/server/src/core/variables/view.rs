@@ -2,7 +2,7 @@
 
 use duologue_script::limits::JOINED_BYTES_MAX;
 use duologue_script::{Context as Source, Index, Reading, Text, VarAccess};
-use duologue_sip::{Flow, Message};
+use duologue_sip::{Flow, HeaderError, Message};
 
 use crate::context::Context;
 
@@ -25,6 +25,26 @@ pub(super) fn on_message(
         Some(Ok(message)) => read(&message),
         _ => Reading::Null,
     }
+}
+
+/// Reads from a header that may break its grammar: then it is NULL, and the error route hears of it
+/// (spec/script.md §3.4).
+pub(super) fn checked(
+    ctx: &mut Context<'_>,
+    var: &VarAccess<'_>,
+    read: impl FnOnce(&Message<'_>) -> Result<Reading, HeaderError>,
+) -> Reading {
+    let mut broken = None;
+    let reading = on_message(ctx, var, |message| {
+        read(message).unwrap_or_else(|error| {
+            broken = Some(error);
+            Reading::Null
+        })
+    });
+    if let Some(error) = broken {
+        ctx.malformed(error);
+    }
+    reading
 }
 
 /// Writes out the part of the message that `part` picks.
