@@ -43,6 +43,8 @@ pub(crate) struct World {
     vias: String,
     /// The Record-Route lines that the callee saw.
     record_routes: String,
+    /// The message of each call that a profiler looks at.
+    watched: Option<usize>,
 }
 
 impl World {
@@ -62,7 +64,14 @@ impl World {
             ticked: now.tick,
             vias: String::new(),
             record_routes: String::new(),
+            watched: None,
         }
+    }
+
+    /// From now on the message of this name, one of [`STEPS`], goes through
+    /// [`receive_watched`](Self::receive_watched).
+    pub(crate) fn watch(&mut self, name: &str) {
+        self.watched = STEPS.iter().position(|step| *step == name);
     }
 
     /// One call. Only the proxy's time counts, not that of its peers.
@@ -73,7 +82,10 @@ impl World {
         for (step, took) in took.iter_mut().take(STEPS.len()).enumerate() {
             let (bytes, from) = self.message(step);
             let begun = Instant::now();
-            self.receive(now, bytes.as_bytes(), from);
+            match self.watched == Some(step) {
+                true => self.receive_watched(now, bytes.as_bytes(), from),
+                false => self.receive(now, bytes.as_bytes(), from),
+            }
             *took = begun.elapsed();
             self.observe(step);
             let begun = Instant::now();
@@ -90,11 +102,16 @@ impl World {
         took
     }
 
-    /// One message of a peer, with all that it leads to. A function of its own, so that a profiler
-    /// can count what happens in it.
-    #[inline(never)]
+    /// One message of a peer, with all that it leads to.
     pub(crate) fn receive(&mut self, now: Moment, bytes: &[u8], from: u16) {
         self.worker.receive(&self.node, now, bytes, flow(from), Load::Calm);
+    }
+
+    /// The same for the message that is watched. A function of its own, so that a profiler can count
+    /// what happens in it.
+    #[inline(never)]
+    fn receive_watched(&mut self, now: Moment, bytes: &[u8], from: u16) {
+        self.receive(now, bytes, from);
     }
 
     /// The INVITE of one more call, and where it comes from.
