@@ -11,6 +11,9 @@ use crate::{Result, packages, paths, process};
 /// What is added to the time asked for: building with a sanitizer takes a while.
 const BUILD_LIMIT: Duration = Duration::from_secs(1800);
 
+/// An input that takes longer hangs.
+const SECONDS_PER_INPUT: u32 = 5;
+
 /// How to fuzz.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -43,7 +46,12 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     cargo
         .current_dir(package)
         .args(["+nightly", "fuzz", "run", name, "--"])
-        .arg(format!("-max_total_time={}", options.seconds));
+        .arg(format!("-max_total_time={}", options.seconds))
+        .arg(format!("-timeout={SECONDS_PER_INPUT}"));
+    let words = package.join("fuzz/words.dict");
+    if words.is_file() {
+        cargo.arg(format!("-dict={}", words.display()));
+    }
     let limit = BUILD_LIMIT + Duration::from_secs(options.seconds);
     Ok(process::run(&mut cargo, limit)?.success())
 }

@@ -1,8 +1,9 @@
-//! Whatever the text is: loading ends, nothing panics, and what loads runs to an end.
+//! Whatever the text is: loading ends, nothing panics, each mistake has its place, and what loads runs
+//! to an end.
 
 mod common;
 
-use common::{Shop, World};
+use common::{Shop, World, have_places};
 use duologue_script::*;
 use proptest::prelude::*;
 
@@ -10,9 +11,10 @@ fn load_and_run(text: &str) {
     match Script::load("any.cfg", text, &Shop) {
         Err(diagnostics) => {
             assert!(diagnostics.errors() > 0);
-            diagnostics.render(false);
+            have_places(text, &diagnostics);
         }
-        Ok((script, _)) => {
+        Ok((script, warnings)) => {
+            have_places(text, &warnings);
             let mut machine = Machine::new();
             for (route, _) in script.program.routes() {
                 let mut world = World::new();

@@ -311,3 +311,19 @@ pub fn truth(setup: &str, condition: &str) -> bool {
     let text = run(&format!("{setup} if ({condition}) xlog(\"T\"); else xlog(\"F\");"));
     text.ends_with('T')
 }
+
+/// Each mistake and warning stands somewhere in the text, or at its end, and can be shown.
+pub fn have_places(text: &str, told: &Diagnostics) {
+    let lines = text.split('\n').count() as u32;
+    for one in told.list() {
+        let (from, to) = ((one.line, one.column), (one.end_line, one.end_column));
+        assert!(!one.file.is_empty() && !one.message.is_empty(), "{one:?}");
+        assert!((1..=lines).contains(&one.line) && one.column > 0, "{one:?} in {lines} lines");
+        assert!(from <= to && one.end_line <= lines, "{one:?} in {lines} lines");
+    }
+    let shown = told.render(false);
+    assert!(
+        told.list().iter().all(|one| shown.contains(&format!("{}:{}", one.file, one.line))),
+        "{shown}"
+    );
+}
