@@ -293,18 +293,20 @@ impl Context<'_> {
 pub(crate) const RESTING_MAX: usize = 64;
 
 /// Machines at rest, so that a run allocates nothing.
+///
+/// Each stays where it was made: it is too large to be moved about with every message.
 #[derive(Debug, Default)]
-pub struct Machines(Vec<Machine>);
+#[expect(clippy::vec_box, reason = "it is what is taken out that is not to be moved")]
+pub struct Machines(Vec<Box<Machine>>);
 
 impl Machines {
-    pub(crate) fn take(&mut self) -> Machine {
+    pub(crate) fn take(&mut self) -> Box<Machine> {
         self.0.pop().unwrap_or_default()
     }
 
-    pub(crate) fn give_back(&mut self, mut machine: Machine) {
-        // Runs that waited may all end on one worker.
+    pub(crate) fn give_back(&mut self, machine: Box<Machine>) {
+        // Runs that waited may all end on one worker. The next run forgets this one.
         if self.0.len() < RESTING_MAX {
-            machine.clear();
             self.0.push(machine);
         }
     }

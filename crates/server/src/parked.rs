@@ -97,7 +97,7 @@ enum What {
 /// A script in the middle of its way.
 #[derive(Debug)]
 struct Run {
-    machine: Machine,
+    machine: Box<Machine>,
     /// The script that it began on, whatever runs since.
     script: Arc<Loaded>,
     /// The message that the context below was about.
@@ -179,7 +179,12 @@ pub(crate) fn run(mut ctx: Context<'_>, route: RouteId, after: After) {
     go_on(ctx, machine, script, after);
 }
 
-fn go_on(mut ctx: Context<'_>, mut machine: Machine, script: Guard<Arc<Loaded>>, after: After) {
+fn go_on(
+    mut ctx: Context<'_>,
+    mut machine: Box<Machine>,
+    script: Guard<Arc<Loaded>>,
+    after: After,
+) {
     let program = &script.program;
     let finish = loop {
         match machine.resume(program, &mut ctx) {
@@ -199,7 +204,13 @@ fn go_on(mut ctx: Context<'_>, mut machine: Machine, script: Guard<Arc<Loaded>>,
 }
 
 /// Puts a run aside. What others of the call may ask its transaction for stands there meanwhile.
-fn park(mut ctx: Context<'_>, machine: Machine, script: Arc<Loaded>, wait: Wait, after: After) {
+fn park(
+    mut ctx: Context<'_>,
+    machine: Box<Machine>,
+    script: Arc<Loaded>,
+    wait: Wait,
+    after: After,
+) {
     match after {
         After::Request => {
             relay::store_flags(&mut ctx);

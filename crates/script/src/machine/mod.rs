@@ -112,7 +112,12 @@ impl Machine {
 
     /// Forgets the last run, keeps the memory.
     pub fn clear(&mut self) {
-        self.cells.clear(0);
+        self.reset(0);
+    }
+
+    /// The same, with room for so many `$var`.
+    fn reset(&mut self, vars: usize) {
+        self.cells.clear(vars);
         self.scratch.clear();
         self.stack.clear();
         self.args.clear();
@@ -129,8 +134,7 @@ impl Machine {
     /// Gets ready to run a block. All `$var` are NULL but those of [`Program::preset_var`], `$rc` is
     /// unknown.
     pub fn start(&mut self, program: &Program, route: RouteId) {
-        self.clear();
-        self.cells.clear(program.vars.len());
+        self.reset(program.vars.len());
         self.cells.preset(program);
         if let Some(info) = program.route_info(route) {
             self.kind = info.kind;
