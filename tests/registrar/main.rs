@@ -13,5 +13,6 @@ mod gruu;
 mod in_front;
 mod office;
 mod registering;
+mod sleeping;
 mod ways;
 mod wrong_scripts;

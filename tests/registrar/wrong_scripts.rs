@@ -63,7 +63,7 @@ fn mistakes_are_found_when_the_script_loads() {
         ("", SAVE, r#"remove_ip_port("host", 5060, "location");"#, "is no IP address"),
         (r#"modparam("registrar", "default_q", 1001)"#, SAVE, "", "default_q"),
         (r#"modparam("registrar", "received_avp", "rcv")"#, SAVE, "", "$avp(name)"),
-        (r#"modparam("registrar", "pn_enable", 1)"#, SAVE, "", "not built yet"),
+        (r#"modparam("registrar", "pn_enable", 1)"#, SAVE, "", "pn_enable needs pn_providers"),
         (r#"modparam("registrar", "max_expires", 10)"#, SAVE, "", "below min_expires"),
         (r#"modparam("registrar", "tcp_persistent_flag", 1)"#, SAVE, "", "tcp_persistent_flag"),
         (r#"modparam("usrloc", "max_contact_delete", 0)"#, SAVE, "", "max_contact_delete"),

@@ -14,6 +14,7 @@ use crate::catalog::Catalog;
 use crate::events::{self, DIALOG_END, DIALOG_FAILED, DIALOG_START};
 use crate::module::Host;
 use crate::modules::cfgutils::CfgutilsSettings;
+use crate::modules::registrar::Registrar;
 use crate::modules::tm::{self, TmSettings};
 use crate::node::Node;
 use crate::server::{StartError, each_module, forwards_statelessly};
@@ -37,7 +38,7 @@ impl Loaded {
         mut program: Program,
         forwards_statelessly: bool,
         catalog: &Catalog,
-        (tm, cfgutils): (&TmSettings, &CfgutilsSettings),
+        (tm, cfgutils, registrar): (&TmSettings, &CfgutilsSettings, &Registrar),
     ) -> Self {
         for (name, value) in &cfgutils.varset {
             program.preset_var(name, value.clone());
@@ -47,7 +48,8 @@ impl Loaded {
         let minor = minor.and_then(|name| program.flag(FlagKind::Branch, name));
         let minor_branches =
             minor.map_or(0, |bit| 1u32.checked_shl(bit.into()).unwrap_or_default());
-        let routes = Routes::of(&program).with_tm(&program, catalog, tm);
+        let mut routes = Routes::of(&program).with_tm(&program, catalog, tm);
+        routes.branches_later |= registrar.wakes_phones();
         Self { program, routes, minor_branches, forwards_statelessly }
     }
 }
@@ -69,7 +71,7 @@ impl Node {
         let has_dialogs = self.setup.has_module(crate::modules::dialog::MODULE.name);
         events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
         let forwards = forwards_statelessly(&self.catalog, &script)?;
-        let settings = (self.settings::<TmSettings>(), self.settings::<CfgutilsSettings>());
+        let settings = (self.settings(), self.settings(), self.settings());
         let loaded = Loaded::new(script.program, forwards, &self.catalog, settings);
         each_module(&Host::new(self, &loaded.program), |module| module.meet)?;
         // What it subscribes to may come before it runs: who is told then finds no such block.

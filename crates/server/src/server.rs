@@ -27,7 +27,7 @@ use crate::loaded::Loaded;
 use crate::loglevel::Threshold;
 use crate::logs::LogSettings;
 use crate::module::{Host, Module, Parameters, Refusal, Settings, Start};
-use crate::modules::{self, dialog::DialogSettings, tm::TmSettings, udp::UdpSettings};
+use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::Node;
 use crate::own_routes::{self, TimerRoutes};
@@ -271,13 +271,10 @@ impl Plan {
         let modules = self.catalog.built().map(|(_, module)| module);
         let modules = modules.filter(|module| self.has_module(module.name));
         let tasks = modules.flat_map(|module| module.tasks).copied().collect();
-        let (tm, cfgutils) = (find::<TmSettings>(&self.settings), find(&self.settings));
-        let loaded = Loaded::new(
-            self.script.program,
-            self.forwards_statelessly,
-            &self.catalog,
-            (tm, cfgutils),
-        );
+        let given = &self.settings;
+        let settings = (find(given), find(given), find(given));
+        let loaded =
+            Loaded::new(self.script.program, self.forwards_statelessly, &self.catalog, settings);
         let mut node = Node {
             script: ArcSwap::from_pointee(loaded),
             setup: self.script.setup,

@@ -15,6 +15,9 @@ pub enum Matching {
     /// The value of this parameter of their URIs alone; without it, they are compared as
     /// [`Matching::Uri`] does.
     Param(Box<[u8]>),
+    /// The values of all these parameters, where both have some of them; else as
+    /// [`Matching::Uri`]. So a phone is known wherever it is (RFC 8599).
+    Params(Box<[Box<[u8]>]>),
 }
 
 impl Matching {
@@ -29,6 +32,18 @@ impl Matching {
                     (Some(mine), Some(theirs)) => mine == theirs,
                     (None, None) => same_uri(&known.uri, uri),
                     _ => false,
+                }
+            }
+            Self::Params(names) => {
+                let values = |uri| -> Vec<Option<&[u8]>> {
+                    let uri = Uri::parse(uri).ok();
+                    names.iter().map(|name| uri.as_ref()?.params().get(name)).collect()
+                };
+                let (mine, theirs) = (values(&known.uri), values(uri));
+                let has = |values: &[Option<&[u8]>]| values.iter().any(Option::is_some);
+                match has(&mine) && has(&theirs) {
+                    true => mine == theirs,
+                    false => same_uri(&known.uri, uri),
                 }
             }
         }
@@ -59,5 +74,10 @@ mod tests {
         assert!(is_same(&param, b"sip:elsewhere.net;rinstance=7", b"other"));
         assert!(!is_same(&param, b"sip:Ann@example.com:5060;rinstance=8", b"call-1"));
         assert!(!is_same(&param, b"sip:Ann@example.com:5060", b"call-1"));
+
+        let params = Matching::Params([b"rinstance"[..].into(), b"x"[..].into()].into());
+        assert!(is_same(&params, b"sip:elsewhere.net;rinstance=7", b"other"));
+        assert!(!is_same(&params, b"sip:Ann@example.com:5060;rinstance=7;x=1", b"call-1"));
+        assert!(!is_same(&params, b"sip:Ann@example.com:5060;rinstance=8", b"call-1"));
     }
 }

@@ -185,6 +185,17 @@ impl Transaction {
             self.check(now, fx);
         }
     }
+
+    /// Ends it as its time-out would: a round that nobody joined completes with a 408 of our own.
+    pub fn give_up_waiting(&mut self, now: Tick, fx: &mut Effects) {
+        if let Some(forking) = &mut self.forking
+            && forking.hold != Alarm::OFF
+        {
+            forking.hold = Alarm::OFF;
+            forking.waited = true;
+            self.check(now, fx);
+        }
+    }
 }
 
 // === Private ===

@@ -20,6 +20,7 @@ enum Step {
     ReplyFailed,
     Hold,
     StopHolding,
+    GiveUpHolding,
     Shrink,
 }
 
@@ -58,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::ReplyFailed),
         1 => Just(Step::Hold),
         1 => Just(Step::StopHolding),
+        1 => Just(Step::GiveUpHolding),
         2 => Just(Step::Shrink),
     ]
 }
@@ -104,6 +106,7 @@ fn play(world: &mut World, step: Step) {
         Step::ReplyFailed => world.tx.reply_failed(now, &mut world.fx),
         Step::Hold => world.tx.wait_for_branches(now),
         Step::StopHolding => world.tx.stop_waiting(now, &mut world.fx),
+        Step::GiveUpHolding => world.tx.give_up_waiting(now, &mut world.fx),
         Step::Shrink => drop(world.tx.shrink()),
     }
 }

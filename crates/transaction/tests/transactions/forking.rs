@@ -66,6 +66,30 @@ fn a_wait_in_vain_completes_with_408() {
     assert!(world.effects().contains(&Effect::Completed(winner)));
 }
 
+/// Who waits for branches may give up before the time: it is as if that had passed.
+#[test]
+fn a_wait_that_is_given_up_completes_with_408() {
+    let mut world = World::invite();
+    world.tx.wait_for_branches(world.tick());
+    world.at(6_000);
+    let now = world.tick();
+    world.tx.give_up_waiting(now, &mut world.fx);
+    let winner = Winner { branch: BranchIndex(0), status: 408, local: true };
+    assert_eq!(world.effects(), [Effect::Completed(winner)]);
+    world.tx.give_up_waiting(now, &mut world.fx);
+    assert!(world.effects().is_empty(), "once");
+    // With a branch that rings, it is what that brings.
+    let mut world = World::invite();
+    world.tx.wait_for_branches(world.tick());
+    world.fork(1);
+    world.reply(0, 180, "a");
+    let now = world.tick();
+    world.tx.give_up_waiting(now, &mut world.fx);
+    assert!(world.effects().is_empty());
+    world.reply(0, 486, "a");
+    assert!(world.effects().contains(&won(0, 486)));
+}
+
 /// RFC 3841 §9.1: `no-cancel` lets the others ring.
 #[test]
 fn an_answer_need_not_cancel_the_others() {

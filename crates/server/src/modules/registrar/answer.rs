@@ -34,6 +34,11 @@ impl Rejection {
         Self { status: 503, ..Self::bad(error) }
     }
 
+    /// 555: a push notification service that we do not know (RFC 8599 §8.1).
+    pub(super) fn push_service(error: impl Into<Cow<'static, str>>) -> Self {
+        Self { status: 555, ..Self::bad(error) }
+    }
+
     /// 403: what is asked for would lead back to us.
     pub(super) fn forbidden(error: impl Into<Cow<'static, str>>) -> Self {
         Self { status: 403, ..Self::bad(error) }
@@ -84,7 +89,7 @@ pub(super) fn refuse(
 pub(super) fn accept<'c>(
     ctx: &mut Context<'_>,
     registrar: &Registrar,
-    contacts: impl Iterator<Item = &'c Contact>,
+    contacts: impl Iterator<Item = &'c Contact> + Clone,
     register: &Register<'_>,
     reply: bool,
 ) -> bool {
@@ -98,9 +103,12 @@ pub(super) fn accept<'c>(
     let knows = ctx.message.lists(HeaderName::Supported, b"gruu");
     let names =
         registrar.gruus().filter(|_| knows).and_then(|gruus| Names::of(ctx, gruus, register));
+    let caps = registrar.push.as_ref();
+    let caps = caps.map(|push| push.feature_caps(ctx.message, contacts.clone()));
     for contact in contacts {
         push_contact(&mut lines, contact, now, &registrar.received_param, names.as_ref());
     }
+    lines.extend_from_slice(&caps.unwrap_or_default());
     // RFC 3327 §5.3: the phone sees the way that will be taken, if it knows what that is.
     let path = &*register.path;
     if !path.is_empty() && ctx.message.lists(HeaderName::Supported, b"path") {

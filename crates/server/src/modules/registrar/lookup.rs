@@ -8,10 +8,17 @@ use duologue_usrloc::{Contact, Contacts};
 
 use super::lookup_flags::{LookupFlags, WORDS};
 use super::next_hop::first_of_path;
+use super::push::Woken;
 use super::{Desk, Sought};
 use crate::context::{BRANCHES_MAX, Context};
 use crate::target::Target;
 
+/// Contacts were found.
+const FOUND: i32 = 1;
+/// They sleep: the request waits until one of them has registered again.
+const WOKEN: i32 = 2;
+/// The request is a retransmission: the script ends.
+const ABSORBED: i32 = 0;
 const NOT_REGISTERED: i32 = -1;
 const NO_METHOD: i32 = -2;
 const ERROR: i32 = -3;
@@ -37,17 +44,32 @@ pub(super) fn lookup(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let (Some(desk), Some(flags)) = (Desk::open(ctx, args, 0), flags) else {
         return Called::Value(ERROR);
     };
-    Called::Value(match find(ctx, &desk, &flags, args.str(2)) {
-        Ok(()) => 1,
+    let mut asleep = Vec::new();
+    let found = find(ctx, &desk, &flags, args.str(2), &mut asleep);
+    let woken = asleep.iter().map(|(aor, contacts)| {
+        let push = desk.registrar.push.as_ref();
+        push.map_or(Woken::Refused, |push| push.wake(ctx, &desk, aor, contacts))
+    });
+    let woken: Vec<Woken> = woken.collect();
+    let any = |what| woken.contains(&what);
+    Called::Value(match found {
+        _ if any(Woken::Absorbed) => ABSORBED,
+        Ok(()) => FOUND,
+        Err(_) if any(Woken::Waits) => WOKEN,
+        Err(_) if !woken.is_empty() => ERROR,
         Err(code) => code,
     })
 }
+
+/// The phones of users that must be woken first.
+type Asleep = Vec<(Vec<u8>, Vec<Arc<Contact>>)>;
 
 fn find(
     ctx: &mut Context<'_>,
     desk: &Desk<'_>,
     flags: &LookupFlags,
     given: Option<&[u8]>,
+    asleep: &mut Asleep,
 ) -> Result<(), i32> {
     // In a reply route there is no request to send on, only branches to add.
     if !flags.to_branches_only && !ctx.message.is_request() {
@@ -55,7 +77,7 @@ fn find(
     }
     let uri = given.filter(|given| !given.is_empty()).or_else(|| ctx.request_uri()).ok_or(ERROR)?;
     let mut found = match desk.sought(uri).ok_or(ERROR)? {
-        Ok(sought) => usable(ctx, desk, flags, &sought),
+        Ok(sought) => awake(ctx, desk, flags, &sought, asleep),
         Err(_) => Err(NOT_REGISTERED),
     };
     let earlier = match flags.branch {
@@ -80,12 +102,32 @@ fn find(
     add(ctx, desk, further.iter());
     let mut any = found.is_ok();
     for branch in earlier {
-        any |= expand(ctx, desk, flags, branch);
+        any |= expand(ctx, desk, flags, branch, asleep);
     }
     match found {
         Err(code) if !any => Err(code),
         _ => Ok(()),
     }
+}
+
+/// Of these contacts those that can be reached now, never none; the others go to `asleep`.
+fn awake(
+    ctx: &Context<'_>,
+    desk: &Desk<'_>,
+    flags: &LookupFlags,
+    sought: &Sought,
+    asleep: &mut Asleep,
+) -> Result<Contacts, i32> {
+    let mut contacts = usable(ctx, desk, flags, sought)?;
+    let Some(push) = &desk.registrar.push else { return Ok(contacts) };
+    if flags.no_branches {
+        contacts.truncate(1);
+    }
+    let sleeping = push.asleep(ctx, &mut contacts);
+    if !sleeping.is_empty() {
+        asleep.push((sought.aor.clone(), sleeping));
+    }
+    if contacts.is_empty() { Err(NOT_REGISTERED) } else { Ok(contacts) }
 }
 
 /// The contacts of a user that are sought and that the flags leave, never none.
@@ -131,7 +173,13 @@ fn usable(
 
 /// Replaces a branch whose URI is one of our users by the contacts of that user; false, and the
 /// branch is gone, if there are none. A branch to elsewhere stays.
-fn expand(ctx: &mut Context<'_>, desk: &Desk<'_>, flags: &LookupFlags, branch: Target) -> bool {
+fn expand(
+    ctx: &mut Context<'_>,
+    desk: &Desk<'_>,
+    flags: &LookupFlags,
+    branch: Target,
+    asleep: &mut Asleep,
+) -> bool {
     let uri = branch.uri.as_deref().unwrap_or_default();
     let sockets = &ctx.turn.node.sockets;
     let ours = Uri::parse(uri).is_ok_and(|uri| sockets.is_me(uri.host(), uri.port(), None));
@@ -140,7 +188,7 @@ fn expand(ctx: &mut Context<'_>, desk: &Desk<'_>, flags: &LookupFlags, branch: T
         return true;
     }
     let sought = desk.sought(uri).and_then(Result::ok);
-    match sought.map(|sought| usable(ctx, desk, flags, &sought)) {
+    match sought.map(|sought| awake(ctx, desk, flags, &sought, asleep)) {
         Some(Ok(contacts)) => {
             let count = if flags.no_branches { 1 } else { contacts.len() };
             add(ctx, desk, contacts.iter().take(count));
@@ -169,7 +217,7 @@ fn add<'c>(
 }
 
 /// How a contact is reached.
-fn target(contact: &Contact) -> Target {
+pub(super) fn target(contact: &Contact) -> Target {
     let received = Some(&*contact.received).filter(|received| !received.is_empty());
     // RFC 3327 §5.1: the way back is the Path, whatever address was seen behind it.
     let next_hop = first_of_path(contact).or(received);

@@ -8,6 +8,7 @@ mod lookup;
 mod lookup_flags;
 mod next_hop;
 mod patterns;
+mod push;
 mod query;
 mod removal;
 mod request;
@@ -28,6 +29,7 @@ pub use answer::q_text;
 use aor::AorRules;
 use gruu::{Gruus, Nobody, Phone};
 use patterns::Patterns;
+use push::Push;
 
 const STATIC: Param = Param::new(ParamKind::Static);
 const STR: Param = Param::new(ParamKind::Str);
@@ -107,15 +109,17 @@ pub static MODULE: Module = Module {
         Parameter::str("attr_avp"),
         Parameter::int("disable_gruu"),
         Parameter::str("gruu_secret"),
-        Parameter::planned("pn_enable"),
-        Parameter::planned("pn_providers"),
-        Parameter::planned("pn_ct_match_params"),
-        Parameter::planned("pn_pnsreg_interval"),
-        Parameter::planned("pn_trigger_interval"),
-        Parameter::planned("pn_skip_pn_interval"),
-        Parameter::planned("pn_refresh_timeout"),
-        Parameter::planned("pn_enable_purr"),
+        Parameter::int("pn_enable"),
+        Parameter::str("pn_providers"),
+        Parameter::str("pn_ct_match_params"),
+        Parameter::int("pn_pnsreg_interval"),
+        Parameter::int("pn_trigger_interval"),
+        Parameter::int("pn_skip_pn_interval"),
+        Parameter::int("pn_refresh_timeout"),
+        Parameter::int("pn_enable_purr"),
     ],
+    asynchronous: push::ASYNC,
+    tasks: &[push::TASK],
     configure,
     start,
     ..Module::EMPTY
@@ -144,6 +148,8 @@ pub struct Registrar {
     /// `None` if they are disabled.
     gruus: Option<Secret>,
     patterns: Patterns,
+    /// `None` if push notifications are disabled.
+    push: Option<Push>,
 }
 
 /// What GRUUs are made with.
@@ -191,6 +197,7 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
             gruus: OnceLock::new(),
         }),
         patterns: Patterns::default(),
+        push: Push::configure(parameters)?,
     }))
 }
 
@@ -214,6 +221,9 @@ fn is_token(text: &str) -> bool {
 
 fn start(host: &Host<'_>) -> Result<(), Refusal> {
     host.needs(super::usrloc::MODULE.name)?;
+    if let Some(push) = &host.settings::<Registrar>().push {
+        push.start(host);
+    }
     if let Some(secret) = &host.settings::<Registrar>().gruus {
         // What nobody set nobody can know: better one of this start than one that all know.
         let own = || {
@@ -227,6 +237,11 @@ fn start(host: &Host<'_>) -> Result<(), Refusal> {
 }
 
 impl Registrar {
+    /// Whether phones may join a call after it was relayed.
+    pub(crate) const fn wakes_phones(&self) -> bool {
+        self.push.is_some()
+    }
+
     /// What makes and reads GRUUs, if they are enabled.
     fn gruus(&self) -> Option<&Gruus> {
         self.gruus.as_ref()?.gruus.get()

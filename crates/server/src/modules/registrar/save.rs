@@ -86,6 +86,9 @@ fn carry_out<'m>(
     if desk.registrar.gruus().is_some() {
         refuse_gruus(ctx, &ask)?;
     }
+    if let Some(push) = &desk.registrar.push {
+        push.check(bound_by(&ask))?;
+    }
     let updated = update(ctx, desk, flags, &register, ask)?;
     Ok((updated, register))
 }
@@ -115,6 +118,8 @@ fn update(
     ask: Ask,
 ) -> Result<Updated, Rejection> {
     let now = ctx.turn.now.tick;
+    let push = desk.registrar.push.as_ref();
+    let matching = flags.matching.clone().or_else(|| push?.matching(bound_by(&ask)));
     let Some(update) = register.update(ask) else {
         let contacts = desk.table.contacts(&register.aor, now).to_vec();
         // A question is about all of them.
@@ -123,9 +128,25 @@ fn update(
     };
     let max = flags.max_contacts.unwrap_or(desk.registrar.max_contacts);
     let max = usize::try_from(max).ok().filter(|&max| max > 0);
-    let update =
-        update.matching(flags.matching.clone()).at_most(max).displacing(flags.force_registration);
-    Ok(desk.table.update(&register.aor, now, update)?)
+    let update = update.matching(matching).at_most(max).displacing(flags.force_registration);
+    let updated = desk.table.update(&register.aor, now, update)?;
+    if let Some(push) = push {
+        let own = updated.contacts.iter().filter(|contact| updated.own.contains(&contact.id));
+        own.for_each(|contact| push.registered(desk.table, &register.aor, contact));
+    }
+    Ok(updated)
+}
+
+/// The URIs that a REGISTER asks to be bound.
+fn bound_by(ask: &Ask) -> impl Iterator<Item = &[u8]> {
+    let changes = match ask {
+        Ask::Changes(changes) => &changes[..],
+        Ask::List | Ask::RemoveAll => &[],
+    };
+    changes.iter().filter_map(|change| match change {
+        Change::Set(contact) => Some(&*contact.uri),
+        Change::Remove(_) => None,
+    })
 }
 
 /// The reply at hand tells what a registrar further on made of a REGISTER that we relayed: what it

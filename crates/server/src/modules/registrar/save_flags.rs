@@ -123,6 +123,8 @@ impl fmt::Display for SaveFlags {
             Matching::Uri => "matching-mode=0".to_owned(),
             Matching::UriAndCallId => "matching-mode=1".to_owned(),
             Matching::Param(name) => format!("matching-mode=<{}>", String::from_utf8_lossy(name)),
+            // Not a flag's: those of phones that can be woken.
+            Matching::Params(_) => String::new(),
         });
         let flag = |set: bool, word: &str| set.then(|| word.to_owned());
         let valued = |value: Option<u32>, word: &str| value.map(|value| format!("{word}={value}"));

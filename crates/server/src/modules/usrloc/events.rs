@@ -15,6 +15,7 @@ pub(super) struct UserEvents {
     contact_delete: Publisher,
     contact_update: Publisher,
     latency_update: Publisher,
+    contact_refresh: Publisher,
     /// What the sockets are called, by number.
     sockets: Vec<String>,
     started: Moment,
@@ -31,31 +32,52 @@ impl UserEvents {
             contact_delete: events.publish("E_UL_CONTACT_DELETE")?,
             contact_update: events.publish("E_UL_CONTACT_UPDATE")?,
             latency_update: events.publish("E_UL_LATENCY_UPDATE")?,
+            contact_refresh: events.publish("E_UL_CONTACT_REFRESH")?,
             sockets: host.node.sockets.iter().map(|(_, it)| it.text().to_owned()).collect(),
             started: host.started(),
         })
     }
 
+    /// A phone is to register again (RFC 8599): before its binding ends, or because of a request
+    /// with this Call-ID.
+    pub(super) fn tell_refresh(
+        &self,
+        (table, aor): (&str, &[u8]),
+        contact: &Contact,
+        reason: &str,
+        call_id: &[u8],
+    ) {
+        self.contact_refresh.raise(|params| {
+            params.text("domain", table).text("aor", aor);
+            self.show(params, contact);
+            params.text("reason", reason).text("req_callid", call_id);
+        });
+    }
+
     fn tell_contact(&self, publisher: &Publisher, entry: &Entry, contact: &Contact) {
         publisher.raise(|params| {
             whose(params, entry);
-            let socket = contact.socket.and_then(|socket| self.sockets.get(usize::from(socket)));
-            params
-                .text("uri", &contact.uri)
-                .text("received", &contact.received)
-                .text("path", &contact.path)
-                .int("qval", contact.q.into())
-                .text("user_agent", &contact.user_agent)
-                .text("socket", socket.map_or("", String::as_str))
-                .int("bflags", contact.branch_flags.into())
-                .int("expires", self.unix(contact.expires))
-                .text("callid", &contact.call_id)
-                .int("cseq", contact.cseq.into())
-                .text("attr", &contact.attributes)
-                .int("latency", contact.latency_us.into())
-                // There are no clusters of users.
-                .text("shtag", "");
+            self.show(params, contact);
         });
+    }
+
+    fn show(&self, params: &mut EventParams, contact: &Contact) {
+        let socket = contact.socket.and_then(|socket| self.sockets.get(usize::from(socket)));
+        params
+            .text("uri", &contact.uri)
+            .text("received", &contact.received)
+            .text("path", &contact.path)
+            .int("qval", contact.q.into())
+            .text("user_agent", &contact.user_agent)
+            .text("socket", socket.map_or("", String::as_str))
+            .int("bflags", contact.branch_flags.into())
+            .int("expires", self.unix(contact.expires))
+            .text("callid", &contact.call_id)
+            .int("cseq", contact.cseq.into())
+            .text("attr", &contact.attributes)
+            .int("latency", contact.latency_us.into())
+            // There are no clusters of users.
+            .text("shtag", "");
     }
 
     /// The second since 1970 in which a contact ends; 0 if it does not.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use duologue_script::{Args, Called, FlagKind, Param, ParamKind, RouteKinds, Value};
 use duologue_sip::{Moment, Tick, Uri};
-use duologue_usrloc::{Location, Matching, TABLES_MAX, Table};
+use duologue_usrloc::{Contact, Location, Matching, TABLES_MAX, Table};
 
 use super::registrar;
 use crate::context::Context;
@@ -97,6 +97,7 @@ pub struct Usrloc {
 #[derive(Debug)]
 struct Started {
     location: Location,
+    events: Arc<UserEvents>,
     nat_mask: u32,
 }
 
@@ -109,6 +110,20 @@ impl Usrloc {
     /// The branch flag of phones behind a NAT, as a mask; 0 if there is none.
     pub fn nat_mask(&self) -> u32 {
         self.started.get().map_or(0, |started| started.nat_mask)
+    }
+
+    /// Tells that a phone is to register again (`E_UL_CONTACT_REFRESH`), and why.
+    pub(crate) fn tell_refresh(
+        &self,
+        table: &str,
+        aor: &[u8],
+        contact: &Contact,
+        reason: &str,
+        call_id: &[u8],
+    ) {
+        if let Some(started) = self.started.get() {
+            started.events.tell_refresh((table, aor), contact, reason, call_id);
+        }
     }
 
     /// In how many buckets listings say that a table lies.
@@ -227,7 +242,9 @@ pub(crate) fn matching_named(text: &[u8]) -> Option<Matching> {
 
 fn start(host: &Host<'_>) -> Result<(), Refusal> {
     let usrloc: &Usrloc = host.settings();
+    let events = Arc::new(UserEvents::publish(host)?);
     let started = Started {
+        events: Arc::clone(&events),
         location: Location::new(
             usrloc.settings.clone(),
             host.secret("usrloc"),
@@ -240,7 +257,7 @@ fn start(host: &Host<'_>) -> Result<(), Refusal> {
             None => 0,
         },
     };
-    started.location.set_journal(Arc::new(UserEvents::publish(host)?));
+    started.location.set_journal(events);
     usrloc.started.set(started).map_err(|_| "usrloc was started twice".into())
 }
 
