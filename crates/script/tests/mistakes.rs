@@ -170,3 +170,20 @@ fn echo_is_bounded() {
         diagnostics.render(false).ends_with("… and 950 more\n\nbad config file (1000 errors)\n")
     );
 }
+
+fn shown(text: &str) -> String {
+    mistakes(text).render(false)
+}
+
+/// spec §2.1: a module that is missing is named, beside those that there are.
+#[test]
+fn section_2_1_missing_modules() {
+    let unknown = shown("loadmodule \"mysql.so\"\nroute { exit; }");
+    assert!(unknown.contains("failed to load module `mysql`"), "{unknown}");
+    assert!(unknown.contains("there are tm, rr"), "{unknown}");
+    let planned = shown("loadmodule \"acc.so\"\nroute { exit; }");
+    assert!(planned.contains("the module `acc` is known, but not built yet"), "{planned}");
+    assert!(planned.contains("there are tm, rr"), "{planned}");
+    let mistyped = shown("loadmodule \"tn.so\"\nroute { exit; }");
+    assert!(mistyped.contains("did you mean `tm`?"), "{mistyped}");
+}

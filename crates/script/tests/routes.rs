@@ -346,3 +346,21 @@ fn section_2_3_notes_are_warnings() {
     );
     assert_eq!(script.setup.global("shm_size"), Some(&Setting::Int(6)));
 }
+
+/// A thousand routes that call each other load in well under a second, also unoptimised.
+#[test]
+fn section_17_4_a_thousand_routes_load_at_once() {
+    let mut text = String::from("route { route(r0); }\n");
+    for n in 0..1_000 {
+        let next = (n + 1) % 1_000;
+        text += &format!(
+            "route[r{n}] {{\n  if ($ru =~ \"^sip:0{n}\" && $si == \"10.0.0.{}\") {{ $var(v{n}) = $ru + \"x\"; \
+             route(r{next}, $var(v{n})); }}\n  else xlog(\"$ru came to r{n}\");\n}}\n",
+            n % 250
+        );
+    }
+    let begun = std::time::Instant::now();
+    let script = load(&text);
+    assert_eq!(script.program.routes().count(), 1_001);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+}

@@ -267,14 +267,16 @@ impl Loader<'_> {
         let name = module_name(&path);
         let catalog = self.catalog;
         let Some(module) = catalog.modules().iter().find(|m| m.name == name) else {
-            let help = did_you_mean(name, catalog.modules().iter().map(|m| m.name));
-            self.report.error_help(span, format!("failed to load module `{name}`: unknown"), help);
+            let near = did_you_mean(name, catalog.modules().iter().map(|m| m.name));
+            let help = near.into_iter().chain([self.built_modules()]).collect::<Vec<_>>().join(" ");
+            let message = format!("failed to load module `{name}`: unknown");
+            self.report.error_help(span, message, Some(help));
             return Ok(());
         };
         if module.standing == Standing::Planned {
             let message =
                 format!("the module `{name}` is known, but not built yet in this version");
-            self.report.error(span, message);
+            self.report.error_help(span, message, Some(self.built_modules()));
         }
         if self.loaded(module) {
             let message = format!("the module `{name}` is loaded already");
@@ -284,6 +286,13 @@ impl Loader<'_> {
         let location = self.location(span);
         self.setup.modules.push(LoadedModule { id: module.id, name: name.to_owned(), location });
         Ok(())
+    }
+
+    /// The modules that there are, for people.
+    fn built_modules(&self) -> String {
+        let all = self.catalog.modules().iter().filter(|m| m.standing == Standing::Built);
+        let names: Vec<&str> = all.map(|m| m.name).collect();
+        format!("there are {}", names.join(", "))
     }
 
     /// The line of the `loadmodule` of a module that comes too late.
