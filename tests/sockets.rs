@@ -166,3 +166,36 @@ fn match_dialog_finds_a_did_in_a_request_uri_of_ours() {
         forgotten(&world, &proxy);
     }
 }
+
+// spec/script.md §2.2, §8, §11: of a bond that is forced the member leaves that can reach the callee.
+#[test]
+fn a_bond_leaves_by_the_member_that_fits() {
+    let settings = format!(
+        "socket = udp:{OUTER}\nsocket = udp:{OUTER_V6}\n\
+         socket = bond:outside {{\"udp:{OUTER}\", \"udp:{OUTER_V6}\"}}"
+    );
+    let targets = format!(
+        "$socket_out = \"bond:outside\";\n\
+         append_hf(\"X-Out: $socket_out $socket_out(ip)\\r\\n\");\n\
+         socket_belongs_to_bond(\"udp:{OUTER}\", \"outside\"); $var(in) = $rc;\n\
+         socket_belongs_to_bond(\"udp:{INNER}\", \"outside\");\n\
+         append_hf(\"X-In: $var(in) $rc\\r\\n\");\n\
+         $socket_out = \"bond:none\";"
+    );
+    for (seed, peer, own) in [(7, "10.0.0.12:5060", OUTER), (8, "[2001:db8::12]:5060", OUTER_V6)] {
+        let world = World::seeded(seed);
+        let addresses = [INNER, OUTER, OUTER_V6].map(|text| text.parse::<SocketAddr>().unwrap());
+        let script = script_to(&settings, &targets, "");
+        let proxy = world.serve_at(&addresses, Proxy::new(&script));
+        let alice = world.agent("alice");
+        let bob = world.agent_at("bob", peer.parse().unwrap());
+        alice.invite(&bob);
+        bob.rejects(486);
+        world.settle();
+        let invite = bob.last("INVITE");
+        assert!(invite.list("Via")[0].contains(&format!(" {own};")), "{:?}", invite.list("Via"));
+        assert_eq!(invite.header("X-Out"), Some("bond:outside <null>"));
+        assert_eq!(invite.header("X-In"), Some("1 -1"));
+        forgotten(&world, &proxy);
+    }
+}

@@ -26,6 +26,37 @@ fn all_phones_ring_and_one_answers() {
     office.over();
 }
 
+// spec/modules.md §1.6, `$tm.branch.path`: the Path of each phone, in branch routes and afterwards.
+#[test]
+fn the_path_of_each_branch_is_told() {
+    let lookup = r#"lookup("location"); t_on_branch("out"); t_on_failure("no");"#;
+    let rest = r#"
+        branch_route[out] { append_hf("X-Path: $tm.branch.path\r\n"); }
+        failure_route[no] {
+            append_to_reply("X-Paths: $(tm.branch.path[0]) $(tm.branch.path[1]) $(tm.branch.path[*])\r\n");
+            t_reply(480, "Nobody");
+        }
+    "#;
+    let office = Office::of(
+        29,
+        &format!("{}\n{rest}", script("", r#"save("location", "path-lazy");"#, lookup)),
+    );
+    let (bob, carol) = (&office.bob, office.phone("carol"));
+    // It is its own edge proxy, so it gets a Route that names it.
+    office.tolerate();
+    bob.tries_with(|register| register.with("Path", "<sip:10.0.0.12;lr>"));
+    carol.registers();
+    office.alice.invite_uri(BOB);
+    bob.rejects(486);
+    carol.rejects(486);
+    office.settle();
+    let path = "<sip:10.0.0.12;lr>";
+    assert_eq!(shown(bob, "INVITE", "X-Path"), path);
+    assert_eq!(shown(&carol, "INVITE", "X-Path"), "<null>");
+    assert_eq!(shown(&office.alice, "480", "X-Paths"), format!("{path} <null> {path}"));
+    office.over();
+}
+
 #[test]
 fn a_cancelled_call_stops_ringing_everywhere() {
     let office = Office::of(21, &plain());

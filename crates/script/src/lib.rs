@@ -68,7 +68,7 @@ pub use pattern::{Pattern, PatternFlags};
 pub use program::{Program, Route, RouteId};
 pub use reload::{Change, Pending, Reloaded};
 pub use script::{
-    Alias, GlobalSetting, LoadedModule, Location, ModuleSetting, Script, Setup, Socket,
+    Alias, Bond, GlobalSetting, LoadedModule, Location, ModuleSetting, Script, Setup, Socket,
 };
 pub use source::Sources;
 pub use transform::own_transformations;

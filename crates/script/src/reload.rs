@@ -152,11 +152,15 @@ impl Said {
             let value = format!("{:?}", crate::script::Alias { location: place, ..it.clone() });
             say("`alias`".to_owned(), value, &it.location)
         });
+        let bonds = setup.bonds.iter().map(|it| {
+            let what = format!("`socket = bond:{}`", it.name);
+            say(what, format!("{:?}", it.members), &it.location)
+        });
         let modparams = setup.modparams.iter().map(|it| {
             let what = format!("modparam(\"{}\", \"{}\", …)", module_name(it.module), it.name);
             say(what, format!("{:?}", it.value), &it.location)
         });
-        modules.chain(globals).chain(sockets).chain(aliases).chain(modparams).collect()
+        modules.chain(globals).chain(sockets).chain(aliases).chain(bonds).chain(modparams).collect()
     }
 
     fn pending(&self, change: Change) -> Pending {

@@ -23,6 +23,8 @@ pub struct Setup {
     pub sockets: Vec<Socket>,
     /// `alias = …`.
     pub aliases: Vec<Alias>,
+    /// `socket = bond:NAME {…}`.
+    pub bonds: Vec<Bond>,
     /// The modules, in the order they were loaded.
     pub modules: Vec<LoadedModule>,
     /// `modparam(…)`, one entry per module that its expression matched.
@@ -118,6 +120,17 @@ pub struct Socket {
     pub tos: Option<u32>,
     /// The words without value: `anycast`, `accept_subdomain`, `frag`, `reuse_port`, ….
     pub options: Vec<String>,
+    /// Where it stands.
+    pub location: Location,
+}
+
+/// `socket = bond:NAME {"proto:host:port", …}` (spec §2.2): several sockets under one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bond {
+    /// Its name.
+    pub name: String,
+    /// Its sockets.
+    pub members: Vec<String>,
     /// Where it stands.
     pub location: Location,
 }

@@ -480,6 +480,7 @@ fn write_branch(ctx: &mut Context<'_>, id: TransactionId, branch: BranchIndex, h
             flags: target.flags,
             on_reply: draft.branch_on_reply,
             next_hop: target.next_hop.as_deref().map(Into::into),
+            path: target.path.as_deref().map(Into::into),
             q: target.q,
             avps: draft.branch_avps.clone(),
             attrs: draft.branch_attrs.clone(),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use duologue_dialog::{Dialogs, EndReason, Heard, Journal, Wish};
-use duologue_script::{Diagnostics, Script, Setting, Sources};
+use duologue_script::{Bond, Diagnostics, Script, Setting, Sources};
 use duologue_sip::{Moment, Tick};
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
@@ -35,7 +35,7 @@ use crate::parked::Parking;
 use crate::road::Load;
 use crate::runqueue::RunQueue;
 use crate::slow::{SlowMessages, THRESHOLD};
-use crate::sockets::{Advertised, AliasSpec, Proto, SocketSpec, Sockets};
+use crate::sockets::{Advertised, AliasSpec, BondSpec, Proto, SocketSpec, Sockets};
 use crate::statistics::{KERNEL_DROPS, Statistics};
 use crate::worker::Worker;
 
@@ -380,7 +380,12 @@ impl Plan {
         let advertised = Advertised { host: address.map(str::to_owned), port: advertised_port };
         let aliases: Vec<AliasSpec> = aliases.collect();
         let by_route = self.switch("mhomed", false);
+        // Sockets of the command line are others than those of the script.
+        let bonds = self.script.setup.bonds.iter().filter(|_| self.overrides.sockets.is_empty());
+        let bond = |it: &Bond| BondSpec { name: it.name.clone(), members: it.members.clone() };
+        let bonds = bonds.map(bond).collect();
         Sockets::build(specs, aliases, advertised)
+            .and_then(|table| table.with_bonds(bonds))
             .map(|table| table.choosing_by_route(by_route))
             .map_err(|error| StartError::Socket(error.to_string()))
     }

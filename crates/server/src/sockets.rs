@@ -9,8 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use crate::net::{interfaces, route};
 
+mod bonds;
 mod spec;
 
+pub use bonds::BondSpec;
 pub use spec::{Advertised, AliasSpec, Proto, SocketError, SocketSpec};
 
 /// How many sockets a table can hold.
@@ -23,6 +25,7 @@ pub struct Sockets {
     identities: Vec<Identity>,
     advertised: Advertised,
     aliases: Vec<AliasSpec>,
+    bonds: Vec<bonds::Bond>,
     by_route: bool,
 }
 
@@ -77,8 +80,14 @@ impl Sockets {
         if sockets.is_empty() {
             return Err(SocketError::None);
         }
-        let mut table =
-            Self { sockets, identities: Vec::new(), advertised, aliases, by_route: false };
+        let mut table = Self {
+            sockets,
+            identities: Vec::new(),
+            advertised,
+            aliases,
+            bonds: Vec::new(),
+            by_route: false,
+        };
         table.collect_identities(&local);
         Ok(table)
     }
@@ -171,8 +180,9 @@ impl Sockets {
     }
 
     /// The socket to leave by towards `peer`: the preferred one (forced, or where the request came
-    /// in) if it speaks the protocol and the address family, else the first that does. Loopback
-    /// sockets are a choice only for loopback peers, unless there is no other.
+    /// in; of a bond the member that fits) if it speaks the protocol and the address family, else the
+    /// first that does. Loopback sockets are a choice only for loopback peers, unless there is no
+    /// other.
     pub fn for_destination(
         &self,
         proto: Proto,
@@ -182,8 +192,11 @@ impl Sockets {
         let fits = |socket: &ListeningSocket| {
             socket.proto() == proto && socket.address.is_ipv4() == peer.is_ipv4()
         };
-        if preferred.and_then(|socket| self.get(socket)).is_some_and(fits) {
-            return preferred;
+        let can = |socket: &u16| self.get(*socket).is_some_and(fits);
+        let members = preferred.and_then(|number| self.members(number));
+        let chosen = members.map_or(preferred, |members| members.iter().copied().find(can));
+        if chosen.as_ref().is_some_and(can) {
+            return chosen;
         }
         let of_family = || self.iter().filter(|(_, socket)| fits(socket));
         let same_reach =

@@ -121,6 +121,8 @@ pub struct BranchAttached {
     pub on_reply: Option<RouteId>,
     /// Its next hop, if that is not the Request-URI.
     pub next_hop: Option<Box<[u8]>>,
+    /// The Path that its contact was registered with.
+    pub path: Option<Box<[u8]>>,
     /// Its q value × 1000; −1 unset.
     pub q: i32,
     /// `$bavp`.

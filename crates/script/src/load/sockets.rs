@@ -3,7 +3,7 @@
 use super::{Loader, Parsed};
 use crate::lexer::Token;
 use crate::lint::{DEPRECATED_NAME, NO_EFFECT};
-use crate::script::{Alias, Socket};
+use crate::script::{Alias, Bond, Socket};
 use crate::source::Span;
 
 /// Ports that one range may name.
@@ -45,9 +45,9 @@ impl Loader<'_> {
             return Err(self.fail_help(span, format!("`{text}` names no transport"), help));
         };
         if proto == "bond" {
-            self.skip_braces();
-            let message = "bonds of sockets are known, but not built yet in this version";
-            return Err(self.fail(span, message));
+            let name = address.trim_end_matches('{').to_owned();
+            let open = name.len() < address.len();
+            return self.bond(name, open, head, span);
         }
         if !TRANSPORTS.contains(&proto) {
             let help = crate::diagnostic::did_you_mean(proto, TRANSPORTS);
@@ -145,14 +145,31 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Goes behind a block in braces, if there is one.
-    fn skip_braces(&mut self) {
-        if self.peek() == Some(Token::BraceOpen) {
-            while self.peek().is_some_and(|token| token != Token::BraceClose) {
-                self.at += 1;
-            }
-            self.at += 1;
+    /// socket = bond:NAME { "socket" { "," "socket" } }
+    fn bond(&mut self, name: String, open: bool, head: Span, span: Span) -> Parsed<()> {
+        if name.is_empty() {
+            return Err(self.fail(span, "a bond needs a name"));
         }
+        if self.setup.bonds.iter().any(|bond| bond.name == name) {
+            return Err(self.fail(span, format!("the bond `{name}` is defined twice")));
+        }
+        if !open {
+            self.expect(Token::BraceOpen, "`{`")?;
+        }
+        let mut members = Vec::new();
+        loop {
+            let Some((member, _)) = self.string_text() else {
+                return Err(self.fail(self.span(), "a bond has sockets in quotes"));
+            };
+            members.push(member);
+            if !self.take(Token::Comma) {
+                break;
+            }
+        }
+        self.expect(Token::BraceClose, "`,` or `}`")?;
+        let location = self.location(head);
+        self.setup.bonds.push(Bond { name, members, location });
+        Ok(())
     }
 
     /// alias = [proto:]host[:port] [accept_subdomain] …

@@ -93,12 +93,10 @@ pub const PLANNED_MODULES: &[&str] = &[
 /// Functions, of the core and of the modules that exist.
 pub const PLANNED_FUNCTIONS: &[&str] = &[
     // core
-    "socket_belongs_to_bond",
     // tm
     "t_write_req",
     "t_write_unix",
-    "t_anycast_replicate",
 ];
 
 /// Variables.
-pub const PLANNED_VARIABLES: &[&str] = &["tm.branch.path", "tm.branch.type"];
+pub const PLANNED_VARIABLES: &[&str] = &["tm.branch.type"];

@@ -126,6 +126,8 @@ pub enum SocketError {
     TooMany,
     /// The interfaces of the machine cannot be listed.
     Interfaces(String),
+    /// A bond has a member that is no socket: the member, and the bond.
+    NotInTable(String, String),
 }
 
 impl fmt::Display for SocketError {
@@ -138,6 +140,9 @@ impl fmt::Display for SocketError {
             }
             Self::Duplicate(socket) => write!(f, "socket {socket} is named twice"),
             Self::None => f.write_str("there is no socket to listen on"),
+            Self::NotInTable(socket, bond) => {
+                write!(f, "bond:{bond}: there is no socket {socket}")
+            }
             Self::TooMany => write!(f, "more than {SOCKETS_MAX} sockets"),
             Self::Interfaces(error) => write!(f, "cannot list the network interfaces: {error}"),
         }

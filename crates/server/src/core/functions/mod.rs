@@ -102,6 +102,8 @@ pub static FUNCTIONS: &[Function] = &[
         .checked(via::check_address),
     Function::new("set_advertised_port", &[STR], ANY, via::set_advertised_port)
         .checked(via::check_port),
+    Function::new("socket_belongs_to_bond", &[STR, STR], ANY, sockets::belongs_to_bond)
+        .checked(sockets::check_socket),
     Function::new("force_send_socket", &[STR], ANY, sockets::force_send_socket)
         .checked(sockets::check_socket),
     Function::new("tcp_close_conn", &[STR], ANY, sockets::close_connection)

@@ -7,14 +7,25 @@ use crate::context::Context;
 use crate::sockets::SocketSpec;
 
 pub(super) fn force_send_socket(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
-    let socket = args.str(0).and_then(|text| ctx.turn.node.sockets.find_text(text));
+    let socket = args.str(0).and_then(|text| ctx.turn.node.sockets.find_forced(text));
     if socket.is_some() {
         ctx.draft.target.socket = socket;
     }
     yes_or_no(socket.is_some())
 }
 
-pub(super) fn check_socket(_: usize, text: &str) -> Result<(), String> {
+/// `socket_belongs_to_bond(socket, bond)`.
+pub(super) fn belongs_to_bond(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
+    let sockets = &ctx.turn.node.sockets;
+    let socket = args.str(0).and_then(|text| sockets.find_text(text));
+    let bond = args.str(1).and_then(|text| sockets.find_bond(text));
+    yes_or_no(socket.zip(bond).is_some_and(|(socket, bond)| sockets.is_bonded(socket, bond)))
+}
+
+pub(super) fn check_socket(index: usize, text: &str) -> Result<(), String> {
+    if index > 0 || text.strip_prefix("bond:").is_some_and(|name| !name.is_empty()) {
+        return Ok(());
+    }
     match text.parse::<SocketSpec>() {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("a socket is proto:host[:port], not \"{text}\"")),

@@ -253,15 +253,50 @@ fn planned_names_are_told() {
     for call in [
         "t_write_req(\"/tmp/fifo\", \"info\");",
         "t_write_unix(\"/tmp/socket\", \"info\");",
-        "t_anycast_replicate();",
-        "socket_belongs_to_bond(\"udp:127.0.0.1:5060\", \"outside\");",
-        "xlog(\"$(tm.branch.path[0]) \");",
         "xlog(\"$(tm.branch.type[0]) \");",
     ] {
         assert!(tm(call).contains("known, but not built yet"), "{call}: {}", tm(call));
     }
-    let bond = "socket = bond:outside {\"udp:127.0.0.1:5060\"}\nroute { exit; }";
-    assert!(refused(bond).contains("known, but not built yet"), "{}", refused(bond));
+}
+
+/// spec/script.md §2.2, §11: a bond is forced like a socket, and the member that fits is used.
+#[test]
+fn bonds_of_sockets() {
+    let define = "socket = bond:outside {\"udp:127.0.0.1:5060\"}\n";
+    let script = |define: &str, statements: &str| {
+        refused(&format!("{define}route {{ {statements} exit; }}"))
+    };
+    assert_eq!(script(define, "force_send_socket(\"bond:outside\");"), "");
+    assert_eq!(script("socket = bond:a{\"udp:127.0.0.1:5060\"}\n", ""), "");
+    for (wrong, why) in [
+        ("socket = bond: {\"udp:127.0.0.1:5060\"}\n", "a bond needs a name"),
+        ("socket = bond:a {}\n", "a bond has sockets in quotes"),
+        ("socket = bond:a {\"udp:127.0.0.1:5060\"\n", "expected `,` or `}`"),
+        (&format!("{define}{define}"), "is defined twice"),
+    ] {
+        assert!(script(wrong, "").contains(why), "{wrong}: {}", script(wrong, ""));
+    }
+    assert!(
+        script(define, "socket_belongs_to_bond(\"127.0.0.1\", \"outside\");").contains("proto:")
+    );
+}
+
+/// spec/modules.md §1.1, §1.2: one proxy behind an anycast address has nobody to replicate to.
+#[test]
+fn what_belongs_to_several_proxies_is_told() {
+    let tm = |rest: &str| told(&format!("loadmodule \"tm.so\"\n{rest}"));
+    let call = tm("route { t_anycast_replicate(); }");
+    assert!(call.len() == 1 && call[0].contains("anycast"), "{call:?}");
+    for parameter in
+        ["tm_replication_cluster\", 1", "cluster_param\", \"x\"", "cluster_auto_cancel\", 0"]
+    {
+        let told = tm(&format!("modparam(\"tm\", \"{parameter})\nroute {{ exit; }}"));
+        assert!(told.len() == 1 && told[0].contains("not shared"), "{parameter}: {told:?}");
+    }
+    assert!(tm("modparam(\"tm\", \"tm_replication_cluster\", 0)\nroute { exit; }").is_empty());
+    let tm = "loadmodule \"tm.so\"\n";
+    let code = sent(tm, "t_anycast_replicate(); append_hf(\"X: $rc\\r\\n\"); t_relay();");
+    assert_eq!(marks(code.last().unwrap().1.as_bytes()), ["-1"]);
 }
 
 #[test]

@@ -70,6 +70,11 @@ pub(super) fn socket_out(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut T
         Ok(field) => field,
         Err(()) => return Reading::Null,
     };
+    let bond = forced.and_then(|number| ctx.turn.node.sockets.bond_text(number));
+    if let (Some(bond), None) = (bond, field) {
+        out.push(bond.as_bytes());
+        return Reading::Str;
+    }
     match ctx.turn.node.sockets.get(forced.unwrap_or(ctx.flow.socket)) {
         Some(socket) => read(out, socket, field),
         None => Reading::Null,
@@ -91,7 +96,7 @@ pub(super) fn write_socket_out(
         Value::Null => None,
         value => {
             let text = value.text().ok_or(WriteError::BadValue)?;
-            Some(ctx.turn.node.sockets.find_text(text).ok_or(WriteError::BadValue)?)
+            Some(ctx.turn.node.sockets.find_forced(text).ok_or(WriteError::BadValue)?)
         }
     };
     Ok(())

@@ -11,8 +11,14 @@ use crate::context::Context;
 use crate::tm::BranchAttached;
 
 /// The variables that need each branch to be remembered.
-pub const BRANCH_VARIABLES: [&str; 5] =
-    ["tm.branch.duri", "tm.branch.q", "tm.branch.flags", "tm.branch.flag", "tm.branch.attr"];
+pub const BRANCH_VARIABLES: [&str; 6] = [
+    "tm.branch.duri",
+    "tm.branch.path",
+    "tm.branch.q",
+    "tm.branch.flags",
+    "tm.branch.flag",
+    "tm.branch.attr",
+];
 
 /// Which branches an access means: the one at hand without an index, else of all rounds, or with
 /// `/active` of the latest one.
@@ -127,6 +133,18 @@ pub(super) fn next_hop(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Tex
         };
         text.extend_from_slice(next_hop.unwrap_or_default());
         next_hop.is_some()
+    })
+}
+
+/// `$(tm.branch.path[n])`: the way to a registered contact (RFC 3327).
+pub(super) fn path(ctx: &mut Context<'_>, var: &VarAccess<'_>, out: &mut Text) -> Reading {
+    texts(ctx, var, out, |branch, text| {
+        let path = match in_the_making(ctx, branch) {
+            true => ctx.draft.target.path.as_deref(),
+            false => kept(ctx, branch).and_then(|kept| kept.path.as_deref()),
+        };
+        text.extend_from_slice(path.unwrap_or_default());
+        path.is_some()
     })
 }
 

@@ -100,6 +100,7 @@ pub static MODULE: Module = Module {
         Function::new("t_add_cancel_reason", &[STR], Q, sending::t_add_cancel_reason)
             .checked(sending::check_reason),
         Function::new("t_replicate", &[STR, OPTIONAL_STR], Q.union(F), sending::t_replicate),
+        Function::new("t_anycast_replicate", &[], Q, |_, _| Called::Value(-1)).noted(ALONE),
         Function::new("t_flush_flags", &[], Q.union(B), sending::t_flush_flags),
         Function::new(
             "t_get_branch_idx_by_attr",
@@ -128,6 +129,7 @@ pub static MODULE: Module = Module {
             .indexed(),
         Variable::new(&["tm.branch.uri"], branches::uri).indexed_in_sets(),
         Variable::new(&["tm.branch.duri"], branches::next_hop).indexed_in_sets(),
+        Variable::new(&["tm.branch.path"], branches::path).indexed_in_sets(),
         Variable::new(&["tm.branch.q"], branches::q).indexed_in_sets(),
         Variable::new(&["tm.branch.flags"], branches::flags).indexed_in_sets(),
         Variable::new(&["tm.branch.socket"], branches::socket).indexed_in_sets(),
@@ -180,9 +182,9 @@ pub static MODULE: Module = Module {
         Parameter::str("local_reply_route"),
         Parameter::planned("unix_tx_timeout"),
         Parameter::planned("tw_append"),
-        Parameter::planned("tm_replication_cluster"),
-        Parameter::planned("cluster_param"),
-        Parameter::planned("cluster_auto_cancel"),
+        Parameter::int("tm_replication_cluster").without_effect(Some(0), ALONE),
+        Parameter::str("cluster_param").without_effect(None, ALONE),
+        Parameter::int("cluster_auto_cancel").without_effect(None, ALONE),
     ],
     configure,
     meet,
@@ -190,6 +192,10 @@ pub static MODULE: Module = Module {
 };
 
 pub use branches::BRANCH_VARIABLES;
+
+/// What the author of a script is told who has several proxies behind one anycast address.
+const ALONE: &str = "transactions are not shared between proxies: what reaches the wrong one of an \
+    anycast address is not passed on";
 
 /// The module's parameters.
 #[derive(Clone, Debug, Default)]
