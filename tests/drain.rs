@@ -1,7 +1,12 @@
 //! Going down in good order: new calls are refused, what runs goes on.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop here")]
+
 mod world;
 
+use std::sync::{Arc, Mutex};
+
+use duologue::server::events::Raised;
 use duologue_testkit::CallState;
 use world::{answered, cast, forgotten, plain};
 
@@ -16,6 +21,23 @@ fn new_calls_are_refused_while_draining() {
     assert!(alice.last("503").header("Retry-After").is_some());
     assert_eq!(bob.count(""), 0);
     assert_eq!(proxy.borrow().node.dialogs.statistics().processed_dialogs, 0);
+    forgotten(&world, &proxy);
+}
+
+// spec/script.md §16, E_CORE_SR_STATUS_CHANGED: told once.
+#[test]
+fn who_subscribed_hears_that_the_end_is_near() {
+    let (world, _alice, proxy, _bob) = cast(9, &plain());
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let all = Arc::clone(&heard);
+    let take = move |raised: &Arc<Raised>| all.lock().unwrap().push(raised.json().to_owned());
+    let node = Arc::clone(&proxy.borrow().node);
+    node.events.subscribe("E_CORE_SR_STATUS_CHANGED", "module:test", take).unwrap();
+    node.drain();
+    node.drain();
+    let params = r#"{"group":"core","identifier":"main","status":-1,"details":"shutting down: new calls are refused","old_status":1}"#;
+    let heard = heard.lock().unwrap().clone();
+    assert!(heard.len() == 1 && heard[0].contains(params), "{heard:?}");
     forgotten(&world, &proxy);
 }
 

@@ -13,6 +13,7 @@ pub mod metrics;
 mod patience;
 mod routes;
 mod script;
+mod status_report;
 pub mod transactions;
 mod users;
 
@@ -49,6 +50,7 @@ pub fn commands(
     cache::register(&mut registry, server)?;
     cfgutils::register(&mut registry, server)?;
     httpd::register(&mut registry, server)?;
+    status_report::register(&mut registry, server)?;
     Ok(registry)
 }
 

@@ -53,6 +53,7 @@ pub mod own_requests;
 mod own_routes;
 pub mod parked;
 pub mod raised;
+pub mod readiness;
 pub mod record_route;
 pub mod relay;
 pub mod replies;

@@ -20,12 +20,13 @@ use crate::catalog::Catalog;
 use crate::changes::ChangeLog;
 use crate::commands::Commands;
 use crate::dialogs::Told;
-use crate::events::Events;
+use crate::events::{Events, Publisher};
 use crate::index::CallIndex;
 use crate::loaded::Loaded;
 use crate::loglevel::Threshold;
 use crate::module::{Settings, Task};
 use crate::parked::Parking;
+use crate::readiness::{CORE, MAIN, Readiness};
 use crate::runqueue::RunQueue;
 use crate::slow::SlowMessages;
 use crate::sockets::Sockets;
@@ -100,6 +101,8 @@ pub struct Node {
     pub(crate) stateless_acks_until: AtomicU64,
     /// Messages that take longer are told; `None` if nobody wants to know.
     pub(crate) slow_messages: Option<SlowMessages>,
+    /// `E_CORE_SR_STATUS_CHANGED` (spec/script.md §16).
+    pub(crate) readiness_changed: Publisher,
     /// Whether somebody wants to know how long messages are handled.
     pub(crate) times_messages: bool,
     /// What of the dialogs' lives is told to events and event routes.
@@ -156,7 +159,19 @@ impl Node {
 
     /// From now on new INVITEs get 503; what runs goes on.
     pub fn drain(&self) {
+        let before = Readiness::of(self);
         self.draining.store(true, Ordering::Relaxed);
+        let now = Readiness::of(self);
+        if before != now {
+            self.readiness_changed.raise(|params| {
+                params
+                    .text("group", CORE)
+                    .text("identifier", MAIN)
+                    .int("status", now.status().into())
+                    .text("details", now.details())
+                    .int("old_status", before.status().into());
+            });
+        }
     }
 
     /// Whether no transaction is waiting for anything but stray retransmissions.

@@ -262,6 +262,7 @@ impl Plan {
         let events = Events::default();
         let with_dialogs = self.has_module(modules::dialog::MODULE.name);
         let dialog_events = with_dialogs.then(|| Published::on(&events));
+        let readiness_changed = events.publish_own("E_CORE_SR_STATUS_CHANGED");
         let slow_message = self.threshold(["exec_msg_threshold", "execmsgthreshold"]);
         let times_messages = self.has_module(modules::prometheus::MODULE.name);
         let slow_messages = slow_message.map(|micros| SlowMessages {
@@ -280,6 +281,7 @@ impl Plan {
             setup: self.script.setup,
             reloading: Mutex::default(),
             slow_messages,
+            readiness_changed,
             times_messages,
             told: Told::of(dialog_events, dialog.event_ids),
             events,

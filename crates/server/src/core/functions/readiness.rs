@@ -3,18 +3,15 @@
 use duologue_script::{Args, Called};
 
 use crate::context::Context;
-
-/// The group of the program itself, and the one identifier in it.
-const CORE: &str = "core";
-const MAIN: &str = "main";
+use crate::readiness::{CORE, MAIN, Readiness};
 
 /// Above 0 if the program is ready for new calls, below 0 if it ends as soon as those it has are
 /// over; −1 for what nobody reports.
 pub(super) fn check(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     let core = args.str(0).is_some_and(|group| group == CORE.as_bytes());
     let main = args.str(1).is_none_or(is_main);
-    let ready = core && main && !ctx.turn.node.is_draining();
-    Called::Value(if ready { 1 } else { -1 })
+    let status = || Readiness::of(ctx.turn.node).status();
+    Called::Value(if core && main { status() } else { -1 })
 }
 
 pub(super) fn check_name(index: usize, text: &str) -> Result<(), String> {
