@@ -153,7 +153,7 @@ fn what_makes_no_sense_is_refused() {
 
 #[test]
 fn tracing_of_commands_is_accepted_with_a_notice() {
-    let modules = ["mi_fifo", "mi_datagram", "mi_http"];
+    let modules = ["mi_fifo", "mi_datagram", "mi_http", "mi_script"];
     let script: String = modules
         .iter()
         .map(|module| {
@@ -166,7 +166,7 @@ fn tracing_of_commands_is_accepted_with_a_notice() {
         .collect();
     let plan = Builder::text(format!("{script}\nroute {{ exit; }}")).plan().unwrap();
     let warnings: Vec<_> = plan.warnings().list().iter().map(|it| it.message.clone()).collect();
-    assert_eq!(warnings.len(), 6, "{warnings:?}");
+    assert_eq!(warnings.len(), 8, "{warnings:?}");
     assert!(warnings.iter().all(|it| it.contains("trace_") && it.contains("changes nothing")));
 }
 
