@@ -78,13 +78,17 @@ fn serve(options: Options) -> Result<(), Failure> {
         .map_err(|error| Failure::Machine(error.to_string()))?;
     let mut logs = plan.logs();
     logs.stderr.enabled |= options.log_stderr;
-    let _lines = logging::start(logs);
+    let (_lines, ear) = logging::start(logs);
     settle(&plan, &options)?;
     let managed = ["mi_http", "mi_fifo", "mi_datagram", "mi_script", "prometheus"];
     let managed = managed.iter().any(|module| plan.has_module(module));
     let log_level = plan.log_level().saturating_add(i8::try_from(options.debug).unwrap_or(i8::MAX));
     let server = Arc::new(Server::start(plan)?);
     duologue::server::loglevel::configure(log_level);
+    if let Some(ear) = ear {
+        ear.raise_on(server.node().events.clone())
+            .map_err(|error| Failure::Machine(error.to_string()))?;
+    }
     let (kill, killed) = mpsc::channel();
     let handle = signals.handle();
     std::thread::spawn(move || {

@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
+use super::events::Told;
+
 /// The target of the script's own lines, which name no module.
 const SCRIPTED: &str = "xlog";
 /// The field that carries the level as OpenSIPS numbers it: it knows more of them.
@@ -66,6 +68,20 @@ impl Line {
         match format {
             Format::Plain => self.plain(prefix),
             format => self.json(format, prefix, now),
+        }
+    }
+
+    /// As those hear it who subscribed to log lines.
+    pub(crate) fn to_event(&self, prefix: &str, now: &Zoned) -> Told {
+        let (module, function) = self.place();
+        let prefix = prefix.trim_end_matches(':');
+        Told {
+            time: time(now),
+            level: name(self.level),
+            module,
+            function,
+            prefix: (!prefix.is_empty()).then(|| prefix.to_owned()),
+            message: self.text.clone(),
         }
     }
 

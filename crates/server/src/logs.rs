@@ -12,6 +12,8 @@ pub struct LogSettings {
     pub stderr: Consumer,
     /// The system's log.
     pub syslog: Consumer,
+    /// Who subscribed to [`EVENT_NAME`]; its lines have no form.
+    pub event: Consumer,
     /// `syslog_facility`, as its number (RFC 5424 §6.2.1).
     pub facility: u8,
     /// `syslog_name`.
@@ -44,6 +46,11 @@ pub struct Running {
 pub static STDERR: Running = Running::new();
 /// The system's log, while the program runs.
 pub static SYSLOG: Running = Running::new();
+/// Who subscribed to [`EVENT_NAME`], while the program runs.
+pub static EVENT: Running = Running::new();
+
+/// The event of a log line (spec/script.md §16).
+pub const EVENT_NAME: &str = "E_CORE_LOG";
 
 impl Running {
     const fn new() -> Self {
@@ -54,11 +61,12 @@ impl Running {
         }
     }
 
-    /// The consumer of this name: `stderror`, `syslog`.
+    /// The consumer of this name: `stderror`, `syslog`, `event`.
     pub fn named(name: &str) -> Option<&'static Self> {
         match name {
             "stderror" => Some(&STDERR),
             "syslog" => Some(&SYSLOG),
+            "event" => Some(&EVENT),
             _ => None,
         }
     }
@@ -151,6 +159,7 @@ impl Default for LogSettings {
         Self {
             stderr: Consumer { enabled: true, ..Consumer::default() },
             syslog: Consumer::default(),
+            event: Consumer::default(),
             facility: DAEMON,
             name: None,
             prefix: String::new(),
@@ -182,6 +191,7 @@ impl LogSettings {
         Self {
             stderr: consumer("stderror", stderr || debug_mode),
             syslog: consumer("syslog", syslog && !debug_mode),
+            event: consumer("log_event", switch(setup.global("log_event_enabled")) == Some(true)),
             facility: either("syslog_facility", "log_facility")
                 .and_then(|value| facility(value).ok())
                 .unwrap_or(DAEMON),
@@ -252,6 +262,9 @@ mod tests {
         assert_eq!((found.stderr.format, found.syslog.format), (Format::Json, Format::JsonCee));
         assert_eq!((found.stderr.level_filter, found.syslog.level_filter), (1, 0));
         assert_eq!(found.prefix, "edge:");
+        assert!(!found.event.enabled);
+        let told = settings("log_event_enabled=yes log_event_level_filter=-1").event;
+        assert!(told.enabled && told.level_filter == -1);
     }
 
     /// spec/script.md §15.4, `log_level_filter`, `log_mute_state`.
@@ -268,6 +281,6 @@ mod tests {
         assert!(running.takes(4));
         assert!(running.set_muted(true) && !running.takes(-3));
         assert!(running.set_muted(false) && running.takes(-3));
-        assert!(Running::named("event").is_none(), "log lines raise no events");
+        assert!(Running::named("event").is_some() && Running::named("file").is_none());
     }
 }

@@ -262,6 +262,9 @@ impl Plan {
         let events = Events::default();
         let with_dialogs = self.has_module(modules::dialog::MODULE.name);
         let dialog_events = with_dialogs.then(|| Published::on(&events));
+        if self.logs().event.enabled {
+            events.publish_own(crate::logs::EVENT_NAME);
+        }
         let readiness_changed = events.publish_own("E_CORE_SR_STATUS_CHANGED");
         let slow_message = self.threshold(["exec_msg_threshold", "execmsgthreshold"]);
         let times_messages = self.has_module(modules::prometheus::MODULE.name);

@@ -23,6 +23,8 @@ const OBEYED: &[(&str, GlobalKind)] = &[
     ("syslog_name", Str),
     ("syslog_log_format", Ident),
     ("syslog_level_filter", Int),
+    ("log_event_enabled", Bool),
+    ("log_event_level_filter", Int),
     ("debug_mode", Bool),
     ("udp_workers", Int),
     ("socket", Any),
@@ -69,8 +71,6 @@ const DATABASE: &str = "no module of this version uses a database";
 /// Accepted without effect, and why. A value that says what happens here anyway needs no word.
 const WITHOUT_EFFECT: &[(&str, GlobalKind, Option<i32>, &str)] = &[
     ("log_stdout", Bool, Some(1), "standard output stays open"),
-    ("log_event_enabled", Bool, Some(0), "log lines raise no events"),
-    ("log_event_level_filter", Int, None, "log lines raise no events"),
     ("tcp_workers", Int, None, STREAMS),
     ("timer_workers", Int, Some(1), "one thread serves all timers"),
     ("auto_scaling_profile", Any, None, SCALING),
@@ -170,9 +170,6 @@ pub fn check_global(name: &str, value: &Setting) -> Result<(), String> {
             "exec_msg_threshold" | "execmsgthreshold" | "exec_dns_threshold"
             | "execdnsthreshold" => 0..=i32::MAX,
             "mcast_ttl" => 0..=255,
-            "log_event_enabled" if value.int() == Some(1) => {
-                return Err("log lines raise no events in this version".to_owned());
-            }
             "tos" => return type_of_service(value).map(drop),
             "server_header" | "user_agent_header" => return header_line(value),
             "syslog_facility" | "log_facility" => return logs::facility(value).map(drop),
@@ -262,7 +259,6 @@ mod tests {
         assert!(!text("server_header", "mine") && !text("server_header", "Server: a\r\nX: b"));
         assert!(text("syslog_facility", "LOG_LOCAL0") && !text("syslog_facility", "LOG_MINE"));
         assert!(text("stderror_log_format", "json_cee") && !text("syslog_log_format", "xml"));
-        assert!(int("log_event_enabled", 0) && !int("log_event_enabled", 1));
         assert!(text("dst_blacklist", "a: { (udp, 10.0.0.0/8, 0, \"\") }"));
         assert!(!text("dst_blacklist", "a: { (udp, 10.0.0.0/8 }"));
     }
