@@ -69,6 +69,21 @@ fn what_has_no_effect_is_told() {
     }
 }
 
+// spec/modules.md §2, §13: texts, and what another module does.
+#[test]
+fn what_others_decide_is_told() {
+    for (module, name, value, reason) in [
+        ("rr", "ignore_user", "\"rr\"", "host and port"),
+        ("usrloc", "pinging_mode", "\"ownership\"", "clusters"),
+        ("usrloc", "contact_refresh_timer", "1", "pn_enable"),
+    ] {
+        let load = format!("loadmodule \"usrloc.so\"\n{}", modparam(module, name, value));
+        let heard = told(&load);
+        assert!(heard.len() == 1 && heard[0].contains(reason), "{heard:?}");
+        assert!(heard[0].starts_with(&format!("`{name}` changes nothing here: ")), "{heard:?}");
+    }
+}
+
 // spec/modules.md §1.1: with the statistics off or not, they count.
 #[test]
 fn statistics_count_whatever_is_asked_for() {

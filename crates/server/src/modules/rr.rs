@@ -32,7 +32,10 @@ pub static MODULE: Module = Module {
         Parameter::int("enable_double_rr"),
         Parameter::int("add_username"),
         Parameter::int("enable_socket_mismatch_warning"),
-        Parameter::planned("ignore_user"),
+        Parameter::str("ignore_user").without_effect(
+            None,
+            "whether a Route is ours, its host and port tell; its user may be any",
+        ),
     ],
     configure,
     meet,

@@ -52,8 +52,12 @@ pub static MODULE: Module = Module {
         Parameter::int("hash_size"),
         Parameter::flag("nat_bflag", FlagKind::Branch),
         Parameter::int("location_cluster"),
-        Parameter::planned("pinging_mode"),
-        Parameter::planned("contact_refresh_timer"),
+        Parameter::str("pinging_mode")
+            .without_effect(None, "there are no clusters whose nodes could share pings"),
+        Parameter::int("contact_refresh_timer").without_effect(
+            None,
+            "phones that sleep are woken in time once `pn_enable` of `registrar` is set",
+        ),
         Parameter::planned("contact_id_column"),
         Parameter::planned("user_column"),
         Parameter::planned("domain_column"),
