@@ -1,6 +1,6 @@
 //! Who sleeps, who waits for whom, and when the next thing is to be done about it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use duologue_sip::Tick;
@@ -16,7 +16,8 @@ pub(super) const SLEEPERS_MAX: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Sleepers {
     phones: HashMap<ContactId, Sleeper>,
-    waits: HashMap<u64, Wait>,
+    /// By whom they are for, so that a registration finds its own at once, and in their order.
+    waits: BTreeMap<(ContactId, u64), Wait>,
     deadlines: BTreeSet<(Tick, Due)>,
     next: u64,
 }
@@ -35,7 +36,6 @@ pub(super) struct Sleeper {
 /// Something that waits until a phone registers again.
 #[derive(Debug)]
 pub(super) struct Wait {
-    contact: ContactId,
     deadline: Tick,
     pub(super) completion: Completion,
     pub(super) what: What,
@@ -54,7 +54,7 @@ pub(super) enum What {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Phone(ContactId),
-    Wait(u64),
+    Wait(ContactId, u64),
 }
 
 /// What has come to its time.
@@ -96,21 +96,21 @@ impl Sleepers {
     ) {
         let number = self.next;
         self.next += 1;
-        self.deadlines.insert((deadline, Due::Wait(number)));
-        self.waits.insert(number, Wait { contact, deadline, completion, what });
+        self.deadlines.insert((deadline, Due::Wait(contact, number)));
+        self.waits.insert((contact, number), Wait { deadline, completion, what });
     }
 
     /// All that waited for a phone.
     pub(super) fn woken(&mut self, contact: ContactId) -> Vec<Wait> {
-        let waits = self.waits.iter().filter(|(_, wait)| wait.contact == contact);
-        let mut numbers: Vec<u64> = waits.map(|(number, _)| *number).collect();
-        numbers.sort_unstable();
-        let taken = numbers.into_iter().filter_map(|number| {
-            let wait = self.waits.remove(&number)?;
-            self.deadlines.remove(&(wait.deadline, Due::Wait(number)));
-            Some(wait)
-        });
-        taken.collect()
+        let mut woken = Vec::new();
+        while let Some((&(of, number), _)) = self.waits.range((contact, 0)..).next()
+            && of == contact
+            && let Some(wait) = self.waits.remove(&(of, number))
+        {
+            self.deadlines.remove(&(wait.deadline, Due::Wait(of, number)));
+            woken.push(wait);
+        }
+        woken
     }
 
     /// When something comes to its time.
@@ -126,7 +126,7 @@ impl Sleepers {
             self.deadlines.pop_first();
             let over = match due {
                 Due::Phone(id) => self.phones.remove(&id).map(|it| Over::Phone(id, it)),
-                Due::Wait(number) => self.waits.remove(&number).map(Over::Wait),
+                Due::Wait(of, number) => self.waits.remove(&(of, number)).map(Over::Wait),
             };
             if over.is_some() {
                 return over;
