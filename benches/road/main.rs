@@ -3,6 +3,7 @@
 //!
 //! Budget: about 3 µs per message.
 #![allow(clippy::unwrap_used)] // In a benchmark, too, an error is a failure.
+#![allow(dead_code, reason = "the other benchmark uses more of the world")]
 
 mod script_alone;
 mod world;
