@@ -45,9 +45,7 @@ impl Loader<'_> {
             return Err(self.fail_help(span, format!("`{text}` names no transport"), help));
         };
         if proto == "bond" {
-            let name = address.trim_end_matches('{').to_owned();
-            let open = name.len() < address.len();
-            return self.bond(name, open, head, span);
+            return self.bond(address.to_owned(), head, span);
         }
         if !TRANSPORTS.contains(&proto) {
             let help = crate::diagnostic::did_you_mean(proto, TRANSPORTS);
@@ -146,16 +144,14 @@ impl Loader<'_> {
     }
 
     /// socket = bond:NAME { "socket" { "," "socket" } }
-    fn bond(&mut self, name: String, open: bool, head: Span, span: Span) -> Parsed<()> {
+    fn bond(&mut self, name: String, head: Span, span: Span) -> Parsed<()> {
         if name.is_empty() {
             return Err(self.fail(span, "a bond needs a name"));
         }
         if self.setup.bonds.iter().any(|bond| bond.name == name) {
             return Err(self.fail(span, format!("the bond `{name}` is defined twice")));
         }
-        if !open {
-            self.expect(Token::BraceOpen, "`{`")?;
-        }
+        self.expect(Token::BraceOpen, "`{`")?;
         let mut members = Vec::new();
         loop {
             let Some((member, _)) = self.string_text() else {

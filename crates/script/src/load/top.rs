@@ -558,7 +558,7 @@ impl Loader<'_> {
         Some((String::from_utf8_lossy(&bytes).into_owned(), span))
     }
 
-    /// Tokens without space between them, as one text: hosts and sockets.
+    /// Tokens without space between them, up to a brace, as one text: hosts and sockets.
     pub(super) fn raw_word(&mut self) -> Option<(String, Span)> {
         let mut span = self.span();
         self.peek()?;
@@ -568,7 +568,8 @@ impl Loader<'_> {
         self.at += 1;
         while self.at < self.tokens.len() {
             let next = self.span();
-            if next.file != span.file || next.start != span.end {
+            let apart = next.file != span.file || next.start != span.end;
+            if apart || self.peek() == Some(Token::BraceOpen) {
                 break;
             }
             span = span.to(next);

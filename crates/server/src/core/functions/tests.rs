@@ -294,9 +294,9 @@ fn what_belongs_to_several_proxies_is_told() {
         assert!(told.len() == 1 && told[0].contains("not shared"), "{parameter}: {told:?}");
     }
     assert!(tm("modparam(\"tm\", \"tm_replication_cluster\", 0)\nroute { exit; }").is_empty());
-    let tm = "loadmodule \"tm.so\"\n";
-    let code = sent(tm, "t_anycast_replicate(); append_hf(\"X: $rc\\r\\n\"); t_relay();");
-    assert_eq!(marks(code.last().unwrap().1.as_bytes()), ["-1"]);
+    let relay = "$ru = \"sip:b@192.0.2.9\"; t_relay();";
+    let sent = sent("", &format!("t_anycast_replicate(); append_hf(\"X: $rc\\r\\n\"); {relay}"));
+    assert_eq!(marks(sent.last().unwrap().1.as_bytes()), ["-1"]);
 }
 
 #[test]
