@@ -220,10 +220,11 @@ fn the_names_of_a_script_are_known_from_the_start() {
     let names = |proxy: &Served<Proxy>| -> Vec<String> {
         proxy.borrow().node.events.names().iter().map(|name| name.to_string()).collect()
     };
-    let own = ["E_DLG_STATE_CHANGED", "E_DLG_LATE_ANSWER", "E_DLG_RACE"];
+    let own =
+        ["E_DLG_STATE_CHANGED", "E_DLG_LATE_ANSWER", "E_DLG_RACE", "E_CORE_SR_STATUS_CHANGED"];
     assert_eq!(names(&proxy), [&own[..], &["E_RAISED", "E_ROUTED"]].concat());
     whole_call(&world, &alice, &proxy, &bob);
-    assert_eq!(names(&proxy)[5..], ["E_bob"]);
+    assert_eq!(names(&proxy)[6..], ["E_bob"]);
 }
 
 /// What a dialog's event said, without its varying names.
