@@ -6,6 +6,7 @@ mod options;
 mod ready;
 mod run;
 mod terminal;
+mod tokens;
 
 use std::process::ExitCode;
 

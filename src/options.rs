@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::cli::Command;
+use crate::tokens::Tokens;
 
 /// Where help ends: what to try first.
 const AFTER_HELP: &str = "\
@@ -111,4 +112,7 @@ pub(crate) struct Options {
     /// Advertise this address in Via, Record-Route and friends.
     #[arg(short = 'A', value_name = "ADDRESS")]
     pub(crate) advertised_address: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) tokens: Tokens,
 }

@@ -69,6 +69,7 @@ fn serve(options: Options) -> Result<(), Failure> {
         std::env::set_current_dir(directory)
             .map_err(|error| Failure::Option(format!("-w {}: {error}", directory.display())))?;
     }
+    let tokens = options.tokens.read().map_err(Failure::Option)?;
     let plan = load(&options)?;
     if options.check || options.check_routes {
         println!("config file ok, exiting...");
@@ -102,7 +103,8 @@ fn serve(options: Options) -> Result<(), Failure> {
     });
     // Scripts have their commands as long as it is kept.
     let registry = managed.then(|| commands(&server, &options)).transpose()?;
-    let doors = registry.as_ref().map(|registry| open_management(&server, registry)).transpose()?;
+    let doors = registry.as_ref().map(|registry| open_management(&server, registry, tokens));
+    let doors = doors.transpose()?;
     if let Some(path) = &options.pid_file {
         std::fs::write(path, format!("{}\n", std::process::id()))
             .map_err(|error| Failure::Machine(format!("{}: {error}", path.display())))?;
@@ -191,9 +193,12 @@ fn commands(
 fn open_management(
     server: &Arc<Server>,
     registry: &Arc<management::rpc::Registry>,
+    tokens: management::Tokens,
 ) -> Result<management::Doors, Failure> {
-    let doors = management::open(server, registry)
-        .map_err(|error| Failure::Machine(format!("management: {error}")))?;
+    let doors = management::open_with(server, registry, tokens).map_err(|error| {
+        let told = format!("management: {error}");
+        if error.is_configuration() { Failure::Option(told) } else { Failure::Machine(told) }
+    })?;
     for warning in doors.warnings() {
         tracing::warn!("management: {warning}");
     }

@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
+use duologue_management::audit;
 use duologue_server::logs::Format;
 use jiff::Zoned;
 use serde_json::{Map, Value, json};
@@ -50,6 +51,12 @@ impl Line {
     /// Whether the script wrote it.
     pub(crate) fn is_scripted(&self) -> bool {
         self.target == SCRIPTED
+    }
+
+    /// Whether no level keeps it back: the script's lines have a threshold of their own, and nobody who
+    /// does something shall silence the line that tells of it.
+    pub(crate) fn is_always_told(&self) -> bool {
+        self.is_scripted() || self.target == audit::TARGET
     }
 
     /// With its line break.

@@ -10,6 +10,7 @@ mod syslog;
 
 use std::io::Write as _;
 
+use duologue_management::audit;
 use duologue_server::loglevel;
 use duologue_server::logs::{EVENT, Format, LogSettings, STDERR, SYSLOG};
 use tracing::{Event, Level, Subscriber};
@@ -51,9 +52,10 @@ pub(crate) fn start(settings: LogSettings) -> (Vec<WorkerGuard>, Option<Ear>) {
     let (event, ear) = event.enabled.then(events::queue).unzip();
     let lines =
         Lines { stderr, syslog, event, prefix }.with_filter(dynamic_filter_fn(|metadata, _| {
-            // A script's lines passed a threshold of their own already. Among errors there are worse
-            // ones, which only the line itself tells.
+            // A script's lines passed a threshold of their own already, and who did what is told
+            // always. Among errors there are worse ones, which only the line itself tells.
             metadata.target() == "xlog"
+                || metadata.target() == audit::TARGET
                 || *metadata.level() == Level::ERROR
                 || loglevel::threshold(*metadata.level()) <= loglevel::current()
         }));
@@ -72,7 +74,7 @@ struct Lines {
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let line = Line::of(event);
-        if !line.is_scripted() && line.level > loglevel::current().into() {
+        if !line.is_always_told() && line.level > loglevel::current().into() {
             return;
         }
         let now = jiff::Zoned::now();

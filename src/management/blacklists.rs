@@ -20,9 +20,11 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
     let commands = [
         command("blacklists:list", "lists the blacklists with their rules", list)
             .alias("list_blacklists")
+            .reads()
             .signatures(&[&[], &["name"]]),
         command("blacklists:check", "shows the first rule of a list that forbids a place", check)
             .alias("check_blacklist")
+            .reads()
             .signatures(&[
                 &["name", "ip"],
                 &["name", "proto", "ip"],
@@ -31,6 +33,7 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
             ]),
         command("blacklists:check_all", "names the lists that forbid a place", check_all)
             .alias("check_blacklists")
+            .reads()
             .signatures(&[
                 &["ip"],
                 &["proto", "ip"],

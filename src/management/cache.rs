@@ -22,11 +22,13 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
     registry.add(
         command("cache:store", "core", "keeps a value in a store", store)
             .alias("cache_store")
+            .secrets(&["value"])
             .signatures(&[&["system", "attr", "value"], &["system", "attr", "value", "expire"]]),
     )?;
     registry.add(
         command("cache:fetch", "core", "reads a value of a store", fetch)
             .alias("cache_fetch")
+            .reads()
             .signatures(&[&["system", "attr"]]),
     )?;
     registry.add(
@@ -56,6 +58,7 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
             fetch_chunk,
         )
         .alias("cache_fetch_chunk")
+        .reads()
         .signatures(chunk),
     )
 }

@@ -23,6 +23,7 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
     let commands = [
         command("cfgutils:shv_get", "reads the shared variables, or one of them", shv_get)
             .alias("shv_get")
+            .reads()
             .signatures(&[&[], &["name"]]),
         command("cfgutils:shv_set", "sets a shared variable; type is int or str", shv_set)
             .alias("shv_set")
@@ -31,13 +32,16 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
             .alias("rand_set_prob")
             .signatures(&[&["prob_proc"]]),
         command("cfgutils:rand_get_prob", "tells the percentage of rand_event()", probability)
-            .alias("rand_get_prob"),
+            .alias("rand_get_prob")
+            .reads(),
         command("cfgutils:rand_reset_prob", "brings initial_probability back", reset_probability)
             .alias("rand_reset_prob"),
         command("cfgutils:get_config_hash", "tells the digest of the hash_file", config_hash)
-            .alias("get_config_hash"),
+            .alias("get_config_hash")
+            .reads(),
         command("cfgutils:check_config_hash", "compares the hash_file with its digest", check_hash)
-            .alias("check_config_hash"),
+            .alias("check_config_hash")
+            .reads(),
     ];
     commands.into_iter().try_for_each(|command| registry.add(command))
 }

@@ -1,9 +1,10 @@
 //! The ways to the commands that the script opens.
 
+use std::fmt;
 use std::sync::Arc;
 
 use duologue_management::http::{Basic, Content, Feed, Page};
-use duologue_management::{Access, Account, Error, Registry, Warning, datagram, fifo, http};
+use duologue_management::{Access, Account, Error, Registry, Role, Warning, datagram, fifo, http};
 use duologue_server::Server;
 use duologue_server::modules::mi::{
     self, DatagramAddress, FileAccess, HttpdSettings, MiDatagramSettings, MiFifoSettings,
@@ -15,6 +16,21 @@ use super::{dialogs, metrics};
 
 /// Where `dialog:watch` stands, beneath the commands.
 const WATCH: &str = "dialogs/watch";
+
+/// Tokens for the door of `httpd`. One that is given here stands for the script's.
+#[derive(Clone, Default)]
+pub struct Tokens {
+    /// Of who may do everything.
+    pub full: Option<String>,
+    /// Of who may only read.
+    pub read_only: Option<String>,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tokens(..)")
+    }
+}
 
 /// The open doors of a server: that of `httpd` for `mi_http` and `prometheus`, those of `mi_fifo` and
 /// `mi_datagram`, as far as the script loads them. Dropping them closes them and removes their files.
@@ -29,12 +45,16 @@ pub struct Doors {
 
 impl Doors {
     /// Opens them where the script says.
-    pub(super) fn open(server: &Arc<Server>, registry: &Arc<Registry>) -> Result<Self, Error> {
+    pub(super) fn open(
+        server: &Arc<Server>,
+        registry: &Arc<Registry>,
+        tokens: Tokens,
+    ) -> Result<Self, Error> {
         let loads = |module: &str| server.node().script().program.has_module(module);
         let mut doors = Self { http: None, path: String::new(), fifo: None, datagram: None };
         let (commands, metrics) = (loads(mi::MI_HTTP.name), loads(prometheus::MODULE.name));
         if commands || metrics {
-            let config = http_config(server, commands, metrics);
+            let config = http_config(server, commands, metrics, tokens);
             doors.path = config.root.clone().unwrap_or_default();
             doors.http = Some(http::serve(config, Arc::clone(registry))?);
         }
@@ -100,7 +120,12 @@ pub(super) fn roots(server: &Server) -> Vec<(String, &'static str)> {
     roots
 }
 
-fn http_config(server: &Arc<Server>, commands: bool, metrics: bool) -> http::Config {
+fn http_config(
+    server: &Arc<Server>,
+    commands: bool,
+    metrics: bool,
+    tokens: Tokens,
+) -> http::Config {
     let httpd: &HttpdSettings = server.node().settings();
     let mi_http: &MiHttpSettings = server.node().settings();
     let basic = httpd.credentials.clone().map(|(username, password)| Basic {
@@ -115,6 +140,8 @@ fn http_config(server: &Arc<Server>, commands: bool, metrics: bool) -> http::Con
         feeds: if commands { feeds(server, &mi_http.root) } else { Vec::new() },
         pretty_printing: mi_http.pretty_printing,
         connection_timeout: httpd.conn_timeout,
+        token: tokens.full.or_else(|| httpd.token.clone()),
+        read_only_token: tokens.read_only.or_else(|| httpd.read_only_token.clone()),
         basic,
         ..http::Config::default()
     }
@@ -154,6 +181,7 @@ fn fifo_config(server: &Server) -> fifo::Config {
         access: access(&mi_fifo.access),
         reply_dir: mi_fifo.reply_dir.clone(),
         pretty_printing: mi_fifo.pretty_printing,
+        role: role(mi_fifo.read_only),
         ..fifo::Config::default()
     }
 }
@@ -173,7 +201,12 @@ fn datagram_config(server: &Server) -> Option<datagram::Config> {
         timeout: mi_datagram.timeout,
         buffer_size: mi_datagram.buffer_size,
         pretty_printing: mi_datagram.pretty_printing,
+        role: role(mi_datagram.read_only),
     })
+}
+
+const fn role(read_only: bool) -> Role {
+    if read_only { Role::ReadOnly } else { Role::Full }
 }
 
 fn access(rights: &FileAccess) -> Access {

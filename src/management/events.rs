@@ -26,10 +26,11 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
             .alias("event_subscribe")
             .signatures(&[&["event", "socket"], &["event", "socket", "expire"]]),
     )?;
-    registry.add(command("evi:list", "lists all events", list).alias("events_list"))?;
+    registry.add(command("evi:list", "lists all events", list).alias("events_list").reads())?;
     registry.add(
         command("evi:subscribers", "lists subscribers: all, of an event, or one", subscribers)
             .alias("subscribers_list")
+            .reads()
             .signatures(&[&[], &["event"], &["event", "socket"]]),
     )?;
     registry.add(

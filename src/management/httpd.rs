@@ -24,6 +24,7 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
     };
     let command = Command::new("httpd:list_root_path", "httpd", list)
         .help("lists the paths that are served over HTTP")
-        .alias("httpd_list_root_path");
+        .alias("httpd_list_root_path")
+        .reads();
     registry.add(command)
 }

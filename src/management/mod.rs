@@ -22,7 +22,7 @@ use std::sync::Arc;
 use duologue_management::{Duplicate, Registry};
 use duologue_server::Server;
 
-pub use doors::Doors;
+pub use doors::{Doors, Tokens};
 pub use duologue_management as rpc;
 pub use info::{Info, local_time};
 pub use routes::reloading;
@@ -60,5 +60,17 @@ pub fn commands(
 /// # Errors
 /// One of them cannot be opened; then none is.
 pub fn open(server: &Arc<Server>, registry: &Arc<Registry>) -> Result<Doors, rpc::Error> {
-    Doors::open(server, registry)
+    open_with(server, registry, Tokens::default())
+}
+
+/// As [`open`], with tokens that are no business of the script.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(
+    server: &Arc<Server>,
+    registry: &Arc<Registry>,
+    tokens: Tokens,
+) -> Result<Doors, rpc::Error> {
+    Doors::open(server, registry, tokens)
 }

@@ -37,9 +37,11 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
     let mut add = |command: Command| registry.add(command);
     add(command("usrloc:dump", "lists all users, with their contacts or without", dump)
         .alias("ul_dump")
+        .reads()
         .signatures(&[&[], &["brief"]]))?;
     add(command("usrloc:show_contact", "shows the contacts of a user", show)
         .alias("ul_show_contact")
+        .reads()
         .signatures(&[&["table_name", "aor"]]))?;
     add(command(
         "usrloc:add",

@@ -127,25 +127,30 @@ pub fn register(registry: &mut Registry, info: Arc<dyn ServerInfo>) -> Result<()
         Command::new(name, "core", move |params| handler(&*info, params)).help(help)
     };
     let commands = [
-        command("core:uptime", "tells since when the server runs", uptime).alias("uptime"),
+        command("core:uptime", "tells since when the server runs", uptime).alias("uptime").reads(),
         command("core:version", "tells name and version", version)
             .alias("version")
+            .reads()
             .signatures(&[&[], &["revision"]]),
-        command("core:ps", "lists workers and doors", ps).alias("ps"),
-        command("core:pwd", "tells the working directory", pwd).alias("pwd"),
-        command("core:arg", "tells the command line", arg).alias("arg"),
+        command("core:ps", "lists workers and doors", ps).alias("ps").reads(),
+        command("core:pwd", "tells the working directory", pwd).alias("pwd").reads(),
+        command("core:arg", "tells the command line", arg).alias("arg").reads(),
         command("core:kill", "ends the server in an orderly way", kill).alias("kill"),
         command("core:log_level", "tells or sets the log level", log_level)
             .alias("log_level")
+            .reads_without("level")
             .signatures(&[&[], &["level"], &["level", "pid"]]),
         command("core:xlog_level", "tells or sets the threshold of xlog()", xlog_level)
             .alias("xlog_level")
+            .reads_without("level")
             .signatures(&[&[], &["level"]]),
         command("core:log_level_filter", "tells or sets the filter of a log", log_level_filter)
             .alias("log_level_filter")
+            .reads_without("level_filter")
             .signatures(&[&["consumer"], &["consumer", "level_filter"]]),
         command("core:log_mute_state", "tells or sets whether a log is muted", log_mute_state)
             .alias("log_mute_state")
+            .reads_without("mute_state")
             .signatures(&[&["consumer"], &["consumer", "mute_state"]]),
         command("mem:pkg_dump", "writes what memory is in use to the log", dump_memory)
             .alias("mem_pkg_dump")
@@ -158,9 +163,11 @@ pub fn register(registry: &mut Registry, info: Arc<dyn ServerInfo>) -> Result<()
             .signatures(&[&[], &["log_level"]]),
         command("statistics:get", "reads statistics: all, group:, name", statistics::get)
             .alias("get_statistics")
+            .reads()
             .signatures(&[&["statistics"]]),
         command("statistics:list", "lists statistics and their kinds", statistics::list)
             .alias("list_statistics")
+            .reads()
             .signatures(&[&[], &["statistics"]]),
         command("statistics:reset", "sets counters to zero", statistics::reset)
             .alias("reset_statistics")

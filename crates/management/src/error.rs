@@ -16,8 +16,20 @@ pub enum Error {
     Taken(PathBuf),
     /// This system has no such user or group.
     Account(String),
+    /// Who may only read has the same token as who may do everything.
+    SameTokens,
     /// The system gave no thread or no event queue.
     Runtime(io::Error),
+}
+
+impl Error {
+    /// Whether the settings are at fault, not the machine.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Account(_) | Self::SameTokens => true,
+            Self::Listen(..) | Self::File(..) | Self::Taken(_) | Self::Runtime(_) => false,
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -27,6 +39,7 @@ impl fmt::Display for Error {
             Self::File(path, error) => write!(f, "cannot make {}: {error}", path.display()),
             Self::Taken(path) => write!(f, "{} is in use by something else", path.display()),
             Self::Account(name) => write!(f, "{name} is no user or group of this system"),
+            Self::SameTokens => f.write_str("token and read_only_token are the same"),
             Self::Runtime(error) => write!(f, "cannot run the management door: {error}"),
         }
     }
@@ -36,7 +49,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Listen(_, error) | Self::File(_, error) | Self::Runtime(error) => Some(error),
-            Self::Taken(_) | Self::Account(_) => None,
+            Self::Taken(_) | Self::Account(_) | Self::SameTokens => None,
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 #[cfg(doc)]
 use crate::Listing;
 use crate::params::Given;
-use crate::{Answer, CommandError, Registry};
+use crate::{Answer, Caller, CommandError, Registry};
 
 /// What to send back.
 #[derive(Debug)]
@@ -126,18 +126,24 @@ pub enum Form {
     Lines,
 }
 
-/// Executes the request in `bytes`. Never panics, whatever the bytes are and the handler does.
+/// Executes the request in `bytes`, which this program makes itself, as [`Registry::call`] does.
+/// Never panics, whatever the bytes are and the handler does.
 pub fn answer(registry: &Registry, bytes: &[u8]) -> Reply {
-    answer_in(registry, bytes, Form::Document)
+    execute(registry, bytes, Form::Document, None)
 }
 
-/// As [`answer`], for who has a wish about the form of lists; other answers are as always.
-pub fn answer_in(registry: &Registry, bytes: &[u8], form: Form) -> Reply {
+/// As [`answer`], for who came through a door: within its role, and told to the
+/// [`audit`](crate::audit). It may have a wish about the form of lists; other answers are as always.
+pub fn answer_to(caller: &Caller, registry: &Registry, bytes: &[u8], form: Form) -> Reply {
+    execute(registry, bytes, form, Some(caller))
+}
+
+fn execute(registry: &Registry, bytes: &[u8], form: Form, caller: Option<&Caller>) -> Reply {
     let request = match parse(bytes) {
         Ok(request) => request,
         Err(refused) => return refused.into_reply(),
     };
-    let outcome = registry.run(&request.method, request.params, true);
+    let outcome = registry.run(&request.method, request.params, true, caller);
     let Some(id) = request.id else {
         return Reply::Silence;
     };

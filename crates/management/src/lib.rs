@@ -12,7 +12,8 @@
 //!    over the small trait [`ServerInfo`].
 //! 4. Three doors lead to the commands: [`http`], which no web page can use, [`fifo`] and
 //!    [`datagram`]. Each has a `serve` that opens it, listens on a thread of its own and closes when
-//!    it is dropped.
+//!    it is dropped. Who comes through one is a [`Caller`] with a [`Role`]; what it changes is told
+//!    to the [`audit`].
 //!
 //! ```
 //! use duologue_management::{Command, Registry, jsonrpc};
@@ -39,6 +40,8 @@
 //! ```
 
 mod answer;
+pub mod audit;
+mod caller;
 mod chunks;
 pub mod core;
 pub mod datagram;
@@ -56,6 +59,7 @@ mod registry;
 mod statistics;
 
 pub use answer::{Answer, CommandError};
+pub use caller::{Caller, Role};
 pub use core::{LogConsumer, Process, ServerInfo, Statistic, StatisticKind, Uptime, Version};
 pub use error::{Error, Warning};
 pub use files::{Access, Account};

@@ -105,6 +105,11 @@ impl Params {
         self.may_wait
     }
 
+    /// All arguments, in the order of the signature.
+    pub(crate) fn bound(&self) -> &[(&'static str, Value)] {
+        &self.bound
+    }
+
     /// The argument `name` as it was sent, if the chosen signature has it.
     pub fn raw(&self, name: &str) -> Option<&Value> {
         self.bound.iter().find(|(bound, _)| *bound == name).map(|(_, value)| value)

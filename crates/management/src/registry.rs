@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::{Value, json};
 
 use crate::params::Given;
-use crate::{Answer, CommandError, Params};
+use crate::{Answer, Caller, CommandError, Params, Role, audit};
 
 /// One command as a module declares it.
 pub struct Command {
@@ -21,12 +21,24 @@ pub struct Command {
     /// Other names of parameters, each with the one that signatures have.
     renamed: Vec<(&'static str, &'static str)>,
     waits: bool,
+    effect: Effect,
+    secrets: &'static [&'static str],
     run: Run,
+}
+
+/// What a command does to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Changes,
+    /// Only with this parameter; without it the command tells what is set.
+    ChangesWith(&'static str),
+    Reads,
 }
 
 impl Command {
     /// The command `name`, spelled `group:local`, which `module` exports; it takes no parameters
-    /// until [`Command::signatures`] says otherwise.
+    /// until [`Command::signatures`] says otherwise, and counts as one that changes something until
+    /// [`Command::reads`] does.
     ///
     /// The handler runs on a thread of its own and may block; several may run at once. A panic in
     /// it becomes a −32000 error.
@@ -49,6 +61,8 @@ impl Command {
             named_only: false,
             renamed: Vec::new(),
             waits: false,
+            effect: Effect::Changes,
+            secrets: &[],
             run,
         }
     }
@@ -90,6 +104,25 @@ impl Command {
         self
     }
 
+    /// It changes nothing, so that callers who may only look may run it, and the [`audit`] says
+    /// nothing of it.
+    pub fn reads(mut self) -> Self {
+        self.effect = Effect::Reads;
+        self
+    }
+
+    /// The same, as long as the parameter is left out.
+    pub fn reads_without(mut self, parameter: &'static str) -> Self {
+        self.effect = Effect::ChangesWith(parameter);
+        self
+    }
+
+    /// Parameters whose values the [`audit`] must not tell.
+    pub fn secrets(mut self, parameters: &'static [&'static str]) -> Self {
+        self.secrets = parameters;
+        self
+    }
+
     /// Its handler waits for what others do, such as the reply to a request. Who cannot wait runs it
     /// all the same, and [`Params::may_wait`] tells the handler.
     pub fn waits(mut self) -> Self {
@@ -100,6 +133,28 @@ impl Command {
     /// Whether its handler waits for what others do.
     pub fn is_waiting(&self) -> bool {
         self.waits
+    }
+
+    /// Whether it may change something, whatever its parameters are.
+    pub fn is_changing(&self) -> bool {
+        self.effect != Effect::Reads
+    }
+
+    /// Whether it changes something when it is called so. Parameters that do not fit are an error.
+    fn changes(&self, params: &Result<Params, CommandError>) -> bool {
+        match (self.effect, params) {
+            (Effect::Changes, _) => true,
+            (Effect::ChangesWith(parameter), Ok(params)) => params.has(parameter),
+            (Effect::ChangesWith(_), Err(_)) | (Effect::Reads, _) => false,
+        }
+    }
+
+    fn bind(&self, mut given: Given) -> Result<Params, CommandError> {
+        given.rename(&self.renamed);
+        match self.options {
+            [] => Params::bind(given, self.signatures, self.named_only),
+            options => Params::bind_options(given, options),
+        }
     }
 
     /// The canonical name.
@@ -167,10 +222,12 @@ impl Registry {
             Command::with_run("core:which", "core", Run::OverRegistry(which))
                 .alias("which")
                 .help("lists all commands, the commands of a group, or the signatures of one")
+                .reads()
                 .signatures(&[&[], &["command"]]),
             Command::with_run("core:help", "core", Run::OverRegistry(help))
                 .alias("help")
                 .help("tells what a command does")
+                .reads()
                 .signatures(&[&[], &["mi_cmd"]]),
         ];
         for command in own {
@@ -220,7 +277,13 @@ impl Registry {
         }
     }
 
-    /// Runs the command `name` with the parameters in a JSON array or object. A handler that waits
+    /// All commands, in the order of registration.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.commands.iter()
+    }
+
+    /// Runs the command `name` with the parameters in a JSON array or object, for this program
+    /// itself: it may do everything, and the [`audit`] says nothing of it. A handler that waits
     /// does so only with `may_wait`. Never panics, whatever the handler does.
     ///
     /// # Errors
@@ -232,25 +295,41 @@ impl Registry {
             Value::Object(values) => Given::Named(values),
             _ => return Err(CommandError::invalid_params("an array or an object is expected")),
         };
-        self.run(name, given, may_wait)
+        self.run(name, given, may_wait, None)
     }
 
+    /// The same, for who came through a door.
     pub(crate) fn run(
         &self,
         name: &str,
-        mut given: Given,
+        given: Given,
         may_wait: bool,
+        caller: Option<&Caller>,
     ) -> Result<Answer, CommandError> {
         let command = self.find(name)?;
-        given.rename(&command.renamed);
-        let mut params = match command.options {
-            [] => Params::bind(given, command.signatures, command.named_only)?,
-            options => Params::bind_options(given, options)?,
+        let mut params = command.bind(given);
+        if let Ok(params) = &mut params {
+            params.may_wait = may_wait;
+        }
+        let changes = command.changes(&params);
+        let outcome = match &params {
+            _ if changes && caller.is_some_and(|caller| caller.role == Role::ReadOnly) => {
+                Err(forbidden(command.name))
+            }
+            Ok(params) => self.execute(command, params),
+            Err(error) => Err(error.clone()),
         };
-        params.may_wait = may_wait;
+        if changes && let Some(caller) = caller {
+            let params = params.as_ref().ok().map(|params| (params, command.secrets));
+            audit::tell(command.name, caller, params, &outcome);
+        }
+        outcome
+    }
+
+    fn execute(&self, command: &Command, params: &Params) -> Result<Answer, CommandError> {
         let run = || match &command.run {
-            Run::Handler(handler) => handler(&params),
-            Run::OverRegistry(own) => own(self, &params),
+            Run::Handler(handler) => handler(params),
+            Run::OverRegistry(own) => own(self, params),
         };
         catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
             tracing::error!(command = command.name, "a management command panicked");
@@ -270,6 +349,11 @@ impl Default for Registry {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn forbidden(command: &str) -> CommandError {
+    let why = format!("{command} changes something, and this caller may only read");
+    CommandError::new(403, "Forbidden").with_data(why)
 }
 
 fn unknown() -> CommandError {
@@ -303,6 +387,8 @@ fn help(registry: &Registry, params: &Params) -> Result<Answer, CommandError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
     use super::*;
 
     fn registry() -> Registry {
@@ -320,7 +406,7 @@ mod tests {
             Value::Array(values) => Given::Positional(values),
             _ => unreachable!("params are an array or an object"),
         };
-        registry().run(name, given, true).map(|answer| match answer {
+        registry().run(name, given, true, None).map(|answer| match answer {
             Answer::Value(value) => value,
             Answer::Stream(_) | Answer::Listing(_) => unreachable!("none of these streams"),
         })
@@ -378,6 +464,44 @@ mod tests {
         registry.add(Command::new("m:stumble", "m", |_| panic!("a mistake"))).unwrap();
         assert_eq!(registry.call("m:stumble", Value::Null, true).unwrap_err().code, -32000);
         assert!(registry.call("dlg_list", Value::Null, true).is_ok());
+    }
+
+    #[test]
+    fn who_may_only_read_changes_nothing() {
+        static RUNS: AtomicUsize = AtomicUsize::new(0);
+        let ran = |_: &Params| Ok(Answer::from(RUNS.fetch_add(1, Relaxed)));
+        let mut registry = Registry::new();
+        let commands = [
+            Command::new("m:silent", "m", ran),
+            Command::new("m:look", "m", ran).reads(),
+            Command::new("m:level", "m", ran).signatures(&[&[], &["level"]]).reads_without("level"),
+        ];
+        commands.into_iter().for_each(|command| registry.add(command).unwrap());
+        let run = |name: &str, params: Value, role| {
+            let caller = Caller { door: "test", peer: String::new(), role };
+            let given = Given::Positional(params.as_array().unwrap().clone());
+            registry.run(name, given, true, Some(&caller)).map(drop).map_err(|error| error.code)
+        };
+        for (name, params) in
+            [("look", json!([])), ("level", json!([])), ("which", json!([])), ("help", json!([]))]
+        {
+            assert_eq!(run(name, params, Role::ReadOnly), Ok(()), "{name}");
+        }
+        assert_eq!(RUNS.load(Relaxed), 2);
+        // A command that does not say what it does changes something.
+        for (name, params) in [("silent", json!([])), ("level", json!([1])), ("silent", json!([1]))]
+        {
+            assert_eq!(run(name, params, Role::ReadOnly), Err(403), "{name}");
+        }
+        assert_eq!(RUNS.load(Relaxed), 2, "what is refused is not run");
+        assert_eq!(run("level", json!([1, 2]), Role::ReadOnly), Err(-32602));
+        assert_eq!(run("nothing", json!([]), Role::ReadOnly), Err(-32601));
+        assert_eq!(run("silent", json!([]), Role::Full), Ok(()));
+        assert_eq!(run("level", json!([1]), Role::Full), Ok(()));
+        assert!(registry.call("silent", Value::Null, true).is_ok());
+        let changing: Vec<_> =
+            registry.commands().filter(|it| it.is_changing()).map(Command::name).collect();
+        assert_eq!(changing, ["m:silent", "m:level"]);
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(super) fn command(node: &Arc<Node>, clock: &Clock) -> Command {
     let (node, clock) = (Arc::clone(node), Arc::clone(clock));
     Command::new("dialog:briefing", "dialog", move |params| briefing(&node, clock(), params))
         .alias("dlg_briefing")
+        .reads()
         .help("tells columns of those dialogs that match filters, or counts them")
         .options(OPTIONS)
 }

@@ -20,10 +20,12 @@ pub(super) fn commands(command: Maker<'_>) -> Vec<Command> {
     vec![
         command("dialog:list", "lists dialogs: all, one by Call-ID, or a page", list)
             .alias("dlg_list")
+            .reads()
             .named_only()
             .signatures(SIGNATURES),
         command("dialog:list_ctx", "lists dialogs with their values and profiles", list_ctx)
             .alias("dlg_list_ctx")
+            .reads()
             .named_only()
             .signatures(SIGNATURES),
     ]

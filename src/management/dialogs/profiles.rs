@@ -24,17 +24,22 @@ pub(super) fn commands(command: Maker<'_>) -> Vec<Command> {
     vec![
         command("dialog:profile_get_size", "tells how many are in a profile", size)
             .alias("profile_get_size")
+            .reads()
             .signatures(OF_PROFILE),
         command("dialog:profile_list_dlgs", "lists the dialogs that are in a profile", list)
             .alias("profile_list_dlgs")
+            .reads()
             .signatures(OF_PROFILE),
         command("dialog:profile_get_values", "lists a profile's values and their sizes", values)
             .alias("profile_get_values")
+            .reads()
             .signatures(&[&["profile"]]),
         command("dialog:profile_end_dlgs", "ends the dialogs that are in a profile", end)
             .alias("profile_end_dlgs")
             .signatures(OF_PROFILE),
-        command("dialog:list_all_profiles", "lists the profiles", all).alias("list_all_profiles"),
+        command("dialog:list_all_profiles", "lists the profiles", all)
+            .alias("list_all_profiles")
+            .reads(),
         // Decision D22: the parameter goes by both of its names.
         command("dialog:set_profile", "puts a dialog into a profile", set)
             .alias("dlg_set_profile")

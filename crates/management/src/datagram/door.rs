@@ -10,11 +10,11 @@ use tokio::time::{sleep, timeout};
 use super::socket::{Peer, Socket};
 use super::{Address, Config, REQUESTS_MAX};
 use crate::dropped::Dropped;
-use crate::jsonrpc;
+use crate::jsonrpc::{self, Form};
 use crate::keeper::{Keeper, STOP_WAIT};
-use crate::{Error, Registry, Warning};
+use crate::{Caller, Error, Registry, Role, Warning};
 
-/// What log lines call this door.
+/// What log lines and callers call this door.
 const NAME: &str = "mi_datagram";
 
 /// What a client hears when its command broke down (spec/script.md §15.5).
@@ -37,6 +37,7 @@ fn is_reply(document: &[u8]) -> bool {
 pub struct Door {
     config: Address,
     address: Option<SocketAddr>,
+    role: Role,
     dropped: Dropped,
     keeper: Keeper,
 }
@@ -48,7 +49,7 @@ pub struct Door {
 pub fn serve(config: Config, registry: Arc<Registry>) -> Result<Door, Error> {
     let dropped = Dropped::default();
     let (counted, where_to) = (dropped.clone(), config.address.clone());
-    let mut address = None;
+    let (mut address, role) = (None, config.role);
     let threads = config.commands + REQUESTS_MAX;
     let keeper = Keeper::start("mi-datagram", threads, Error::Runtime, |closing| {
         let socket = Socket::bind(&config.address)?;
@@ -69,7 +70,7 @@ pub fn serve(config: Config, registry: Arc<Registry>) -> Result<Door, Error> {
             clerk.finish().await;
         })
     })?;
-    Ok(Door { config: where_to, address, dropped, keeper })
+    Ok(Door { config: where_to, address, role, dropped, keeper })
 }
 
 impl Door {
@@ -80,7 +81,8 @@ impl Door {
 
     /// What the operator should be told, if anything.
     pub fn warning(&self) -> Option<Warning> {
-        self.address.filter(|address| !address.ip().is_loopback()).map(Warning::Unprotected)
+        let open = self.address.filter(|address| !address.ip().is_loopback());
+        open.filter(|_| self.role == Role::Full).map(Warning::Unprotected)
     }
 
     /// How many replies did not reach who asked.
@@ -125,7 +127,8 @@ impl Clerk {
             };
             let (clerk, document) = (Arc::clone(&self), buffer[..length].to_vec());
             tokio::spawn(async move {
-                if let Some(reply) = clerk.execute(document, turn).await {
+                let caller = Caller { door: NAME, peer: peer.to_string(), role: clerk.config.role };
+                if let Some(reply) = clerk.execute(caller, document, turn).await {
                     clerk.send(&reply, &peer).await;
                 }
                 drop(place);
@@ -134,7 +137,12 @@ impl Clerk {
     }
 
     /// Runs the command on a thread of its own; `None` if it was a notification.
-    async fn execute(&self, document: Vec<u8>, turn: OwnedSemaphorePermit) -> Option<String> {
+    async fn execute(
+        &self,
+        caller: Caller,
+        document: Vec<u8>,
+        turn: OwnedSemaphorePermit,
+    ) -> Option<String> {
         let (registry, pretty) = (Arc::clone(&self.registry), self.config.pretty_printing);
         let limit = self.config.buffer_size;
         if is_reply(&document) {
@@ -146,7 +154,7 @@ impl Clerk {
         let turn = (!jsonrpc::is_waiting(&registry, &document)).then_some(turn);
         let command = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let reply = jsonrpc::answer(&registry, &document);
+            let reply = jsonrpc::answer_to(&caller, &registry, &document, Form::Document);
             if reply.is_parse_error() {
                 return Some(NO_JSON.to_owned());
             }

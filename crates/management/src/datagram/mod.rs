@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use door::{Door, serve};
 
-use crate::Access;
+use crate::{Access, Role};
 
 /// Replies that are under way at once; the socket holds the requests that come beyond.
 pub const REQUESTS_MAX: usize = 64;
@@ -35,6 +35,8 @@ pub struct Config {
     pub buffer_size: usize,
     /// Indents the replies, except long listings. Default off.
     pub pretty_printing: bool,
+    /// What those may do who write to it. Default everything.
+    pub role: Role,
 }
 
 impl Config {
@@ -46,6 +48,7 @@ impl Config {
             timeout: Duration::from_secs(2),
             buffer_size: 65_457,
             pretty_printing: false,
+            role: Role::Full,
         }
     }
 }

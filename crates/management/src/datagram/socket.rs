@@ -1,13 +1,21 @@
 //! One socket, UDP or UNIX.
 
+use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixDatagram as StdUnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::cmsg_space;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt,
+};
+use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::{UdpSocket, UnixDatagram};
 use tokio::time::{Instant, sleep};
 
@@ -27,9 +35,23 @@ pub(super) enum Socket {
 /// Who sent a request.
 pub(super) enum Peer {
     Udp(SocketAddr),
-    Unix(PathBuf),
-    /// A UNIX socket without a path.
-    Nameless,
+    /// A UNIX socket, with a path or without, and the number of the user who sent from it.
+    Unix(Option<PathBuf>, Option<u32>),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp(address) => write!(f, "{address}"),
+            Self::Unix(path, user) => {
+                match path {
+                    Some(path) => write!(f, "{}", path.display())?,
+                    None => f.write_str("nameless")?,
+                }
+                user.map_or(Ok(()), |user| write!(f, " uid={user}"))
+            }
+        }
+    }
 }
 
 impl Socket {
@@ -67,9 +89,8 @@ impl Socket {
                 Ok((length, Peer::Udp(peer)))
             }
             Self::Unix(socket, _) => {
-                let (length, peer) = socket.recv_from(buffer).await?;
-                let peer = peer.as_pathname().map(Path::to_owned);
-                Ok((length, peer.map_or(Peer::Nameless, Peer::Unix)))
+                let receive = || receive_from(socket, &mut *buffer);
+                socket.async_io(Interest::READABLE, receive).await
             }
         }
     }
@@ -80,7 +101,7 @@ impl Socket {
         loop {
             let sent = match (self, to) {
                 (Self::Udp(socket), Peer::Udp(peer)) => socket.try_send_to(bytes, *peer),
-                (Self::Unix(socket, _), Peer::Unix(path)) => {
+                (Self::Unix(socket, _), Peer::Unix(Some(path), _)) => {
                     // What clients leave unread takes room of the sending socket, and may have
                     // taken all of it.
                     socket.try_send_to(bytes, path).or_else(|_| send_apart(bytes, path))
@@ -100,6 +121,21 @@ impl Socket {
     }
 }
 
+/// A datagram, and who sent it: the system tells the user (unix(7), `SO_PASSCRED`).
+fn receive_from(socket: &UnixDatagram, buffer: &mut [u8]) -> io::Result<(usize, Peer)> {
+    // Nobody else reads: it is the sender of the datagram that comes next.
+    let sender = SockRef::from(socket).peek_sender()?;
+    let mut buffers = [IoSliceMut::new(buffer)];
+    let mut control = cmsg_space!(UnixCredentials);
+    let (from, flags) = (socket.as_raw_fd(), MsgFlags::MSG_CMSG_CLOEXEC);
+    let received = recvmsg::<()>(from, &mut buffers, Some(&mut control), flags)?;
+    let user = received.cmsgs()?.find_map(|message| match message {
+        ControlMessageOwned::ScmCredentials(sender) => Some(sender.uid()),
+        _ => None,
+    });
+    Ok((received.bytes, Peer::Unix(sender.as_pathname().map(Path::to_owned), user)))
+}
+
 /// Sends from a socket of its own, for which a client must not have connected its socket to ours.
 fn send_apart(bytes: &[u8], path: &Path) -> io::Result<usize> {
     let socket = StdUnixDatagram::unbound()?;
@@ -115,6 +151,7 @@ fn send_apart(bytes: &[u8], path: &Path) -> io::Result<usize> {
 
 fn bind_unix(path: &Path, rights: Rights) -> io::Result<Socket> {
     let socket = StdUnixDatagram::bind(path)?;
+    setsockopt(&socket, sockopt::PassCred, &true)?;
     let made = Made::at(path)?;
     rights.give(path)?;
     socket.set_nonblocking(true)?;

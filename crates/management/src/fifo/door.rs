@@ -1,5 +1,7 @@
 //! Opening, reading, answering, closing.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +16,14 @@ use super::{Config, REQUESTS_MAX, reply};
 use crate::chunks::Chunks;
 use crate::dropped::Dropped;
 use crate::files::Rights;
-use crate::jsonrpc::{self, Reply};
+use crate::jsonrpc::{self, Form, Reply};
 use crate::keeper::{Keeper, STOP_WAIT};
-use crate::{Error, Registry};
+use crate::{Caller, Error, Registry};
 
 /// How many places in what is left of a broken request may be the beginning of another one.
 const BEGINNINGS_MAX: usize = 64;
 
-/// What log lines call this door.
+/// What log lines and callers call this door.
 const NAME: &str = "mi_fifo";
 
 /// Requests are begun in their order, each when the one before it was executed or has taken so long.
@@ -170,10 +172,10 @@ impl Clerk {
             Err(lost) => return self.dropped.note(NAME, lost),
         };
         let (executed, next) = oneshot::channel::<()>();
-        let clerk = Arc::clone(self);
+        let (clerk, caller) = (Arc::clone(self), self.caller(to.as_deref()));
         tokio::spawn(async move {
             let place = Arc::new(place);
-            let reply = clerk.execute(frame.document, Arc::clone(&place)).await;
+            let reply = clerk.execute(caller, frame.document, Arc::clone(&place)).await;
             drop(executed);
             if let Some(to) = to
                 && let Err(lost) = reply::send(to, reply, clerk.config.patience).await
@@ -185,14 +187,32 @@ impl Clerk {
         let _ = timeout(IN_ORDER, next).await;
     }
 
+    /// A pipe does not tell who wrote to it. The reply has a name and an owner.
+    fn caller(&self, reply: Option<&Path>) -> Caller {
+        let peer = match reply {
+            None => "nobody who waits".to_owned(),
+            Some(reply) => match fs::symlink_metadata(reply) {
+                Ok(found) => format!("{} uid={}", reply.display(), found.uid()),
+                Err(_) => reply.display().to_string(),
+            },
+        };
+        Caller { door: NAME, peer, role: self.config.role }
+    }
+
     /// Runs the command on a thread of its own; `None` if it was a notification.
-    async fn execute(&self, document: Vec<u8>, place: Arc<OwnedSemaphorePermit>) -> Option<Chunks> {
+    async fn execute(
+        &self,
+        caller: Caller,
+        document: Vec<u8>,
+        place: Arc<OwnedSemaphorePermit>,
+    ) -> Option<Chunks> {
         let (registry, pretty) = (Arc::clone(&self.registry), self.config.pretty_printing);
-        let command =
-            tokio::task::spawn_blocking(move || match jsonrpc::answer(&registry, &document) {
+        let command = tokio::task::spawn_blocking(move || {
+            match jsonrpc::answer_to(&caller, &registry, &document, Form::Document) {
                 Reply::Pieces(pieces) => Some(Chunks::of(pieces, place)),
                 reply => reply.into_text(pretty).map(Chunks::Whole),
-            });
+            }
+        });
         command.await.unwrap_or_else(|_| Some(Chunks::Whole(FAILURE.to_owned())))
     }
 

@@ -24,7 +24,7 @@ use std::time::Duration;
 pub use door::{Door, serve};
 pub use frames::DOCUMENT_MAX;
 
-use crate::Access;
+use crate::{Access, Role};
 
 /// Requests that are under way at once; the pipe holds what comes beyond.
 pub const REQUESTS_MAX: usize = 32;
@@ -40,6 +40,8 @@ pub struct Config {
     pub reply_dir: PathBuf,
     /// Indents the replies, except long listings. Default off.
     pub pretty_printing: bool,
+    /// What those may do who write to it. Default everything.
+    pub role: Role,
     /// How long a client may take to open its reply, or to read the next part of it, and how long
     /// the rest of a request may take to come. Default 2 s.
     pub patience: Duration,
@@ -54,6 +56,7 @@ impl Default for Config {
             access: Access::default(),
             reply_dir: "/tmp/".into(),
             pretty_printing: false,
+            role: Role::Full,
             patience: Duration::from_secs(2),
             look_every: Duration::from_secs(30),
         }

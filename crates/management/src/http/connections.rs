@@ -78,9 +78,16 @@ impl Busy {
     }
 }
 
-impl Connected<IncomingStream<'_, Connections>> for Busy {
+/// What a request should know of its connection.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) peer: SocketAddr,
+    pub(crate) busy: Busy,
+}
+
+impl Connected<IncomingStream<'_, Connections>> for Link {
     fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
-        stream.io().busy.clone()
+        Self { peer: *stream.remote_addr(), busy: stream.io().busy.clone() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
-use crate::http::connections::{Busy, Connections};
+use crate::http::connections::{Connections, Link};
 use crate::http::service::{self, Service};
 use crate::http::{Config, REQUESTS_MAX};
 use crate::keeper::{Closing, Keeper, STOP_WAIT};
@@ -22,17 +22,19 @@ pub struct Door {
 /// Opens the door: listens when this returns, answers on a thread of its own.
 ///
 /// # Errors
-/// The address is taken or not ours, or the system has no thread to give.
+/// The address is taken or not ours, both tokens are the same, or the system has no thread to give.
 pub fn serve(config: Config, registry: Arc<Registry>) -> Result<Door, Error> {
+    if config.token.is_some() && config.token == config.read_only_token {
+        return Err(Error::SameTokens);
+    }
     let listen = || {
         let listener = std::net::TcpListener::bind(config.address)?;
         listener.set_nonblocking(true)?;
         Ok((listener.local_addr()?, listener))
     };
     let (address, listener) = listen().map_err(|error| Error::Listen(config.address, error))?;
-    let unprotected = config.token.is_none() && config.basic.is_none();
     let warning =
-        (unprotected && !address.ip().is_loopback()).then_some(Warning::Unprotected(address));
+        (config.is_open() && !address.ip().is_loopback()).then_some(Warning::Unprotected(address));
     let keeper = Keeper::start("mi-http", REQUESTS_MAX, Error::Runtime, |closing| {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Runtime)?;
         Ok(open_until(config, registry, listener, closing))
@@ -69,7 +71,7 @@ async fn open_until(
     let (open, feeds) = watch::channel(());
     let router = service::router(Service::new(config, registry, feeds));
     let (draining, drain) = oneshot::channel::<()>();
-    let service = router.into_make_service_with_connect_info::<Busy>();
+    let service = router.into_make_service_with_connect_info::<Link>();
     let server = axum::serve(connections, service).with_graceful_shutdown(async move {
         // Either word or silence: the sender is gone.
         let _ = closing.await;

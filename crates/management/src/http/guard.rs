@@ -5,25 +5,30 @@ use std::net::{IpAddr, Ipv6Addr};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 
-use crate::base64;
 use crate::http::Config;
+use crate::{Role, base64};
 
 /// The checks, prepared from the configuration.
 pub(crate) struct Guard {
     hosts: Vec<String>,
-    /// What `Authorization` may be: scheme in lower case, and credentials. Empty asks for none.
-    credentials: Vec<(&'static str, String)>,
+    /// What `Authorization` may be: scheme in lower case, credentials, and what they allow. Empty asks
+    /// for none.
+    credentials: Vec<(&'static str, String, Role)>,
 }
 
 impl Guard {
     pub(crate) fn new(config: &Config) -> Self {
         let mut credentials = Vec::new();
-        if let Some(token) = &config.token {
-            credentials.push(("bearer", token.clone()));
+        for (token, role) in
+            [(&config.token, Role::Full), (&config.read_only_token, Role::ReadOnly)]
+        {
+            if let Some(token) = token {
+                credentials.push(("bearer", token.clone(), role));
+            }
         }
         if let Some(basic) = &config.basic {
             let pair = format!("{}:{}", basic.username, basic.password);
-            credentials.push(("basic", base64(pair.as_bytes())));
+            credentials.push(("basic", base64(pair.as_bytes()), Role::Full));
         }
         Self { hosts: config.hosts.clone(), credentials }
     }
@@ -49,17 +54,17 @@ impl Guard {
         }
     }
 
-    /// Whether the caller knows the token or the password: else 401.
-    pub(crate) fn authorize(&self, headers: &HeaderMap) -> Result<(), StatusCode> {
+    /// What the caller may do, by the token or the password that it knows: 401 without one.
+    pub(crate) fn authorize(&self, headers: &HeaderMap) -> Result<Role, StatusCode> {
         if self.credentials.is_empty() {
-            return Ok(());
+            return Ok(Role::Full);
         }
         let given = only(headers, AUTHORIZATION)?.ok_or(StatusCode::UNAUTHORIZED)?;
         let (scheme, secret) = given.split_once(' ').ok_or(StatusCode::UNAUTHORIZED)?;
-        let known = self.credentials.iter().any(|(name, expected)| {
+        let known = self.credentials.iter().find(|(name, expected, _)| {
             name.eq_ignore_ascii_case(scheme) && same_secret(secret.trim(), expected)
         });
-        if known { Ok(()) } else { Err(StatusCode::UNAUTHORIZED) }
+        known.map(|(.., role)| *role).ok_or(StatusCode::UNAUTHORIZED)
     }
 
     /// Whether the body says that it is JSON: else 415.
@@ -176,15 +181,29 @@ mod tests {
         };
         let guard = Guard::new(&Config {
             token: Some("t0ken".into()),
+            read_only_token: Some("r3ader".into()),
             basic: Some(basic),
             ..Config::default()
         });
         let verdict = |value| guard.authorize(&headers(&[("authorization", value)]));
-        assert_eq!(verdict("Bearer t0ken"), Ok(()));
-        assert_eq!(verdict("basic YWRhOnNlY3JldA=="), Ok(()));
+        assert_eq!(verdict("Bearer t0ken"), Ok(Role::Full));
+        assert_eq!(verdict("bearer r3ader"), Ok(Role::ReadOnly));
+        assert_eq!(verdict("basic YWRhOnNlY3JldA=="), Ok(Role::Full));
         for wrong in ["Bearer t0keN", "Bearer", "Basic t0ken", "Bearer ", "YWRhOnNlY3JldA=="] {
             assert_eq!(verdict(wrong), Err(StatusCode::UNAUTHORIZED), "{wrong}");
         }
         assert_eq!(guard.authorize(&headers(&[])), Err(StatusCode::UNAUTHORIZED));
+    }
+
+    #[test]
+    fn where_readers_have_a_token_nobody_else_comes_in() {
+        let read_only_token = Some("r3ader".to_owned());
+        let guard = Guard::new(&Config { read_only_token, ..Config::default() });
+        assert_eq!(guard.authorize(&headers(&[])), Err(StatusCode::UNAUTHORIZED));
+        assert_eq!(
+            guard.authorize(&headers(&[("authorization", "Bearer r3ader")])),
+            Ok(Role::ReadOnly)
+        );
+        assert_eq!(Guard::new(&Config::default()).authorize(&headers(&[])), Ok(Role::Full));
     }
 }

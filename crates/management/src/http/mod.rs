@@ -9,6 +9,9 @@
 //!   may send only after a preflight, which is refused.
 //! - the token or the password is right, if one was configured.
 //!
+//! Who has the read-only token may read everything; a command that changes something is answered with
+//! the JSON-RPC error 403.
+//!
 //! Statuses: 200 for every JSON-RPC document, 202 for a notification, 400 without a body, 401, 403
 //! for a foreign page, 404 for another path, 405 for another method, 408 when the body does not
 //! come, 413 and 415 for a body too large or of another type, 503 when too many requests are
@@ -71,6 +74,8 @@ pub struct Config {
     pub command_timeout: Duration,
     /// Asks for `Authorization: Bearer` with this token.
     pub token: Option<String>,
+    /// The same, for who may read and change nothing.
+    pub read_only_token: Option<String>,
     /// Asks for HTTP basic authentication; with a token too, either will do.
     pub basic: Option<Basic>,
 }
@@ -87,8 +92,16 @@ impl Default for Config {
             connection_timeout: Duration::from_secs(30),
             command_timeout: Duration::from_secs(240),
             token: None,
+            read_only_token: None,
             basic: None,
         }
+    }
+}
+
+impl Config {
+    /// Whether nobody is asked who he is.
+    pub(crate) fn is_open(&self) -> bool {
+        self.token.is_none() && self.read_only_token.is_none() && self.basic.is_none()
     }
 }
 

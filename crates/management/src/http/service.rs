@@ -14,14 +14,17 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 
-use crate::Registry;
-use crate::http::connections::Busy;
+use crate::http::connections::{Busy, Link};
 use crate::http::guard::Guard;
 use crate::http::streamed;
 use crate::http::{
     ALIVE_EVERY, BODY_BYTES_MAX, Config, Content, FOLLOWERS_MAX, Feed, Page, REQUESTS_MAX,
 };
 use crate::jsonrpc::{self, Form, Reply};
+use crate::{Caller, Registry, Role};
+
+/// What callers are told to have come through.
+const NAME: &str = "mi_http";
 
 /// The type of a body with a JSON document on each line.
 const LINES: &str = "application/x-ndjson";
@@ -74,8 +77,8 @@ impl Service {
         }
     }
 
-    /// What stands at the path of the request, if its sender may have it.
-    fn find(&self, request: &Request) -> Result<Found, Refusal> {
+    /// What stands at the path of the request, and what its sender may do with it.
+    fn find(&self, request: &Request) -> Result<(Found, Role), Refusal> {
         self.guard.refuse_pages(request.uri(), request.headers())?;
         let path = request.uri().path();
         let page = || self.pages.iter().find(|page| page.path() == path).cloned();
@@ -92,8 +95,8 @@ impl Service {
         if !allowed.split(", ").any(|method| request.method() == method) {
             return Err(Refusal::Method(allowed));
         }
-        self.guard.authorize(request.headers())?;
-        Ok(found)
+        let role = self.guard.authorize(request.headers())?;
+        Ok((found, role))
     }
 
     fn check_command(request: &Request) -> Result<(), StatusCode> {
@@ -103,16 +106,17 @@ impl Service {
         Guard::require_json(request.headers())
     }
 
-    async fn answer(&self, request: Request, busy: Busy) -> Result<Response, Refusal> {
+    async fn answer(&self, request: Request, link: Link) -> Result<Response, Refusal> {
         let work = match self.find(&request)? {
-            Found::Page(page) => Work::Page(page),
-            Found::Feed(feed) => return Ok(self.follow(feed, request.headers())?),
-            Found::Commands => {
+            (Found::Page(page), _) => Work::Page(page),
+            (Found::Feed(feed), _) => return Ok(self.follow(feed, request.headers())?),
+            (Found::Commands, role) => {
                 let form = wanted_form(request.headers());
-                Work::Command(self.document(request).await?, form)
+                let caller = Caller { door: NAME, peer: link.peer.to_string(), role };
+                Work::Command(self.document(request).await?, form, caller)
             }
         };
-        Ok(self.run(work, busy).await?)
+        Ok(self.run(work, link.busy).await?)
     }
 
     fn follow(&self, feed: Feed, headers: &HeaderMap) -> Result<Response, StatusCode> {
@@ -148,8 +152,8 @@ impl Service {
         let pretty = self.pretty;
         let command = tokio::task::spawn_blocking(move || match work {
             // The place is held by the work itself: one that outlives its time-out still counts.
-            Work::Command(body, form) => {
-                respond(jsonrpc::answer_in(&registry, &body, form), pretty, place)
+            Work::Command(body, form, caller) => {
+                respond(jsonrpc::answer_to(&caller, &registry, &body, form), pretty, place)
             }
             Work::Page(page) => {
                 let _place = place;
@@ -188,7 +192,7 @@ enum Found {
 
 /// What a request is about.
 enum Work {
-    Command(Bytes, Form),
+    Command(Bytes, Form, Caller),
     Page(Page),
 }
 
@@ -212,10 +216,10 @@ pub(crate) fn router(service: Service) -> Router {
 
 async fn handle(
     State(service): State<Arc<Service>>,
-    ConnectInfo(busy): ConnectInfo<Busy>,
+    ConnectInfo(link): ConnectInfo<Link>,
     request: Request,
 ) -> Response {
-    service.answer(request, busy).await.unwrap_or_else(|refusal| service.refuse(refusal))
+    service.answer(request, link).await.unwrap_or_else(|refusal| service.refuse(refusal))
 }
 
 /// The reply as a response; `place` is given back once it is made.

@@ -19,6 +19,7 @@ pub static MI_DATAGRAM: Module = Module {
         Parameter::int("socket_timeout"),
         Parameter::int("socket_buf_size"),
         Parameter::int("pretty_printing"),
+        Parameter::int("read_only"),
         Parameter::str("trace_destination").without_effect(None, NOT_TRACED),
         Parameter::str("trace_bwlist").without_effect(None, NOT_TRACED),
     ],
@@ -46,6 +47,8 @@ pub struct MiDatagramSettings {
     pub buffer_size: usize,
     /// Whether answers are indented.
     pub pretty_printing: bool,
+    /// Whether commands that change something are refused.
+    pub read_only: bool,
 }
 
 /// A UDP or a UNIX socket.
@@ -73,6 +76,7 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         timeout: Duration::from_millis(timeout.into()),
         buffer_size: usize::try_from(buffer_size).map_err(|error| error.to_string())?,
         pretty_printing: parameters.switch("pretty_printing", false),
+        read_only: parameters.switch("read_only", false),
     }))
 }
 

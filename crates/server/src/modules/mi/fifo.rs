@@ -15,6 +15,7 @@ pub static MI_FIFO: Module = Module {
         Parameter::any("fifo_group"),
         Parameter::str("reply_dir"),
         Parameter::int("pretty_printing"),
+        Parameter::int("read_only"),
         Parameter::str("trace_destination").without_effect(None, NOT_TRACED),
         Parameter::str("trace_bwlist").without_effect(None, NOT_TRACED),
     ],
@@ -33,6 +34,8 @@ pub struct MiFifoSettings {
     pub reply_dir: PathBuf,
     /// Whether answers are indented.
     pub pretty_printing: bool,
+    /// Whether commands that change something are refused.
+    pub read_only: bool,
 }
 
 fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
@@ -45,5 +48,6 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         access: FileAccess::of(parameters, ["fifo_mode", "fifo_user", "fifo_group"])?,
         reply_dir: path("reply_dir", "/tmp/")?,
         pretty_printing: parameters.switch("pretty_printing", false),
+        read_only: parameters.switch("read_only", false),
     }))
 }

@@ -18,6 +18,8 @@ pub static HTTPD: Module = Module {
         Parameter::str("auth_realm"),
         Parameter::str("auth_username"),
         Parameter::str("auth_password"),
+        Parameter::str("token"),
+        Parameter::str("read_only_token"),
         Parameter::int("conn_timeout"),
         Parameter::int("buf_size").without_effect(None, OWN_BUFFERS),
         Parameter::int("post_buf_size").without_effect(None, OWN_BUFFERS),
@@ -54,6 +56,10 @@ pub struct HttpdSettings {
     pub conn_timeout: Duration,
     /// User and password of basic authentication, if set.
     pub credentials: Option<(String, String)>,
+    /// The token of who may do everything, if set.
+    pub token: Option<String>,
+    /// The token of who may only read, if set.
+    pub read_only_token: Option<String>,
 }
 
 /// How JSON-RPC is answered over HTTP.
@@ -77,11 +83,35 @@ fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
         (Some(user), Some(password)) => Some((user.to_owned(), password.to_owned())),
         _ => return Err("auth_username and auth_password belong together".to_owned()),
     };
+    let token = |name: &str| {
+        let token = parameters.str(name).map(|text| checked_token(text).map(str::to_owned));
+        token.transpose().map_err(|why| format!("{name} {why}"))
+    };
+    let (token, read_only_token) = (token("token")?, token("read_only_token")?);
     let auth_realm = parameters.str("auth_realm").unwrap_or("OpenSIPS MI").to_owned();
     let seconds = parameters.at_least("conn_timeout", 30, 1)?;
     let conn_timeout = Duration::from_secs(seconds.into());
     let address = SocketAddr::new(ip, port);
-    Ok(Box::new(HttpdSettings { address, conn_timeout, auth_realm, credentials }))
+    Ok(Box::new(HttpdSettings {
+        address,
+        conn_timeout,
+        auth_realm,
+        credentials,
+        token,
+        read_only_token,
+    }))
+}
+
+/// A token as a header field can carry it (RFC 6750 §2.1).
+///
+/// # Errors
+/// What is wrong with it: what cannot be sent would lock everybody out.
+pub fn checked_token(text: &str) -> Result<&str, &'static str> {
+    match text {
+        "" => Err("is empty"),
+        _ if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(text),
+        _ => Err("has characters that no header field carries, such as blanks"),
+    }
 }
 
 fn configure_mi_http(parameters: &Parameters<'_>) -> Result<Settings, String> {

@@ -10,7 +10,7 @@ mod http;
 pub use access::{Account, FileAccess};
 pub use datagram::{DatagramAddress, MI_DATAGRAM, MiDatagramSettings};
 pub use fifo::{MI_FIFO, MiFifoSettings};
-pub use http::{HTTPD, HttpdSettings, MI_HTTP, MiHttpSettings};
+pub use http::{HTTPD, HttpdSettings, MI_HTTP, MiHttpSettings, checked_token};
 
 /// Why `trace_destination` and `trace_bwlist` are without effect.
 pub(super) const NOT_TRACED: &str = "commands are not traced over HEP in this version";
