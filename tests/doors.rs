@@ -206,6 +206,51 @@ fn metrics_and_health_stand_at_the_door_of_httpd() {
     assert_eq!(read(&house, "/healthz").0, 200);
 }
 
+/// Two at one path: the second could not be reached, so there is no start.
+#[test]
+fn paths_that_collide_refuse_the_start() {
+    let collision = |mi: &str, metrics: &str| {
+        let script = format!(
+            "loadmodule \"proto_udp.so\"\nloadmodule \"httpd.so\"\nloadmodule \"mi_http.so\"\n\
+             loadmodule \"prometheus.so\"\nmodparam(\"httpd\", \"port\", 0)\n\
+             modparam(\"mi_http\", \"root\", \"{mi}\")\n\
+             modparam(\"prometheus\", \"root\", \"{metrics}\")\nroute {{ exit; }}"
+        );
+        let server = Builder::text(script).sockets(["127.0.0.1:0".to_owned()]).start().unwrap();
+        let server = Arc::new(server);
+        let registry = Arc::new(management::commands(&server, || {}).unwrap());
+        let error = management::open(&server, &registry).err()?;
+        assert!(error.is_configuration(), "{error}");
+        Some(error.to_string())
+    };
+    for (mi, metrics, path, owners) in [
+        ("/same/", "same", "/same", "mi_http and of prometheus"),
+        ("mi", "mi/dialogs/watch", "/mi/dialogs/watch", "mi_http and of prometheus"),
+        ("", "dialogs/watch", "/dialogs/watch", "mi_http and of prometheus"),
+        ("healthz", "metrics", "/healthz", "mi_http and of httpd"),
+        ("mi", "readyz", "/readyz", "prometheus and of httpd"),
+    ] {
+        let told = collision(mi, metrics);
+        let wanted = format!("{path} is the path of {owners}: one of them has to move");
+        assert_eq!(told, Some(wanted), "{mi}, {metrics}");
+    }
+    assert_eq!(collision("mi", "mi/metrics"), None);
+    assert_eq!(collision("", "metrics"), None);
+}
+
+#[test]
+fn a_root_is_a_path() {
+    for module in ["mi_http", "prometheus"] {
+        for root in ["two words", "mi?x=1", "mi#x", "m%69", "mí"] {
+            let settings = format!(
+                "loadmodule \"httpd.so\"\nloadmodule \"{module}.so\"\n\
+                 modparam(\"{module}\", \"root\", \"{root}\")"
+            );
+            assert!(refused(&settings).contains("is no path"), "{module}: {root}");
+        }
+    }
+}
+
 #[test]
 fn metrics_need_a_door() {
     assert!(refused("loadmodule \"prometheus.so\"").contains("httpd"));

@@ -34,7 +34,8 @@ fn a_wrong_command_line_is_sixty_four() {
         (&["dialogs", "--yes"], "--end"),
         (&["dialogs", "--end"], "--all"),
         (&["mi", "dlg_list", "5", "counter=3"], "--positional"),
-        (&["mi", "ps", "--url", "https://127.0.0.1/mi"], "tunnel"),
+        (&["mi", "ps", "--url", "ftp://127.0.0.1/mi"], "https"),
+        (&["mi", "ps", "--ca", "/no/such/file"], "--ca /no/such/file"),
         (&["stats", "--watch", "0"], "a second"),
         (&["top"], "needs a terminal"),
     ] {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use duologue_management::http::{Basic, Content, Feed, Page};
+use duologue_management::http::{Basic, Content, Feed, Page, Tls};
 use duologue_management::{Access, Account, Error, Registry, Role, Warning, datagram, fifo, http};
 use duologue_server::Server;
 use duologue_server::modules::mi::{
@@ -37,8 +37,8 @@ impl fmt::Debug for Tokens {
 #[derive(Debug)]
 pub struct Doors {
     http: Option<http::Door>,
-    /// What people look for at the one of `httpd`.
-    path: String,
+    /// Where people find the commands at the one of `httpd`.
+    url: Option<String>,
     fifo: Option<fifo::Door>,
     datagram: Option<datagram::Door>,
 }
@@ -51,12 +51,16 @@ impl Doors {
         tokens: Tokens,
     ) -> Result<Self, Error> {
         let loads = |module: &str| server.node().script().program.has_module(module);
-        let mut doors = Self { http: None, path: String::new(), fifo: None, datagram: None };
+        let mut doors = Self { http: None, url: None, fifo: None, datagram: None };
         let (commands, metrics) = (loads(mi::MI_HTTP.name), loads(prometheus::MODULE.name));
         if commands || metrics {
+            each_has_its_own(&roots(server))?;
             let config = http_config(server, commands, metrics, tokens);
-            doors.path = config.root.clone().unwrap_or_default();
-            doors.http = Some(http::serve(config, Arc::clone(registry))?);
+            let scheme = if config.tls.is_some() { "https" } else { "http" };
+            let root = config.root.clone();
+            let door = http::serve(config, Arc::clone(registry))?;
+            doors.url = root.map(|root| format!("{scheme}://{}/{root}", door.address()));
+            doors.http = Some(door);
         }
         if loads(mi::MI_FIFO.name) {
             doors.fifo = Some(fifo::serve(fifo_config(server), Arc::clone(registry))?);
@@ -86,14 +90,12 @@ impl Doors {
 
     /// Where they are, for people.
     pub fn places(&self) -> Vec<String> {
-        let http = self.http.as_ref().filter(|_| !self.path.is_empty());
-        let http = http.map(|door| format!("http://{}/{}", door.address(), self.path));
         let fifo = self.fifo.as_ref().map(|door| door.path().display().to_string());
         let datagram = self.datagram.as_ref().map(|door| match door.address() {
             datagram::Address::Udp(address) => format!("udp:{address}"),
             datagram::Address::Unix(path, _) => path.display().to_string(),
         });
-        http.into_iter().chain(fifo).chain(datagram).collect()
+        self.url.iter().cloned().chain(fifo).chain(datagram).collect()
     }
 
     /// What the operator should be told.
@@ -110,7 +112,8 @@ pub(super) fn roots(server: &Server) -> Vec<(String, &'static str)> {
     if loads(mi::MI_HTTP.name) {
         let mi_http: &MiHttpSettings = server.node().settings();
         roots.push((mi_http.root.clone(), mi::MI_HTTP.name));
-        roots.push((format!("{}/{WATCH}", mi_http.root), mi::MI_HTTP.name));
+        let watch = format!("{}/{WATCH}", mi_http.root);
+        roots.push((watch.trim_matches('/').to_owned(), mi::MI_HTTP.name));
     }
     if loads(prometheus::MODULE.name) {
         let settings: &PrometheusSettings = server.node().settings();
@@ -118,6 +121,17 @@ pub(super) fn roots(server: &Server) -> Vec<(String, &'static str)> {
     }
     roots.extend(["healthz", "readyz"].map(|page| (page.to_owned(), mi::HTTPD.name)));
     roots
+}
+
+/// Two at one path could not both be reached.
+fn each_has_its_own(roots: &[(String, &'static str)]) -> Result<(), Error> {
+    for (at, (path, owner)) in roots.iter().enumerate() {
+        let before = roots[..at].iter().find(|(other, _)| other == path);
+        if let Some((_, first)) = before {
+            return Err(Error::SamePath { path: format!("/{path}"), owners: [first, owner] });
+        }
+    }
+    Ok(())
 }
 
 fn http_config(
@@ -140,6 +154,7 @@ fn http_config(
         feeds: if commands { feeds(server, &mi_http.root) } else { Vec::new() },
         pretty_printing: mi_http.pretty_printing,
         connection_timeout: httpd.conn_timeout,
+        tls: httpd.tls.as_ref().map(|(certificate, key)| Tls::new(certificate, key)),
         token: tokens.full.or_else(|| httpd.token.clone()),
         read_only_token: tokens.read_only.or_else(|| httpd.read_only_token.clone()),
         basic,

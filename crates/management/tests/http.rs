@@ -312,7 +312,8 @@ fn an_open_address_without_a_secret_is_worth_a_warning() {
         config.address = ([0, 0, 0, 0], 0).into();
         config.token = Some("t0ken".into());
     });
-    assert_eq!(door.warning(), None);
+    assert_eq!(door.warning(), Some(Warning::Readable(door.address())));
+    assert_eq!(open(|_| {}).warning(), None);
 }
 
 #[test]

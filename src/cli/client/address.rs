@@ -15,21 +15,20 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Takes `http://[USER:PASSWORD@]HOST[:PORT][/PATH]`; the scheme may be left out.
+    /// Takes `http://[USER:PASSWORD@]HOST[:PORT][/PATH]` or `https://…`; without a scheme it is HTTP.
     ///
     /// # Errors
     /// It is another scheme, or no URL.
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         let wrong = |why: &str| Failure::Usage(format!("--url: {why}"));
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => ("http", rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => ("https", rest),
             Some((scheme, _)) => {
-                return Err(wrong(&format!(
-                    "{scheme} is not spoken here, only http; a server elsewhere is reached through \
-                     a tunnel: ssh -L 8888:127.0.0.1:8888 HOST"
-                )));
+                let why = format!("{scheme} is not spoken here, only http and https");
+                return Err(wrong(&why));
             }
-            None => text,
+            None => ("http", text),
         };
         let (authority, path) = match rest.find('/') {
             Some(slash) => rest.split_at(slash),
@@ -43,7 +42,7 @@ impl Address {
             return Err(wrong("a URL is http://HOST:PORT/PATH"));
         }
         let path = if path.len() > 1 { path } else { DEFAULT_PATH };
-        Ok(Self { url: format!("http://{host}{path}"), credentials })
+        Ok(Self { url: format!("{scheme}://{host}{path}"), credentials })
     }
 
     /// Without secrets.
@@ -84,6 +83,7 @@ mod tests {
             ("127.0.0.1:8888", "http://127.0.0.1:8888/mi"),
             ("HTTP://[::1]:80/", "http://[::1]:80/mi"),
             ("http://proxy.example/manage/it", "http://proxy.example/manage/it"),
+            ("HTTPS://proxy.example", "https://proxy.example/mi"),
         ] {
             assert_eq!(Address::parse(text).unwrap().url(), url);
         }
@@ -98,7 +98,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_is_refused() {
-        for wrong in ["https://127.0.0.1/", "", "http:///mi", "http://a b/", "http://u:p@/"] {
+        for wrong in
+            ["ftp://127.0.0.1/", "https://", "", "http:///mi", "http://a b/", "http://u:p@/"]
+        {
             let failure = Address::parse(wrong).unwrap_err();
             assert_eq!(failure.exit_code(), 64, "{wrong}");
         }

@@ -53,6 +53,9 @@ impl Failure {
     pub(super) fn no_answer(url: &str, error: &ureq::Error) -> Self {
         let why = match error {
             ureq::Error::Timeout(_) => "it is silent; --timeout makes us wait longer".to_owned(),
+            ureq::Error::Io(error) if error.to_string().contains("certificate") => {
+                format!("{error}; --ca names whom to trust")
+            }
             ureq::Error::Io(error) => error.to_string(),
             error => error.to_string(),
         };

@@ -8,13 +8,15 @@ mod failure;
 pub(super) mod print;
 
 use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::{Value, json};
 use ureq::Agent;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::span::{self, Span};
 use address::Address;
@@ -46,6 +48,10 @@ pub(super) struct Server {
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
 
+    /// A file with the certificates to trust over https, in PEM, instead of those of the web.
+    #[arg(long, value_name = "FILE", env = "DUOLOGUE_CA", hide_env_values = true)]
+    ca: Option<PathBuf>,
+
     /// How long the server may be silent.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span::parse)]
     timeout: Span,
@@ -63,7 +69,7 @@ impl Client {
     /// Nothing is sent before something is asked.
     ///
     /// # Errors
-    /// The URL is none that can be asked, or the file of the token cannot be read.
+    /// The URL is none that can be asked, or a file cannot be read.
     pub(super) fn of(server: &Server) -> Result<Self, Failure> {
         let address = Address::parse(&server.url)?;
         let token = match &server.token_file {
@@ -82,6 +88,7 @@ impl Client {
             .max_redirects_will_error(false)
             // Who manages a server speaks to it, whatever the environment says about the web.
             .proxy(None)
+            .tls_config(tls(server.ca.as_deref())?)
             .timeout_connect(Some(CONNECT_LIMIT))
             .timeout_per_read(Some(server.timeout.duration()))
             .timeout_per_write(Some(server.timeout.duration()))
@@ -138,6 +145,28 @@ impl Client {
             Err(error) => Err(Failure::broken(self.url(), &error)),
         }
     }
+}
+
+/// Whom to trust.
+fn tls(file: Option<&Path>) -> Result<TlsConfig, Failure> {
+    let roots = match file {
+        None => RootCerts::WebPki,
+        Some(file) => {
+            let wrong = |why: String| Failure::Usage(format!("--ca {}: {why}", file.display()));
+            let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+            let mut certificates = Vec::new();
+            for item in parse_pem(&text) {
+                if let PemItem::Certificate(one) = item.map_err(|error| wrong(error.to_string()))? {
+                    certificates.push(one);
+                }
+            }
+            if certificates.is_empty() {
+                return Err(wrong("there is no certificate in it".to_owned()));
+            }
+            RootCerts::Specific(Arc::new(certificates))
+        }
+    };
+    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 #[cfg(test)]
@@ -211,6 +240,7 @@ pub(super) mod tests {
             url: url.to_owned(),
             token: None,
             token_file: None,
+            ca: None,
             timeout: span::parse("10s").unwrap(),
         }
     }

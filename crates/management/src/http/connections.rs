@@ -11,11 +11,12 @@ use std::time::Duration;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 use crate::http::CONNECTIONS_MAX;
+use crate::http::tls::{Certificate, Stream};
 
 /// A pause after a failed accept (no file descriptors left), so that it does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -23,13 +24,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts at most [`CONNECTIONS_MAX`] connections at once.
 pub(crate) struct Connections {
     listener: TcpListener,
+    /// Of those who speak TLS.
+    certificate: Option<Certificate>,
     free: Arc<Semaphore>,
     timeout: Duration,
 }
 
 impl Connections {
-    pub(crate) fn new(listener: TcpListener, timeout: Duration) -> Self {
-        Self { listener, free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), timeout }
+    pub(crate) fn new(
+        listener: TcpListener,
+        certificate: Option<Certificate>,
+        timeout: Duration,
+    ) -> Self {
+        let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        Self { listener, certificate, free, timeout }
     }
 }
 
@@ -45,6 +53,10 @@ impl Listener for Connections {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
+                    let stream = match &mut self.certificate {
+                        None => Stream::Plain(stream),
+                        Some(certificate) => Stream::greeting(certificate.acceptor(), stream),
+                    };
                     let deadline = Box::pin(tokio::time::sleep(self.timeout));
                     let timeout = self.timeout;
                     let busy = Busy::default();
@@ -95,7 +107,7 @@ impl Connected<IncomingStream<'_, Connections>> for Link {
 /// it. What is received does not count, so a request that comes a byte at a time does not keep its
 /// place.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     deadline: Pin<Box<Sleep>>,
     timeout: Duration,
     busy: Busy,

@@ -7,6 +7,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::http::connections::{Connections, Link};
 use crate::http::service::{self, Service};
+use crate::http::tls::Certificate;
 use crate::http::{Config, REQUESTS_MAX};
 use crate::keeper::{Closing, Keeper, STOP_WAIT};
 use crate::{Error, Registry, Warning};
@@ -22,7 +23,8 @@ pub struct Door {
 /// Opens the door: listens when this returns, answers on a thread of its own.
 ///
 /// # Errors
-/// The address is taken or not ours, both tokens are the same, or the system has no thread to give.
+/// The address is taken or not ours, both tokens are the same, the certificate is of no use, or the
+/// system has no thread to give.
 pub fn serve(config: Config, registry: Arc<Registry>) -> Result<Door, Error> {
     if config.token.is_some() && config.token == config.read_only_token {
         return Err(Error::SameTokens);
@@ -33,11 +35,16 @@ pub fn serve(config: Config, registry: Arc<Registry>) -> Result<Door, Error> {
         Ok((listener.local_addr()?, listener))
     };
     let (address, listener) = listen().map_err(|error| Error::Listen(config.address, error))?;
-    let warning =
-        (config.is_open() && !address.ip().is_loopback()).then_some(Warning::Unprotected(address));
+    let warning = match &config {
+        _ if address.ip().is_loopback() => None,
+        config if config.is_open() => Some(Warning::Unprotected(address)),
+        Config { tls: None, .. } => Some(Warning::Readable(address)),
+        Config { tls: Some(_), .. } => None,
+    };
     let keeper = Keeper::start("mi-http", REQUESTS_MAX, Error::Runtime, |closing| {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(Error::Runtime)?;
-        Ok(open_until(config, registry, listener, closing))
+        let certificate = config.tls.clone().map(Certificate::read).transpose()?;
+        Ok(open_until(config, registry, (listener, certificate), closing))
     })?;
     Ok(Door { address, warning, keeper })
 }
@@ -64,10 +71,10 @@ impl Door {
 async fn open_until(
     config: Config,
     registry: Arc<Registry>,
-    listener: tokio::net::TcpListener,
+    (listener, certificate): (tokio::net::TcpListener, Option<Certificate>),
     closing: Closing,
 ) {
-    let connections = Connections::new(listener, config.connection_timeout);
+    let connections = Connections::new(listener, certificate, config.connection_timeout);
     let (open, feeds) = watch::channel(());
     let router = service::router(Service::new(config, registry, feeds));
     let (draining, drain) = oneshot::channel::<()>();

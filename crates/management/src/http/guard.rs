@@ -10,6 +10,8 @@ use crate::{Role, base64};
 
 /// The checks, prepared from the configuration.
 pub(crate) struct Guard {
+    /// How an origin of ours begins (RFC 6454 §6.2).
+    scheme: &'static str,
     hosts: Vec<String>,
     /// What `Authorization` may be: scheme in lower case, credentials, and what they allow. Empty asks
     /// for none.
@@ -30,7 +32,8 @@ impl Guard {
             let pair = format!("{}:{}", basic.username, basic.password);
             credentials.push(("basic", base64(pair.as_bytes()), Role::Full));
         }
-        Self { hosts: config.hosts.clone(), credentials }
+        let scheme = if config.tls.is_some() { "https://" } else { "http://" };
+        Self { scheme, hosts: config.hosts.clone(), credentials }
     }
 
     /// Whether the request can come from a web page of somebody else: 403.
@@ -42,7 +45,7 @@ impl Guard {
         }
         if let Some(origin) = only(headers, ORIGIN)? {
             let same = origin
-                .strip_prefix("http://")
+                .strip_prefix(self.scheme)
                 .is_some_and(|authority| authority.eq_ignore_ascii_case(host));
             if !same {
                 return Err(StatusCode::FORBIDDEN);
@@ -166,6 +169,13 @@ mod tests {
         for origin in ["http://evil.example", "https://127.0.0.1:8888", "http://127.0.0.1", "null"]
         {
             assert_eq!(verdict("origin", origin), Err(StatusCode::FORBIDDEN), "{origin}");
+        }
+        let tls = Some(crate::http::Tls::new("certificate", "key"));
+        let secure = Guard::new(&Config { tls, ..Config::default() });
+        for (origin, right) in [("https://127.0.0.1:8888", true), ("http://127.0.0.1:8888", false)]
+        {
+            let headers = headers(&[("host", "127.0.0.1:8888"), ("origin", origin)]);
+            assert_eq!(secure.refuse_pages(&uri, &headers).is_ok(), right, "{origin}");
         }
         assert_eq!(verdict("sec-fetch-site", "same-origin"), Ok(()));
         assert_eq!(verdict("sec-fetch-site", "cross-site"), Err(StatusCode::FORBIDDEN));

@@ -34,6 +34,7 @@ mod guard;
 mod page;
 mod service;
 mod streamed;
+mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -42,6 +43,7 @@ use std::time::Duration;
 pub use door::{Door, serve};
 pub use feed::{ALIVE_EVERY, Batch, FOLLOWERS_MAX, Feed, Source};
 pub use page::{Content, Page};
+pub use tls::Tls;
 
 /// The largest request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -72,6 +74,8 @@ pub struct Config {
     pub connection_timeout: Duration,
     /// How long a client waits for a command, which goes on after that. Default 4 minutes.
     pub command_timeout: Duration,
+    /// Speaks TLS with this certificate, and nothing else. Default none.
+    pub tls: Option<Tls>,
     /// Asks for `Authorization: Bearer` with this token.
     pub token: Option<String>,
     /// The same, for who may read and change nothing.
@@ -91,6 +95,7 @@ impl Default for Config {
             pretty_printing: false,
             connection_timeout: Duration::from_secs(30),
             command_timeout: Duration::from_secs(240),
+            tls: None,
             token: None,
             read_only_token: None,
             basic: None,

@@ -64,7 +64,7 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
         }
         Ok(text)
     };
-    let root = parameters.str("root").unwrap_or("metrics").trim_matches('/').to_owned();
+    let root = super::mi::root(parameters, "metrics")?;
     if root.is_empty() {
         return Err("root is empty".to_owned());
     }

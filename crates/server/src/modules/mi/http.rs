@@ -1,6 +1,7 @@
 //! `httpd` and `mi_http`: commands over HTTP.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::NOT_TRACED;
@@ -8,6 +9,9 @@ use crate::module::{Module, Parameter, Parameters, Settings};
 
 /// Why buffer sizes change nothing.
 const OWN_BUFFERS: &str = "buffers are bounded by themselves";
+
+/// Why a list of ciphers changes nothing.
+const STRONG_CIPHERS: &str = "TLS 1.2 and 1.3 are spoken with strong ciphers only";
 
 /// The declaration of `httpd`.
 pub static HTTPD: Module = Module {
@@ -24,9 +28,9 @@ pub static HTTPD: Module = Module {
         Parameter::int("buf_size").without_effect(None, OWN_BUFFERS),
         Parameter::int("post_buf_size").without_effect(None, OWN_BUFFERS),
         Parameter::int("receive_buf_size").without_effect(None, OWN_BUFFERS),
-        Parameter::planned("tls_cert_file"),
-        Parameter::planned("tls_key_file"),
-        Parameter::planned("tls_ciphers"),
+        Parameter::str("tls_cert_file"),
+        Parameter::str("tls_key_file"),
+        Parameter::str("tls_ciphers").without_effect(None, STRONG_CIPHERS),
     ],
     configure: configure_httpd,
     ..Module::EMPTY
@@ -56,6 +60,8 @@ pub struct HttpdSettings {
     pub conn_timeout: Duration,
     /// User and password of basic authentication, if set.
     pub credentials: Option<(String, String)>,
+    /// The files of the certificate and of its key; without them there is no TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// The token of who may do everything, if set.
     pub token: Option<String>,
     /// The token of who may only read, if set.
@@ -88,6 +94,11 @@ fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
         token.transpose().map_err(|why| format!("{name} {why}"))
     };
     let (token, read_only_token) = (token("token")?, token("read_only_token")?);
+    let tls = match (parameters.str("tls_cert_file"), parameters.str("tls_key_file")) {
+        (None, None) => None,
+        (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
+        _ => return Err("tls_cert_file and tls_key_file belong together".to_owned()),
+    };
     let auth_realm = parameters.str("auth_realm").unwrap_or("OpenSIPS MI").to_owned();
     let seconds = parameters.at_least("conn_timeout", 30, 1)?;
     let conn_timeout = Duration::from_secs(seconds.into());
@@ -97,9 +108,25 @@ fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
         conn_timeout,
         auth_realm,
         credentials,
+        tls,
         token,
         read_only_token,
     }))
+}
+
+/// The path in the parameter `root`, without its slashes at both ends.
+///
+/// # Errors
+/// It has characters that no path of a URL has (RFC 3986 §3.3).
+pub(crate) fn root(parameters: &Parameters<'_>, default: &str) -> Result<String, String> {
+    let root = parameters.str("root").unwrap_or(default).trim_matches('/');
+    let of_a_path =
+        |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
+    if root.bytes().all(of_a_path) {
+        Ok(root.to_owned())
+    } else {
+        Err(format!("root: {root} is no path"))
+    }
 }
 
 /// A token as a header field can carry it (RFC 6750 §2.1).
@@ -115,7 +142,7 @@ pub fn checked_token(text: &str) -> Result<&str, &'static str> {
 }
 
 fn configure_mi_http(parameters: &Parameters<'_>) -> Result<Settings, String> {
-    let root = parameters.str("root").unwrap_or("mi").trim_matches('/').to_owned();
+    let root = root(parameters, "mi")?;
     let pretty_printing = parameters.switch("pretty_printing", false);
     Ok(Box::new(MiHttpSettings { root, pretty_printing }))
 }

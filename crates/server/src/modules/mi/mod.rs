@@ -10,6 +10,7 @@ mod http;
 pub use access::{Account, FileAccess};
 pub use datagram::{DatagramAddress, MI_DATAGRAM, MiDatagramSettings};
 pub use fifo::{MI_FIFO, MiFifoSettings};
+pub(crate) use http::root;
 pub use http::{HTTPD, HttpdSettings, MI_HTTP, MiHttpSettings, checked_token};
 
 /// Why `trace_destination` and `trace_bwlist` are without effect.
