@@ -118,6 +118,7 @@ fn messages_statistics_and_profiles_are_counted() {
         ("duologue_message_handling_seconds_count{class=\"reply\"}", 2.0),
         ("duologue_message_handling_seconds_count{class=\"REGISTER\"}", 0.0),
         ("duologue_run_queue_calls", 0.0),
+        ("duologue_call_jobs_waiting_max", 0.0),
         ("duologue_draining", 0.0),
         ("duologue_metrics_left_out", 0.0),
         (

@@ -158,8 +158,8 @@ struct Inbox {
 pub enum Offer {
     /// The caller now holds the token: run the job, then drain the rest.
     Run,
-    /// Somebody runs the call; the job waits its turn.
-    Queued,
+    /// Somebody runs the call; the job waits its turn, and is the last of so many.
+    Queued(usize),
     /// The call's queue is full; the job was dropped.
     Overflow,
     /// The call has just ended; look it up again.
@@ -191,7 +191,7 @@ impl Call {
             Offer::Overflow
         } else {
             inbox.jobs.push_back(job());
-            Offer::Queued
+            Offer::Queued(inbox.jobs.len())
         }
     }
 
@@ -206,7 +206,7 @@ impl Call {
             Offer::Run
         } else {
             inbox.jobs.push_back(job());
-            Offer::Queued
+            Offer::Queued(inbox.jobs.len())
         }
     }
 
@@ -222,7 +222,7 @@ impl Call {
         }
         inbox.jobs.push_back(job);
         if inbox.running {
-            Offer::Queued
+            Offer::Queued(inbox.jobs.len())
         } else {
             inbox.running = true;
             Offer::Run
@@ -237,7 +237,12 @@ impl Call {
             return Offer::Closed;
         }
         inbox.jobs.push_back(job);
-        if std::mem::replace(&mut inbox.running, true) { Offer::Queued } else { Offer::Run }
+        let waiting = inbox.jobs.len();
+        if std::mem::replace(&mut inbox.running, true) {
+            Offer::Queued(waiting)
+        } else {
+            Offer::Run
+        }
     }
 
     /// Whether every transaction has its final reply and no run waits; false while somebody runs

@@ -48,6 +48,7 @@ pub struct CallIndex {
     shards: Box<[Shard]>,
     key: (u64, u64),
     len: AtomicUsize,
+    deepest: AtomicUsize,
     calls_max: usize,
 }
 
@@ -98,6 +99,7 @@ impl CallIndex {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             key,
             len: AtomicUsize::new(0),
+            deepest: AtomicUsize::new(0),
             calls_max,
         }
     }
@@ -105,6 +107,12 @@ impl CallIndex {
     /// How many calls are alive.
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
+    }
+
+    /// The most jobs that ever waited for one call while somebody ran it;
+    /// [`JOBS_MAX`](crate::call::JOBS_MAX) are not exceeded but by jobs of our own.
+    pub fn deepest(&self) -> usize {
+        self.deepest.load(Ordering::Relaxed)
     }
 
     /// Whether every transaction of every call has its final reply: what is left only lingers. Calls
@@ -159,7 +167,10 @@ impl CallIndex {
             let Some(call) = self.find_or_make(hash, call_id, room) else { return Entered::Full };
             match offer(&call) {
                 Offer::Run => return Entered::Run(call),
-                Offer::Queued => return Entered::Queued,
+                Offer::Queued(waiting) => {
+                    self.deepest.fetch_max(waiting, Ordering::Relaxed);
+                    return Entered::Queued;
+                }
                 Offer::Overflow => return Entered::Overflow,
                 // Its remover is about to take it out of the table.
                 Offer::Closed => sync::yield_now(),
@@ -268,6 +279,21 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_deepest_queue_is_remembered() {
+        let index = CallIndex::new((1, 2), 8);
+        let enter = |call_id| index.enter(call_id, true, || Job::Wake);
+        let Entered::Run(call) = enter(b"busy") else { panic!("it is nobody's") };
+        assert_eq!(index.deepest(), 0, "who runs a call does not wait");
+        for _ in 0..3 {
+            assert!(matches!(enter(b"busy"), Entered::Queued));
+        }
+        while call.next_job().is_some() {}
+        assert!(matches!(enter(b"busy"), Entered::Queued));
+        assert!(matches!(enter(b"another"), Entered::Run(_)));
+        assert_eq!(index.deepest(), 3);
+    }
 
     /// RFC 3261 §8.1.1.7: a branch is never used twice, though the Call-ID comes again.
     #[test]

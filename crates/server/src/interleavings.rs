@@ -162,7 +162,7 @@ impl Crew {
                 self.handed_over.lock().unwrap().push(call);
                 true
             }
-            Offer::Queued => true,
+            Offer::Queued(_) => true,
             Offer::Closed => false,
             Offer::Overflow => panic!("so few jobs overflow nothing"),
         }

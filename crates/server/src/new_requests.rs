@@ -191,7 +191,7 @@ pub fn answer(node: &Node, shown: u64, reply: &ReplyTo) -> bool {
     let Some(call) = node.calls.find_shown(shown) else { return false };
     match call.post_own(Job::Reply(Box::new(reply.clone()))) {
         Offer::Run => node.queue.push(call),
-        Offer::Queued => {}
+        Offer::Queued(_) => {}
         Offer::Overflow | Offer::Closed => return false,
     }
     true

@@ -153,7 +153,7 @@ impl Worker {
                     turn.body.timer_fired();
                     wake(turn);
                 }),
-                Offer::Queued | Offer::Overflow | Offer::Closed => {}
+                Offer::Queued(_) | Offer::Overflow | Offer::Closed => {}
             }
         }
         self.due_calls = calls;

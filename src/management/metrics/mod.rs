@@ -126,6 +126,8 @@ impl Page<'_> {
         }
         let waiting = node.queue.len() as u64;
         self.gauge("run_queue_calls", "Calls that wait for an idle worker.", &[], waiting);
+        let help = "The most jobs that waited for one call since the start; 64 may.";
+        self.gauge("call_jobs_waiting_max", help, &[], node.calls.deepest() as u64);
     }
 
     fn profiles(&mut self, node: &Node) {
