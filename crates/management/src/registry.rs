@@ -163,7 +163,7 @@ impl Command {
     }
 
     /// The canonical name, then the others.
-    fn every_name(&self) -> impl Iterator<Item = &'static str> + '_ {
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
@@ -241,7 +241,7 @@ impl Registry {
     /// # Errors
     /// Its name or one of its aliases is taken; then nothing was added.
     pub fn add(&mut self, command: Command) -> Result<(), Duplicate> {
-        let names = || command.every_name();
+        let names = || command.names();
         if let Some(taken) = names().find(|name| self.by_name.contains_key(name)) {
             return Err(Duplicate(taken));
         }
@@ -363,7 +363,7 @@ fn unknown() -> CommandError {
 fn which(registry: &Registry, params: &Params) -> Result<Answer, CommandError> {
     let Some(wanted) = params.optional_text("command")? else {
         // Aliases too: clients offer their users what stands here, and no other names.
-        let every = registry.commands.iter().flat_map(Command::every_name);
+        let every = registry.commands.iter().flat_map(Command::names);
         return Ok(every.collect::<Vec<_>>().into());
     };
     if wanted.ends_with(':') {
