@@ -23,15 +23,15 @@ pub(super) fn dialog(node: &Node, dialog: &Snapshot) -> Value {
     if dialog.timeout_ts != 0 {
         put("dateout", local_date(dialog.timeout_ts).into());
     }
-    put("callid", json_text(&dialog.call_id));
-    put("from_uri", json_text(&dialog.from_uri));
-    put("to_uri", json_text(&dialog.to_uri));
+    put_text(&mut put, "callid", &dialog.call_id);
+    put_text(&mut put, "from_uri", &dialog.from_uri);
+    put_text(&mut put, "to_uri", &dialog.to_uri);
     let mut legs = dialog.legs.iter();
     if let Some(caller) = legs.next() {
-        put("caller_tag", json_text(&caller.tag));
-        put("caller_contact", json_text(&caller.contact));
+        put_text(&mut put, "caller_tag", &caller.tag);
+        put_text(&mut put, "caller_contact", &caller.contact);
         put("callee_cseq", caller.cseq.to_string().into());
-        put("caller_route_set", json_text(&caller.route_set));
+        put_text(&mut put, "caller_route_set", &caller.route_set);
         put("caller_bind_addr", bind_address(node, caller));
         put_body(&mut put, "caller_sdp", caller.body.as_ref());
         put_body(&mut put, "caller_sent_sdp", caller.sent_body.as_ref());
@@ -40,9 +40,15 @@ pub(super) fn dialog(node: &Node, dialog: &Snapshot) -> Value {
     Value::Object(fields)
 }
 
-/// A body as text, omitted if there is none; one that is no text also in base64 (decision D16).
+/// A body, omitted if there is none.
 fn put_body(put: &mut impl FnMut(&str, Value) -> Option<Value>, name: &str, body: Option<&Body>) {
-    let Some(bytes) = body.map(Body::bytes) else { return };
+    if let Some(body) = body {
+        put_text(put, name, body.bytes());
+    }
+}
+
+/// Bytes as text; those that are no text also in base64 (decision D16).
+fn put_text(put: &mut impl FnMut(&str, Value) -> Option<Value>, name: &str, bytes: &[u8]) {
     put(name, json_text(bytes));
     if std::str::from_utf8(bytes).is_err() {
         put(&format!("{name}_base64"), base64(bytes).into());
@@ -52,10 +58,10 @@ fn put_body(put: &mut impl FnMut(&str, Value) -> Option<Value>, name: &str, body
 fn callee(node: &Node, leg: &LegSnapshot) -> Value {
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    put("callee_tag", json_text(&leg.tag));
-    put("callee_contact", json_text(&leg.contact));
+    put_text(&mut put, "callee_tag", &leg.tag);
+    put_text(&mut put, "callee_contact", &leg.contact);
     put("caller_cseq", leg.cseq.to_string().into());
-    put("callee_route_set", json_text(&leg.route_set));
+    put_text(&mut put, "callee_route_set", &leg.route_set);
     put("callee_bind_addr", bind_address(node, leg));
     put_body(&mut put, "callee_sdp", leg.body.as_ref());
     put_body(&mut put, "callee_sent_sdp", leg.sent_body.as_ref());
