@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use ureq::Agent;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
+use super::progress::Progress;
 use super::span::{self, Span};
 use address::Address;
 use envelope::{Envelope, Outcome};
@@ -63,6 +64,8 @@ pub(super) struct Client {
     agent: Agent,
     address: Address,
     authorization: Option<String>,
+    /// Whether a person hears that an answer takes its time.
+    tells: bool,
 }
 
 impl Client {
@@ -95,7 +98,12 @@ impl Client {
             .user_agent(concat!("duologue/", env!("CARGO_PKG_VERSION")))
             .build()
             .new_agent();
-        Ok(Self { agent, address, authorization })
+        Ok(Self { agent, address, authorization, tells: true })
+    }
+
+    /// Says nothing while it waits: who asks tells what goes on, or has the whole screen.
+    pub(super) fn silent(self) -> Self {
+        Self { tells: false, ..self }
     }
 
     /// Where the server is, without secrets.
@@ -130,9 +138,11 @@ impl Client {
         if let Some(authorization) = &self.authorization {
             post = post.header("Authorization", authorization);
         }
+        let waiting = self.tells.then(|| Progress::of(format!("waiting for {}", self.url())));
         let response = post
             .send(request.to_string())
             .map_err(|error| Failure::no_answer(self.url(), &error))?;
+        drop(waiting);
         let status = response.status().as_u16();
         if status != 200 {
             return Err(Failure::status(self.url(), status));

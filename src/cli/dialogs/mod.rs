@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::client::dialogs::{Filter, count, end, pages};
 use super::client::{Client, EXIT_CODES, Failure, Server};
+use super::progress::Progress;
 use super::table::Column;
 use columns::{Shown, named, plain_cell};
 use listing::{Form, Listing};
@@ -122,6 +123,10 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     if options.ending.end {
         return end_them(&client, options, out);
     }
+    // On a terminal the list itself tells that something goes on.
+    let to_a_person = io::stdout().is_terminal();
+    let _progress = (!to_a_person).then(|| Progress::of("listing dialogs".to_owned()));
+    let client = if to_a_person { client } else { client.silent() };
     let shown = named(&options.columns);
     let names: Vec<&str> = shown.iter().map(|shown| shown.name).collect();
     let heads: Vec<Column> = shown.iter().map(|shown| shown.column).collect();

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::client::print::{Layout, Printer};
 use super::client::{Client, EXIT_CODES, Failure, Server};
+use super::progress::Progress;
 
 /// How parameters are written.
 const PARAMETERS: &str = "\
@@ -71,6 +72,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let stdout = io::stdout();
     let pretty = options.pretty || (stdout.is_terminal() && !options.compact);
     let layout = if pretty { Layout::Pretty } else { Layout::Compact };
+    // On a terminal the answer itself tells that something goes on.
+    let _progress = (!stdout.is_terminal()).then(|| Progress::of(format!("running {command}")));
+    let client = if stdout.is_terminal() { client } else { client.silent() };
     let mut out = BufWriter::new(stdout.lock());
     print(&client, command, params, &mut out, layout)
 }

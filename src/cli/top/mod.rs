@@ -61,7 +61,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             "top needs a terminal; `duologue dialogs` and `duologue stats` do not".to_owned(),
         ));
     }
-    let client = Client::of(&options.server)?;
+    let client = Client::of(&options.server)?.silent();
     let (tell, heard) = mpsc::channel();
     let app = App::new(client.url());
     let mut poll = Poll::new(client, options.interval.duration(), options.rows.into());
