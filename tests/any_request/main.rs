@@ -1,12 +1,12 @@
 //! Requests of chance at the door: a taste of what the fuzz target `door` does for longer
-//! (`cargo xtask fuzz door`).
+//! (`cargo xtask fuzz door`), or with `ANY_REQUESTS=1000000` and another `ANY_SEED`.
 
 mod door;
 
 use duologue_testkit::Random;
 
-/// How many of each kind.
-const REQUESTS: usize = 15_000;
+/// How many of each kind, unless somebody asks for more.
+const REQUESTS: u64 = 15_000;
 
 /// Requests whose bytes are changed here and there.
 const NEARLY: [&str; 6] = [
@@ -20,9 +20,15 @@ const NEARLY: [&str; 6] = [
 
 #[test]
 fn any_request_is_answered_in_json_or_not_at_all() {
-    let mut random = Random::seeded(5);
+    let asked = |name, default| {
+        let text = std::env::var(name).ok();
+        text.and_then(|text| text.parse::<u64>().ok()).unwrap_or(default)
+    };
+    let (requests, seed) = (asked("ANY_REQUESTS", REQUESTS), asked("ANY_SEED", 5));
+    println!("{requests} of each kind, from seed {seed}");
+    let mut random = Random::seeded(seed);
     let below = |random: &mut Random, bound: usize| random.below(bound as u64) as usize;
-    for _ in 0..REQUESTS {
+    for _ in 0..requests {
         // Composed of what commands know.
         let length = below(&mut random, 60);
         let mut bytes: Vec<u8> = (0..=length).map(|_| random.bits() as u8).collect();
