@@ -4,7 +4,9 @@
 mod calls;
 mod dialogs;
 mod instructions;
+mod listing;
 mod memory;
+mod probe;
 mod profile;
 mod table;
 
@@ -47,6 +49,9 @@ pub(crate) struct Options {
     /// Dialogs held for the measurement of memory.
     #[arg(long, default_value_t = 20_000)]
     dialogs: u64,
+    /// Dialogs that are listed.
+    #[arg(long, default_value_t = 50_000)]
+    listed: u64,
     /// Take the programs as they are, without building or installing anything.
     #[arg(long)]
     no_build: bool,
@@ -61,6 +66,8 @@ enum What {
     Memory,
     /// System calls per call, and time by function.
     Profile,
+    /// How long a list over HTTP takes, and what calls notice of it.
+    Listing,
     /// The dialog engine beside up to a million dialogs.
     Dialogs,
     /// How much of a relayed message is the script.
@@ -87,6 +94,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if wants(What::Memory) {
         heading("Memory per held dialog");
         memory::run(options, &directory)?;
+    }
+    if wants(What::Listing) {
+        heading("Lists over HTTP");
+        listing::run(options, &directory)?;
     }
     if wants(What::Profile) {
         heading("System calls and functions");

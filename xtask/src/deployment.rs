@@ -104,6 +104,12 @@ impl Deployment {
         }
     }
 
+    /// Waits until it has ended by itself, with success.
+    pub(crate) fn ended(mut self, limit: Duration) -> Result<()> {
+        let status = self.process.finish(limit)?;
+        if status.success() { Ok(()) } else { Err(format!("it ended with {status}").into()) }
+    }
+
     /// Asks it to stop; an error if it does not, or not with success.
     pub(crate) fn stop(mut self) -> Result<()> {
         let status = self.process.stop("TERM")?;

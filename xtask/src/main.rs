@@ -3,6 +3,7 @@
 //! Each command is a file: [`test`] proves the house, [`e2e`] sends calls through the running
 //! program with SIPp and [`examples`] through those that embed it, [`interop`] takes real telephones,
 //! [`opensips_cli`] commands it as operators do, [`terminal`] reads the screens of the live tools,
+//! [`commands`] asks it every command, [`browser`] shows that no web page commands it,
 //! [`bench`] measures it beside other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls
 //! in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
@@ -10,6 +11,8 @@
 
 mod accounting;
 mod bench;
+mod browser;
+mod commands;
 mod deployment;
 mod deployments;
 mod docs;
@@ -60,8 +63,12 @@ enum Command {
     Interop,
     /// Command a running program with the client that operators know, over each door.
     OpensipsCli,
+    /// Ask a running program every management command while a call stands.
+    Commands,
     /// Run the live tools on terminals, while calls stand.
     Terminal,
+    /// Let a foreign page in a real browser try to command a running program.
+    Browser,
     /// Rewrite the pages that are made from the declarations.
     Docs,
     /// Play random calls in virtual time, seed after seed, and hold what must always hold.
@@ -76,7 +83,9 @@ fn main() -> ExitCode {
         Command::Deployments => deployments::alone(),
         Command::Interop => interop::alone(),
         Command::OpensipsCli => opensips_cli::alone(),
+        Command::Commands => commands::alone(),
         Command::Terminal => terminal::alone(),
+        Command::Browser => browser::alone(),
         Command::Docs => docs::run(),
         Command::Sim(options) => sim::run(&options),
     };

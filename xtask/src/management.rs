@@ -16,36 +16,73 @@ const ANSWER_MAX: u64 = 256 << 20;
 
 /// Calls `method` and gives its result.
 pub(crate) fn call(server: SocketAddr, method: &str, params: &Value) -> Result<Value> {
-    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-    let mut answer: Value = serde_json::from_str(&post(server, "/mi", &body)?)?;
+    let mut answer: Value = serde_json::from_str(&text(server, method, params)?)?;
     match answer.get_mut("result") {
         Some(result) => Ok(result.take()),
         None => Err(format!("{method}: {answer}").into()),
     }
 }
 
+/// Calls `method` and gives the whole reply as it came.
+pub(crate) fn text(server: SocketAddr, method: &str, params: &Value) -> Result<String> {
+    let (head, body) = post(method, params);
+    exchange(server, &head, &body)
+}
+
+/// Calls `method` for a list in lines, of which nothing is kept: how many lines and bytes came.
+pub(crate) fn lines(server: SocketAddr, method: &str, params: &Value) -> Result<(u64, u64)> {
+    let (head, body) = post(method, params);
+    let mut stream = ask(server, &format!("{head}\r\nAccept: application/x-ndjson"), &body)?;
+    let (mut lines, mut bytes) = (0, 0);
+    let mut last = [0; LAST_CHUNK.len()];
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let length = stream.read(&mut buffer)?;
+        if length == 0 {
+            break;
+        }
+        for &byte in &buffer[..length] {
+            // Lines of HTTP end in CRLF, those of the list do not.
+            lines += u64::from(byte == b'\n' && last[last.len() - 1] != b'\r');
+            last.rotate_left(1);
+            last[last.len() - 1] = byte;
+        }
+        bytes += length as u64;
+    }
+    if last == LAST_CHUNK { Ok((lines, bytes)) } else { Err("the list broke off".into()) }
+}
+
+/// RFC 9112 §7.1: without it a body in chunks is not complete.
+const LAST_CHUNK: [u8; 5] = *b"0\r\n\r\n";
+
 /// Reads a page.
 pub(crate) fn read(server: SocketAddr, path: &str) -> Result<String> {
     exchange(server, &format!("GET {path} HTTP/1.1"), "")
 }
 
-fn post(server: SocketAddr, path: &str, body: &str) -> Result<String> {
+/// Head and body of a request for a command.
+fn post(method: &str, params: &Value) -> (String, String) {
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
     let length = body.len();
-    let line = format!(
-        "POST {path} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {length}"
-    );
-    exchange(server, &line, body)
+    let head =
+        format!("POST /mi HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {length}");
+    (head, body)
 }
 
 /// One request on a connection of its own; the body of the answer.
-fn exchange(server: SocketAddr, start: &str, body: &str) -> Result<String> {
+fn exchange(server: SocketAddr, head: &str, body: &str) -> Result<String> {
+    let mut answer = Vec::new();
+    ask(server, head, body)?.take(ANSWER_MAX).read_to_end(&mut answer)?;
+    body_of(&answer)
+}
+
+/// Sends a request; the connection to read the answer from.
+fn ask(server: SocketAddr, head: &str, body: &str) -> Result<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&server, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_write_timeout(Some(LIMIT))?;
-    write!(stream, "{start}\r\nHost: {server}\r\nConnection: close\r\n\r\n{body}")?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_MAX).read_to_end(&mut answer)?;
-    body_of(&answer)
+    write!(stream, "{head}\r\nHost: {server}\r\nConnection: close\r\n\r\n{body}")?;
+    Ok(stream)
 }
 
 /// The body of an HTTP/1.1 answer whose connection was closed after it.

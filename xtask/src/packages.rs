@@ -29,6 +29,8 @@ pub(crate) const PYTHON: Tool = Tool { program: "python3", package: "python3-ven
 pub(crate) const PROMTOOL: Tool = Tool { program: "promtool", package: "prometheus" };
 /// A terminal without a window.
 pub(crate) const TMUX: Tool = Tool { program: "tmux", package: "tmux" };
+/// A browser, which needs no screen.
+pub(crate) const CHROMIUM: Tool = Tool { program: "chromium", package: "chromium" };
 /// Counts system calls.
 pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
 

@@ -57,6 +57,7 @@ pub(crate) fn run(tally: &mut Tally, built: bool) -> Result<()> {
     tally.check("duologue dialogs lists them", || stage.listed());
     tally.check("duologue mi and duologue stats tell of them", || stage.told());
     tally.check("exit codes tell what went wrong", || stage.exit_codes());
+    tally.check("duologue dialogs --end asks, and takes no for an answer", || stage.asks());
     let mut started = None;
     tally.check("duologue top shows them", || {
         let terminal = stage.top(120, 20)?;
@@ -71,6 +72,7 @@ pub(crate) fn run(tally: &mut Tally, built: bool) -> Result<()> {
         stage.shows(&terminal, "top_80x24.txt")
     });
     tally.check("it ends calls, and both sides get their BYE", || stage.ended(&terminal, calls));
+    tally.check("duologue dialogs --end takes yes for an answer", || stage.agreed());
     tally.check("it gives the terminal back", || left(&terminal, "q"));
     tally.check("it gives the terminal back on Ctrl-C", || left(&stage.top(80, 24)?, "C-c"));
     Ok(())
@@ -89,30 +91,38 @@ impl Stage {
     fn open(directory: &Path) -> Result<(Self, [Agent; 2])> {
         let proxy = Subject::DuologueDialog.start(directory)?;
         let management = proxy.management().ok_or("it has no management")?;
-        let plan = |scenario| Plan {
-            calls: Some(CALLS),
-            rate: 10,
-            limit: CALLS_LIMIT,
-            ..Plan::one(scenario)
-        };
         let (caller, callee) = (proxy.caller(), proxy.callee());
         let mask = Mask::of([
             (management, "SERVER"),
             (ports::local(caller), "CALLER"),
             (ports::local(callee), "CALLEE"),
         ]);
-        let to = ports::local(callee);
-        let callee = sipp::callee(&plan("callee"), callee, directory)?;
-        let caller = sipp::caller(&plan("caller_awaits_bye"), caller, proxy.sip(), to, directory)?;
         let stage = Self { proxy, management, mask, directory: directory.to_owned() };
+        let calls = stage.calls()?;
+        Ok((stage, calls))
+    }
+
+    /// Calls that wait for their BYE. All are confirmed when this returns.
+    fn calls(&self) -> Result<[Agent; 2]> {
+        let plan = |scenario| Plan {
+            calls: Some(CALLS),
+            rate: 10,
+            limit: CALLS_LIMIT,
+            ..Plan::one(scenario)
+        };
+        let (proxy, directory) = (&self.proxy, &self.directory);
+        let (from, to) = (proxy.caller(), proxy.callee());
+        let callee = sipp::callee(&plan("callee"), to, directory)?;
+        let to = ports::local(to);
+        let caller = sipp::caller(&plan("caller_awaits_bye"), from, proxy.sip(), to, directory)?;
         let deadline = Instant::now() + LIMIT;
-        while stage.proxy.held()?.active != CALLS {
+        while proxy.held()?.active != CALLS {
             if Instant::now() > deadline {
-                return Err(format!("there are {:?}", stage.proxy.held()?).into());
+                return Err(format!("there are {:?}", proxy.held()?).into());
             }
             sleep(Duration::from_millis(50));
         }
-        Ok((stage, [caller, callee]))
+        Ok([caller, callee])
     }
 
     /// One of our tools, run to its end.
@@ -225,14 +235,56 @@ impl Stage {
                 screen.contains(&active) && !screen.contains("End this call?")
             })?;
         }
-        for agent in calls {
-            let report = agent.finish()?;
-            if report.successful != CALLS {
-                return Err(format!("not every call got its BYE: {report:?}").into());
+        all_over(calls)
+    }
+
+    /// `duologue dialogs --end` asks a person; whoever does not say yes keeps the calls.
+    fn asks(&self) -> Result<()> {
+        for answer in [&["n", "Enter"][..], &["Enter"], &["m", "a", "y", "b", "e", "Enter"]] {
+            let terminal = self.ends("--state confirmed")?;
+            terminal.press(answer)?;
+            terminal.until(LIMIT, |screen| screen.lines().any(|line| line == tmux::ENDED))?;
+            let active = self.proxy.held()?.active;
+            if active != CALLS {
+                return Err(format!("{answer:?} left {active} calls").into());
             }
         }
         Ok(())
     }
+
+    /// Whoever says yes ends them.
+    fn agreed(&self) -> Result<()> {
+        let calls = self.calls()?;
+        let terminal = self.ends("--all")?;
+        terminal.press(&["y", "Enter"])?;
+        terminal.until(LIMIT, |screen| {
+            screen.lines().any(|line| line == tmux::ENDED)
+                && screen.split_whitespace().filter(|word| *word == "ending").count() == 2
+        })?;
+        all_over(calls)
+    }
+
+    /// `duologue dialogs --end` on a terminal, which has asked.
+    fn ends(&self, which: &str) -> Result<Terminal> {
+        let program = paths::built("duologue");
+        let url = format!("--url=http://{}/mi", self.management);
+        let line = format!("'{}' dialogs '{url}' --end {which}", program.display());
+        let terminal = Terminal::open(&self.directory, &line, 100, 20)?;
+        let question = format!("End {CALLS} dialogs? [y/N]");
+        terminal.until(LIMIT, |screen| screen.contains(&question))?;
+        Ok(terminal)
+    }
+}
+
+/// Each call ended by a BYE, on both sides.
+fn all_over(calls: [Agent; 2]) -> Result<()> {
+    for agent in calls {
+        let report = agent.finish()?;
+        if report.successful != CALLS {
+            return Err(format!("not every call got its BYE: {report:?}").into());
+        }
+    }
+    Ok(())
 }
 
 /// A key ends `top`, and the shell that started it has its terminal as it was.

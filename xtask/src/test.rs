@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
 use crate::{
-    Result, deployments, e2e, examples, interop, opensips_cli, packages, paths, process, terminal,
+    Result, browser, commands, deployments, e2e, examples, interop, opensips_cli, packages, paths,
+    process, terminal,
 };
 
 /// Formatting takes no longer than this.
@@ -56,8 +57,12 @@ enum Part {
     Interop,
     /// Commands over each door by `opensips-cli`.
     OpensipsCli,
+    /// Every management command while a call stands.
+    Commands,
     /// The live tools on terminals, while calls stand.
     Terminal,
+    /// A foreign page in a real browser.
+    Browser,
 }
 
 impl Part {
@@ -113,9 +118,17 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         heading("Commands by opensips-cli");
         opensips_cli::run(&mut tally)?;
     }
+    if options.wants(Part::Commands) {
+        heading("Every command while a call stands");
+        commands::run(&mut tally, options.no_build)?;
+    }
     if options.wants(Part::Terminal) {
         heading("Terminals");
         terminal::run(&mut tally, options.no_build)?;
+    }
+    if options.wants(Part::Browser) {
+        heading("A foreign page in a browser");
+        browser::run(&mut tally, options.no_build)?;
     }
     Ok(tally.conclude())
 }

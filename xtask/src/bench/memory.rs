@@ -29,7 +29,7 @@ const SETUP_SLACK: Duration = Duration::from_secs(30);
 
 /// What was seen at one moment.
 #[derive(Clone, Copy)]
-struct Moment {
+pub(super) struct Moment {
     dialogs: u64,
     resident: u64,
     allocated: Option<u64>,
@@ -84,7 +84,7 @@ fn measure(subject: Subject, dialogs: u64, directory: &Path) -> Result<[Moment; 
 }
 
 /// Sets up `more` dialogs, waits until `total` are held and all transactions are gone.
-fn hold(
+pub(super) fn hold(
     proxy: &Running,
     more: u64,
     total: u64,
