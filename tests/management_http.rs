@@ -72,6 +72,30 @@ fn the_root_and_the_layout_are_the_scripts() {
     assert!(roots.contains(r#""root": "manage""#), "{roots}");
 }
 
+/// A page that rebinds its own name sends that name, so only those that the script knows are taken.
+#[test]
+fn names_of_the_host_are_the_scripts() {
+    let (_server, doors) = open(
+        r#"modparam("httpd", "host_name", "proxy.example")
+           modparam("httpd", "host_name", "mi.example")"#,
+    );
+    let status = |host: &str| {
+        let mut stream = TcpStream::connect(doors.http().unwrap().address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let head = format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    for ours in ["proxy.example", "MI.example:8888", "localhost", "127.0.0.1:8888"] {
+        assert_eq!(status(ours), "200", "{ours}");
+    }
+    for other in ["rebound.example", "x.proxy.example", "proxy.example.com"] {
+        assert_eq!(status(other), "403", "{other}");
+    }
+}
+
 #[test]
 fn a_password_is_asked_for_if_one_is_set() {
     let (_server, door) = open(
@@ -111,6 +135,8 @@ fn what_cannot_be_meant_is_refused_when_the_script_loads() {
         (r#"modparam("httpd", "auth_username", "op")"#, "belong together"),
         (r#"modparam("httpd", "auth_password", "secret")"#, "belong together"),
         (r#"modparam("httpd", "buf_size", "large")"#, "buf_size"),
+        (r#"modparam("httpd", "host_name", "proxy.example:8888")"#, "without its port"),
+        (r#"modparam("httpd", "host_name", "")"#, "host_name"),
         (r#"modparam("mi_http", "root", 5)"#, "root"),
     ] {
         let script = format!(

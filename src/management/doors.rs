@@ -154,6 +154,7 @@ fn http_config(
         feeds: if commands { feeds(server, &mi_http.root) } else { Vec::new() },
         pretty_printing: mi_http.pretty_printing,
         connection_timeout: httpd.conn_timeout,
+        hosts: httpd.hosts.clone(),
         tls: httpd.tls.as_ref().map(|(certificate, key)| Tls::new(certificate, key)),
         token: tokens.full.or_else(|| httpd.token.clone()),
         read_only_token: tokens.read_only.or_else(|| httpd.read_only_token.clone()),

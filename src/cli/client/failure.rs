@@ -68,7 +68,9 @@ impl Failure {
     pub(super) fn status(url: &str, status: u16) -> Self {
         let what = match status {
             401 => "wants a secret: http://USER:PASSWORD@HOST in --url, or --token".into(),
-            403 => "takes no host names that it does not know: name it by its IP address".into(),
+            403 => "takes no host names that it does not know: name it by its IP address, or add \
+                    the name to its script (host_name of httpd)"
+                .into(),
             404 => "has no management at this path: the script says which (root of mi_http)".into(),
             503 => "runs as many commands as it may: try again".into(),
             504 => "has not finished the command in time; it may go on".into(),

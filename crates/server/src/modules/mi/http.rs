@@ -22,6 +22,7 @@ pub static HTTPD: Module = Module {
         Parameter::str("auth_realm"),
         Parameter::str("auth_username"),
         Parameter::str("auth_password"),
+        Parameter::str("host_name"),
         Parameter::str("token"),
         Parameter::str("read_only_token"),
         Parameter::int("conn_timeout"),
@@ -60,6 +61,8 @@ pub struct HttpdSettings {
     pub conn_timeout: Duration,
     /// User and password of basic authentication, if set.
     pub credentials: Option<(String, String)>,
+    /// The names under which clients may ask for it, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
     /// The files of the certificate and of its key; without them there is no TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The token of who may do everything, if set.
@@ -94,6 +97,12 @@ fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
         token.transpose().map_err(|why| format!("{name} {why}"))
     };
     let (token, read_only_token) = (token("token")?, token("read_only_token")?);
+    let hosts: Vec<_> = parameters.all_str("host_name").map(str::to_owned).collect();
+    let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let no_name = |host: &&String| host.is_empty() || !host.bytes().all(of_a_name);
+    if let Some(wrong) = hosts.iter().find(no_name) {
+        return Err(format!("host_name: {wrong} is no name of a host (without its port)"));
+    }
     let tls = match (parameters.str("tls_cert_file"), parameters.str("tls_key_file")) {
         (None, None) => None,
         (Some(certificate), Some(key)) => Some((certificate.into(), key.into())),
@@ -108,6 +117,7 @@ fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
         conn_timeout,
         auth_realm,
         credentials,
+        hosts,
         tls,
         token,
         read_only_token,
