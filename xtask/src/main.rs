@@ -4,6 +4,7 @@
 //! program with SIPp and [`examples`] through those that embed it, [`interop`] takes real telephones,
 //! [`opensips_cli`] commands it as operators do, [`terminal`] reads the screens of the live tools,
 //! [`commands`] asks it every command, [`browser`] shows that no web page commands it,
+//! [`databases`] stores dialogs on real servers,
 //! [`bench`] measures it beside other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls
 //! in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
@@ -13,6 +14,7 @@ mod accounting;
 mod bench;
 mod browser;
 mod commands;
+mod databases;
 mod deployment;
 mod deployments;
 mod docs;

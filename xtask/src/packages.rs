@@ -31,6 +31,10 @@ pub(crate) const PROMTOOL: Tool = Tool { program: "promtool", package: "promethe
 pub(crate) const TMUX: Tool = Tool { program: "tmux", package: "tmux" };
 /// A browser, which needs no screen.
 pub(crate) const CHROMIUM: Tool = Tool { program: "chromium", package: "chromium" };
+/// A database server; the program is its package's tool for servers of several versions.
+pub(crate) const POSTGRESQL: Tool = Tool { program: "pg_ctlcluster", package: "postgresql" };
+/// A database server.
+pub(crate) const MARIADB: Tool = Tool { program: "mariadbd", package: "mariadb-server" };
 /// Counts system calls.
 pub(crate) const STRACE: Tool = Tool { program: "strace", package: "strace" };
 

@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
 use crate::{
-    Result, browser, commands, deployments, e2e, examples, interop, opensips_cli, packages, paths,
-    process, terminal,
+    Result, browser, commands, databases, deployments, e2e, examples, interop, opensips_cli,
+    packages, paths, process, terminal,
 };
 
 /// Formatting takes no longer than this.
@@ -21,7 +21,7 @@ const CARGO_LIMIT: Duration = Duration::from_secs(1800);
 /// What to prove.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Leave out the calls through running programs.
+    /// Leave out the calls through running programs, and database servers.
     #[arg(long, conflicts_with = "only")]
     skip_e2e: bool,
     /// Run one part alone.
@@ -63,10 +63,12 @@ enum Part {
     Terminal,
     /// A foreign page in a real browser.
     Browser,
+    /// The store on SQLite, PostgreSQL and MariaDB.
+    Databases,
 }
 
 impl Part {
-    /// Whether it sends calls through running programs.
+    /// Whether it needs running programs beside the tests.
     fn sends_calls(self) -> bool {
         !matches!(self, Self::Lint | Self::Unit | Self::Threads)
     }
@@ -121,6 +123,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.wants(Part::Commands) {
         heading("Every command while a call stands");
         commands::run(&mut tally, options.no_build)?;
+    }
+    if options.wants(Part::Databases) {
+        heading("Databases");
+        databases::run(&mut tally)?;
     }
     if options.wants(Part::Terminal) {
         heading("Terminals");
@@ -180,7 +186,8 @@ fn interleavings(tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-fn counted_tests(tally: &mut Tally, name: &str, cargo: &mut Command) {
+/// Runs tests by cargo, and adds what they count.
+pub(crate) fn counted_tests(tally: &mut Tally, name: &str, cargo: &mut Command) {
     let mut counted = Counted::default();
     let outcome = process::run_seeing(cargo, CARGO_LIMIT, |line| counted.see(line));
     tally.add(name, counted.passed, counted.failed);
