@@ -16,6 +16,7 @@ Examples:
   duologue -f opensips.cfg -d -d    run it and log two levels more
   duologue check opensips.cfg       check a script and tell what is hardly meant
   duologue fmt opensips.cfg         lay out a script
+  duologue db check URL             check the tables of a database
   duologue top                      watch the calls of a running proxy
 
 Exit codes: 0 fine, 1 the script or the options are wrong, 2 a socket could not be opened. Commands

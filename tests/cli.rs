@@ -164,6 +164,47 @@ fn help_tells_options_and_exit_codes() {
     insta::assert_snapshot!("help", desk.run(&["--help"]));
     insta::assert_snapshot!("help_check", desk.run(&["check", "--help"]));
     insta::assert_snapshot!("help_fmt", desk.run(&["fmt", "--help"]));
+    insta::assert_snapshot!("help_db_migrate", desk.run(&["db", "migrate", "--help"]));
+}
+
+#[test]
+fn tables_are_checked_and_made() {
+    // An empty file is an empty database.
+    let desk = Desk::with("tables", &[("calls.db", "")]);
+    let url = format!("sqlite://{}", desk.0.join("calls.db").display());
+    insta::assert_snapshot!("db_check", desk.run(&["db", "check", &url]));
+    let done = |arguments: &[&str]| {
+        let output = desk.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let create = ["db", "create", &*url];
+    assert_eq!(done(&create), "made version, dialog, location, dialog_rejected\n");
+    assert_eq!(done(&create), "all tables are there\n");
+    assert_eq!(done(&["db", "migrate", &url]), "all tables are up to date\n");
+    assert_eq!(done(&["db", "check", &url]), "all is well\n");
+    let other = ["db", "check", &*url, "--dialog-table", "calls"];
+    assert!(desk.run(&other).starts_with("exit code 1\n"));
+    assert!(desk.run(&["db", "check", &url.replace("calls", "none")]).starts_with("exit code 2\n"));
+    assert_eq!(desk.files(), ["calls.db"], "a check makes no file");
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_told_without_its_password() {
+    let desk = Desk::with("databases", &[]);
+    // Port 1 of this machine: nobody listens.
+    for url in ["postgres://u:secret@127.0.0.1:1/d", "mysql://u:secret@127.0.0.1:1/d", "oracle:x"] {
+        let shown = desk.run(&["db", "check", url]);
+        assert!(shown.starts_with("exit code 2\n"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+    // From the environment, where nobody sees it.
+    let output = desk
+        .command(&["db", "check"])
+        .env("DUOLOGUE_DB_URL", "mysql://u:secret@127.0.0.1:1/d")
+        .output();
+    let shown = shown(&output.unwrap());
+    assert!(shown.contains("mysql://u:***@127.0.0.1:1/d: connection lost"), "{shown}");
 }
 
 #[test]

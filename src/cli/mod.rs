@@ -4,6 +4,7 @@
 mod check;
 mod client;
 mod completions;
+mod db;
 mod dialogs;
 mod diff;
 mod fmt;
@@ -28,6 +29,7 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Check(check::Options),
     Fmt(fmt::Options),
+    Db(db::Options),
     Completions(completions::Options),
     Man(man::Options),
     Mi(mi::Options),
@@ -40,9 +42,9 @@ pub(crate) enum Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Fine,
-    /// A script is not as it should be.
+    /// A script, or the tables of a database, are not as they should be.
     Script,
-    /// The machine refuses: a file cannot be written.
+    /// The machine refuses: a file cannot be written, a database cannot be used.
     Machine,
 }
 
@@ -84,6 +86,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
     let live = match command {
         Command::Check(options) => return check::run(&options).into(),
         Command::Fmt(options) => return fmt::run(&options).into(),
+        Command::Db(options) => return db::run(&options).into(),
         Command::Completions(options) => return completions::run(&options).into(),
         Command::Man(options) => return man::run(&options).into(),
         Command::Mi(options) => mi::run(&options),
