@@ -1,0 +1,171 @@
+//! The writer's thoughts (spec dialog.md §11.2, decision D18): which rows are to be written or
+//! removed, and what to tell of them once that is done. It owns no thread and no connection; who has
+//! both calls [`gather`](Keeper::gather) and [`write`](Keeper::write) in turn.
+//!
+//! What is gathered coalesces by dialog, and no more than [`PENDING_MAX`] rows are: beyond, changes
+//! stay what they are in the table of dialogs, a mark each. So a database that is away costs bounded
+//! memory, and nothing is lost when it is back.
+
+use std::collections::HashSet;
+
+use duologue_dialog::{DialogKey, Dialogs, STALE_PARTS, SavedKind, Stale};
+use duologue_sip::Moment;
+
+use crate::record::{self, Dictionary};
+use crate::{Batch, Database, DialogTable, Failure, Refused, RejectedTable, apply_setting_aside};
+
+/// How many rows are gathered at most before they are written.
+pub const PENDING_MAX: usize = 10_000;
+
+/// How many dialogs of a part are taken at a time: a call waits for no more than these.
+const TAKEN_AT_A_TIME: usize = 32;
+
+/// Gathers and writes what differs from its rows.
+pub struct Keeper {
+    dialogs: Dialogs,
+    pending: Batch,
+    tells: Vec<(DialogKey, SavedKind)>,
+    /// Rows without a dialog may be there.
+    lost: bool,
+}
+
+/// What there is to do besides writing.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// WRITE_VP is to be told to these, each in the turn of its call; what
+    /// [`take_one_stale`](Dialogs::take_one_stale) gives then is for [`Keeper::add`].
+    pub asks: Vec<DialogKey>,
+    /// There is more to gather, once this is written.
+    pub more: bool,
+}
+
+/// What was written.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// How many rows were written or removed.
+    pub rows: usize,
+    /// Who hears SAVED of it, in the turn of its call.
+    pub tells: Vec<(DialogKey, SavedKind)>,
+    /// Rows that the database refused; they were set aside.
+    pub refused: Vec<Refused>,
+}
+
+impl Keeper {
+    /// A keeper of these dialogs. Their changes have to be [followed](Dialogs::follow).
+    pub fn new(dialogs: Dialogs) -> Self {
+        Self { dialogs, pending: Batch::new(), tells: Vec::new(), lost: false }
+    }
+
+    /// How many rows wait to be written or removed.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Takes what differs from its rows.
+    pub fn gather(&mut self, now: Moment, table: &DialogTable, words: &dyn Dictionary) -> Gathered {
+        let mut gathered = Gathered::default();
+        let mut stale = Vec::new();
+        for part in 0..STALE_PARTS {
+            loop {
+                if self.pending.len() >= PENDING_MAX {
+                    gathered.more = true;
+                    return gathered;
+                }
+                let more = self.dialogs.take_stale(now, part, TAKEN_AT_A_TIME, &mut stale);
+                for stale in stale.drain(..) {
+                    match stale {
+                        Stale::Asks { key } => gathered.asks.push(key),
+                        stale => self.add(&stale, table, words),
+                    }
+                }
+                if !more {
+                    break;
+                }
+            }
+        }
+        gathered
+    }
+
+    /// Adds one dialog to what is to be written.
+    pub fn add(&mut self, stale: &Stale, table: &DialogTable, words: &dyn Dictionary) {
+        let kind = stale.saved_kind();
+        let tells = match stale {
+            Stale::Changed { key, stored, tells, .. } => {
+                let (row, payload) = record::write(stored, words);
+                self.pending.upsert(table.table(), table.encode(&row, Some(&payload)).row);
+                tells.then_some(*key)
+            }
+            Stale::Ended { id, tells } => {
+                self.pending.delete(table.table(), id.db_id());
+                *tells
+            }
+            Stale::Lost => {
+                self.lost = true;
+                None
+            }
+            Stale::Asks { .. } => None,
+        };
+        self.tells.extend(tells.zip(kind));
+    }
+
+    /// Writes what was gathered, in one transaction if the database takes it. Rows that it refuses go
+    /// to `rejected`.
+    ///
+    /// # Errors
+    /// Any [`Failure`] that is not a row's: what is still to be written stays gathered.
+    pub fn write(
+        &mut self,
+        now: Moment,
+        database: &mut dyn Database,
+        table: &DialogTable,
+        rejected: &RejectedTable,
+    ) -> Result<Written, Failure> {
+        table.writable()?;
+        if std::mem::take(&mut self.lost) {
+            self.compare(database, table).inspect_err(|_| self.lost = true)?;
+        }
+        let rows = self.pending.len();
+        if rows == 0 {
+            return Ok(Written::default());
+        }
+        let applied = apply_setting_aside(database, std::mem::take(&mut self.pending));
+        let (refused, failure) = match applied {
+            Ok(refused) => (refused, None),
+            Err(unapplied) => {
+                self.pending = unapplied.remaining;
+                (unapplied.refused, Some(unapplied.failure))
+            }
+        };
+        if !refused.is_empty() {
+            let mut aside = Batch::new();
+            for it in &refused {
+                let reason = it.failure.to_string();
+                let at = u32::try_from(now.unix).unwrap_or(u32::MAX);
+                rejected.set_aside(&mut aside, &it.table, &it.row, &reason, at);
+            }
+            database.apply(&aside)?;
+        }
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(Written { rows, tells: std::mem::take(&mut self.tells), refused }),
+        }
+    }
+
+    /// Rows whose dialog ended without being remembered are removed.
+    fn compare(&mut self, database: &mut dyn Database, table: &DialogTable) -> Result<(), Failure> {
+        let mut ended = HashSet::new();
+        let dialogs = &self.dialogs;
+        database.stream(table.table(), 500, &mut |rows| {
+            let ids = rows.iter().filter_map(|row| row.first()?.as_id());
+            ended.extend(ids.filter(|id| {
+                let id = duologue_dialog::DialogId::from_db_id(*id);
+                dialogs.by_id(id).is_none_or(|dialog| !dialog.is_active())
+            }));
+            std::ops::ControlFlow::Continue(())
+        })?;
+        for id in ended {
+            self.pending.delete(table.table(), id);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! The dialogs of a table come back (spec dialog.md §11.3): row by row as they arrive, whatever one
+//! of them is like.
+
+use std::ops::ControlFlow;
+
+use duologue_dialog::{Dialog, Dialogs, RestoreError, Stored};
+use duologue_sip::Moment;
+
+use crate::record::{self, Dictionary};
+use crate::{Batch, Database, DialogTable, Failure, RejectedTable, Row};
+
+/// How many rows are read at a time.
+const SLICE: usize = 500;
+
+/// What came of the rows of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// Dialogs that are there again.
+    pub loaded: u64,
+    /// Dialogs that were in memory already.
+    pub known: u64,
+    /// Rows of calls that had ended: removed.
+    pub ended: u64,
+    /// Rows set aside.
+    pub rejected: u64,
+}
+
+impl Restored {
+    /// How many rows there were.
+    pub const fn rows(&self) -> u64 {
+        self.loaded + self.known + self.ended + self.rejected
+    }
+}
+
+/// Reads the whole table into memory. A row that cannot come back goes to `rejected` with the reason,
+/// unless the table of dialogs is full: that row stays where it is. `owner` gives the shell's word for
+/// a call of this Call-ID; `each` hears of every dialog that is there again (LOADED is told there)
+/// and of how far it got.
+///
+/// # Errors
+/// Any [`Failure`] of the database. What was read by then is there.
+pub fn restore(
+    database: &mut dyn Database,
+    (table, rejected): (&DialogTable, &RejectedTable),
+    (dialogs, words): (&Dialogs, &dyn Dictionary),
+    now: Moment,
+    owner: &dyn Fn(&[u8]) -> u64,
+    each: &mut dyn FnMut(&Dialog, &Restored),
+) -> Result<Restored, Failure> {
+    let mut restored = Restored::default();
+    let mut cleanup = Batch::new();
+    let at = u32::try_from(now.unix).unwrap_or(u32::MAX);
+    database.stream(table.table(), SLICE, &mut |rows| {
+        for row in rows {
+            let key = row.first().and_then(|value| value.as_id());
+            match revive((table, row.clone()), (dialogs, words), now, owner) {
+                Revived::There(dialog) => {
+                    restored.loaded += 1;
+                    each(&dialog, &restored);
+                }
+                Revived::Known => restored.known += 1,
+                Revived::Ended => {
+                    restored.ended += 1;
+                    key.into_iter().for_each(|key| cleanup.delete(table.table(), key));
+                }
+                Revived::Bad(reason) => {
+                    restored.rejected += 1;
+                    rejected.set_aside(&mut cleanup, table.table(), &row, &reason, at);
+                    key.into_iter().for_each(|key| cleanup.delete(table.table(), key));
+                }
+                Revived::NoRoom => restored.rejected += 1,
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    if !cleanup.is_empty() {
+        database.apply(&cleanup)?;
+    }
+    Ok(restored)
+}
+
+enum Revived {
+    There(Dialog),
+    Known,
+    Ended,
+    Bad(String),
+    NoRoom,
+}
+
+fn revive(
+    (table, row): (&DialogTable, Row),
+    (dialogs, words): (&Dialogs, &dyn Dictionary),
+    now: Moment,
+    owner: &dyn Fn(&[u8]) -> u64,
+) -> Revived {
+    let row = match table.decode(row) {
+        Ok(row) => row,
+        Err(bad) => return Revived::Bad(bad.to_string()),
+    };
+    let stored: Stored = match record::read(&row, words) {
+        Ok(stored) => stored,
+        Err(why) => return Revived::Bad(why.to_string()),
+    };
+    if stored.state.is_ended() {
+        return Revived::Ended;
+    }
+    match dialogs.restore(now, owner(&stored.call_id), &stored) {
+        Ok(dialog) => Revived::There(dialog),
+        Err(RestoreError::Known) => Revived::Known,
+        Err(RestoreError::Full) => Revived::NoRoom,
+        Err(error) => Revived::Bad(error.to_string()),
+    }
+}
