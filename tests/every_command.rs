@@ -190,6 +190,10 @@ fn what_reads_is_known() {
             "httpd:list_root_path",
             "statistics:get",
             "statistics:list",
+            "status_report:get",
+            "status_report:identifiers",
+            "status_report:reports",
+            "status_report:status",
             "usrloc:dump",
             "usrloc:show_contact",
         ]

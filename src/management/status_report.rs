@@ -17,7 +17,7 @@ use super::info::local_time;
 pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<(), Duplicate> {
     let command = |name, help, handler: fn(&Server, &Params) -> _| {
         let server = Arc::clone(server);
-        Command::new(name, "core", move |params| handler(&server, params)).help(help)
+        Command::new(name, "core", move |params| handler(&server, params)).help(help).reads()
     };
     let lists: &[&[&str]] = &[&[], &["group"], &["group", "identifier"]];
     let commands = [
