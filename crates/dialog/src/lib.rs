@@ -162,6 +162,7 @@ mod lookup;
 mod machine;
 mod matching;
 mod media;
+mod merge;
 mod negotiation;
 mod numbering;
 mod outside;

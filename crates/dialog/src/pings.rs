@@ -7,8 +7,8 @@
 
 use crate::record::{NEVER, Record};
 use crate::{
-    Dialog, DialogFlags, DialogKey, EndReason, Gone, LegState, Outcome, OwnRequest, Purpose,
-    Settings,
+    Dialog, DialogFlags, DialogKey, Dialogs, EndReason, Gone, LegState, Outcome, OwnRequest,
+    Purpose, Settings,
 };
 use duologue_sip::{Moment, Tick};
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub enum PingKind {
 const LOST_AFTER: Duration = Duration::from_secs(300);
 
 /// By this part of its interval the first ping comes earlier, at most.
-const SPREAD: u64 = 10;
+const SPREAD: u32 = 10;
 
 /// The pings of a dialog that has any: per side, caller and callee.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +42,13 @@ struct Side {
     /// When the ping under way was sent.
     pending_since: Option<Tick>,
     failures: u32,
+    /// Asked once, after a restart.
+    probed: bool,
 }
 
 impl Default for Side {
     fn default() -> Self {
-        Self { due: NEVER, pending_since: None, failures: 0 }
+        Self { due: NEVER, pending_since: None, failures: 0, probed: false }
     }
 }
 
@@ -92,6 +94,13 @@ const fn reason_of(side: usize, kind: PingKind) -> EndReason {
     }
 }
 
+/// A dialog's place among all, from 0 up to 1. No randomness is needed to spread: ids are as good as
+/// random.
+fn share(key: DialogKey, side: usize) -> f64 {
+    let mixed = key.id.id.wrapping_mul(0x9e37_79b9).rotate_left(side as u32 * 7);
+    f64::from(mixed % 1000) / 1000.0
+}
+
 /// What came of a side's due ping.
 pub(crate) enum Pinged {
     /// Send this.
@@ -107,10 +116,17 @@ impl Record {
             let Some(kind) = kind_of(self.flags, side) else { continue };
             let pings = self.extras().pings.get_or_insert_default();
             let interval = pings.interval(kind, settings);
-            // No randomness is needed to spread: ids are as good as random.
-            let share = u64::from(key.id.id.wrapping_mul(0x9e37_79b9).rotate_left(side as u32 * 7));
-            let early = interval.as_millis() as u64 / SPREAD * (share % 1000) / 1000;
-            pings.sides[side].due = now + (interval - Duration::from_millis(early));
+            let early = (interval / SPREAD).mul_f64(share(key, side));
+            pings.sides[side].due = now + (interval - early);
+        }
+    }
+
+    /// Each side that is not pinged anyway is asked once, somewhen within `spread`.
+    fn start_probe(&mut self, now: Tick, key: DialogKey, spread: Duration) {
+        let flags = self.flags;
+        for side in (0..2).filter(|&side| kind_of(flags, side).is_none()) {
+            let this = &mut self.extras().pings.get_or_insert_default().sides[side];
+            (this.due, this.probed) = (now + spread.mul_f64(share(key, side)), true);
         }
     }
 
@@ -133,7 +149,11 @@ impl Record {
     /// A sign of life from a leg.
     pub(crate) fn heard_from(&mut self, leg: u16) {
         if let Some(pings) = self.extras.as_mut().and_then(|extras| extras.pings.as_mut()) {
-            pings.sides[side_of(leg)].failures = 0;
+            let side = &mut pings.sides[side_of(leg)];
+            side.failures = 0;
+            if std::mem::take(&mut side.probed) && kind_of(self.flags, side_of(leg)).is_none() {
+                side.due = NEVER;
+            }
         }
     }
 
@@ -145,7 +165,8 @@ impl Record {
         side: usize,
         settings: &Settings,
     ) -> Option<Pinged> {
-        let kind = kind_of(self.flags, side)?;
+        let probed = self.extras.as_ref()?.pings.as_ref()?.sides[side].probed;
+        let kind = kind_of(self.flags, side).or(probed.then_some(PingKind::Options))?;
         let callee_leg = self.callee_leg();
         let leg = if side == 0 { 0 } else { callee_leg };
         let busy = self.is_busy(leg, callee_leg) || self.holds_ack(leg);
@@ -231,7 +252,14 @@ impl Record {
     ) -> Option<EndReason> {
         let side = side_of(leg);
         let talking = self.legs.get(callee_leg as usize)?.state == LegState::Answered;
+        let pinged = kind_of(self.flags, side).is_some();
         let this = &mut self.extras.as_mut()?.pings.as_mut()?.sides[side];
+        if std::mem::take(&mut this.probed) && !pinged {
+            // It was asked once and is not asked again: silence proves nothing, and ends nothing.
+            this.due = NEVER;
+            let gone = talking && outcome == Outcome::Reply(481);
+            return gone.then(|| reason_of(side, kind));
+        }
         // D2: what an ended leg says does not concern those that go on
         if !talking {
             return None;
@@ -242,6 +270,18 @@ impl Record {
             Outcome::Reply(_) => this.failures = 0,
         }
         (this.failures >= settings.ping_failures_max.max(1)).then(|| reason_of(side, kind))
+    }
+}
+
+impl Dialogs {
+    /// A dialog that came back after a restart may have ended meanwhile: each side gets one OPTIONS,
+    /// somewhen within `spread`, and a 481 ends the dialog. A side that is
+    /// [pinged](Dialog::is_pinged) is asked by that.
+    ///
+    /// # Errors
+    /// [`Gone`].
+    pub fn probe(&self, now: Moment, key: DialogKey, spread: Duration) -> Result<(), Gone> {
+        self.with_timer(key, |record| record.start_probe(now.tick, key, spread))
     }
 }
 

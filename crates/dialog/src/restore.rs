@@ -153,7 +153,7 @@ impl Dialogs {
     }
 
     /// A link to a profile that is there, or is made for it.
-    fn link_again(&self, dialog: &Dialog, link: &ProfileLink) {
+    pub(crate) fn link_again(&self, dialog: &Dialog, link: &ProfileLink) {
         let name = format!("{}{}", link.name, link.sharing.suffix());
         let known = || self.search_profile(&name);
         let profile = known().or_else(|| {

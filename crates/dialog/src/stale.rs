@@ -83,13 +83,18 @@ impl Dialogs {
     ///
     /// What is up already counts as changed.
     pub fn follow(&self, wake: impl Fn() + Send + Sync + 'static) -> bool {
-        if self.inner.follower.set(Box::new(wake)).is_err() {
-            return false;
+        let first = self.inner.follower.set(Box::new(wake)).is_ok();
+        if first {
+            self.doubt_all();
         }
+        first
+    }
+
+    /// Nothing is known of the rows any more: every dialog counts as changed.
+    pub fn doubt_all(&self) {
         for key in self.keys() {
             let _ = self.with(key, |record| record.flags |= DialogFlags::CHANGED);
         }
-        true
     }
 
     /// Takes what is stale in a part, at most `max` of it; true if there is more. Bounded work under
@@ -181,7 +186,7 @@ impl Record {
     }
 
     /// Whether its row is not what it should be.
-    fn is_stale(&self) -> bool {
+    pub(crate) fn is_stale(&self) -> bool {
         let changed = DialogFlags::CHANGED.union(DialogFlags::VALUES_CHANGED);
         match self.state {
             state if state.is_answered() => self.flags.intersects(changed),

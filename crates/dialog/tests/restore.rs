@@ -160,3 +160,106 @@ fn new_ids_are_above_the_old_ones() {
     let order: Vec<_> = world.dialogs.all_by_callid(CALL_ID).iter().map(Dialog::id).collect();
     assert_eq!(order, [old.id(), new.id()], "creation order is kept");
 }
+
+/// Written down as it is, by who follows the table.
+fn written(world: &World, dialog: &Dialog) -> Stored {
+    let mut taken = Vec::new();
+    (0..STALE_PARTS).for_each(|part| {
+        world.dialogs.take_stale(world.now, part, 100, &mut taken);
+    });
+    dialog.stored(world.now).unwrap()
+}
+
+// §11.4: the same state: the later timeout, the higher numbers, values of the row, missing profiles
+#[test]
+fn a_row_that_somebody_else_changed_is_merged() {
+    let (before, stored) = kept(DialogFlags::empty());
+    let (world, dialog) = restarted(&before, &stored, 5);
+    assert!(world.dialogs.follow(|| {}));
+    dialog.store_value("mine", "1").unwrap();
+    let row = written(&world, &dialog);
+    let mut theirs = row.clone();
+    theirs.timeout_ts += 100;
+    theirs.legs[0].last_gen_cseq += 7;
+    theirs.legs[1].cseq -= 1;
+    theirs.values.set(b"mine", "2".into()).unwrap();
+    theirs.values.set(b"theirs", "3".into()).unwrap();
+    let link = ProfileLink {
+        name: "caller".into(),
+        kind: ProfileKind::Value,
+        sharing: Sharing::Local,
+        value: b"alice"[..].into(),
+    };
+    theirs.profiles.push(link.clone());
+    assert!(world.dialogs.merge(world.now, &theirs));
+    let now = dialog.stored(world.now).unwrap();
+    assert_eq!(now.timeout_ts, row.timeout_ts + 100);
+    assert_eq!(dialog.timeout(world.now).unwrap(), row.timeout_ts + 100 - world.now.unix);
+    assert_eq!(now.legs[0].last_gen_cseq, row.legs[0].last_gen_cseq + 7);
+    assert_eq!(now.legs[1].cseq, row.legs[1].cseq, "no number goes back");
+    assert_eq!(dialog.fetch_value("mine").unwrap(), Some("2".into()));
+    assert_eq!(dialog.fetch_value("theirs").unwrap(), Some("3".into()));
+    assert_eq!(now.profiles, [link]);
+    assert_eq!(world.dialogs.search_profile("caller").unwrap().size(None), 1);
+    assert!(!world.dialogs.merge(world.now, &row), "it changed since: memory is the truth");
+    written(&world, &dialog);
+    assert!(world.dialogs.merge(world.now, &row), "written, it may be merged again");
+    assert_eq!(dialog.fetch_value("theirs").unwrap(), Some("3".into()));
+    assert!(world.dialogs.audit().is_ok());
+}
+
+// §11.4: a row in a higher state brings it along; one in a lower state brings nothing
+#[test]
+fn a_row_that_is_further_on_is_followed() {
+    let (before, confirmed) = kept(DialogFlags::PING_CALLER);
+    let earlier = Stored { state: State::ConfirmedNa, ..confirmed.clone() };
+    let (mut world, dialog) = restarted(&before, &earlier, 5);
+    world.dialogs.follow(|| {});
+    written(&world, &dialog);
+    let row = Stored { timeout_ts: world.now.unix + 50, ..confirmed };
+    assert!(world.dialogs.merge(world.now, &row));
+    assert_eq!(dialog.state(), Ok(State::Confirmed));
+    assert_eq!(dialog.timeout(world.now), Ok(50), "sooner than before");
+    assert!(dialog.next_ping(world.now, PingKind::Options).unwrap().is_some());
+    written(&world, &dialog);
+    assert!(!world.dialogs.merge(world.now, &Stored { timeout_ts: u64::MAX, ..earlier }));
+    assert!(world.dialogs.audit().is_ok());
+    world.pass(51);
+    assert!(!dialog.is_active(), "it expired as the row says");
+}
+
+// DESIGN "Storage": each side is asked once, spread; a 481 ends the dialog, silence does not
+#[test]
+fn what_came_back_is_asked_once() {
+    use std::time::Duration;
+    let (before, stored) = kept(DialogFlags::empty());
+    let probed = || {
+        let (mut world, dialog) = restarted(&before, &stored, 5);
+        world.dialogs.probe(world.now, dialog.key(), Duration::from_secs(60)).unwrap();
+        world.pass(60);
+        let sent: Vec<_> = world.sent.drain(..).collect();
+        let asked = |leg| sent.iter().filter(|own| own.link.leg == leg).count();
+        assert_eq!((asked(0), asked(1), sent.len()), (1, 1, 2));
+        (world, dialog, sent)
+    };
+    for alive in [Outcome::Reply(200), Outcome::Reply(405), Outcome::TimedOut] {
+        let (mut world, dialog, sent) = probed();
+        sent.iter().for_each(|own| world.settled(own, alive));
+        world.pass(600);
+        assert!(world.sent.is_empty(), "asked once: {:?}", world.sent);
+        assert_eq!(dialog.state(), Ok(State::Confirmed));
+    }
+    let (mut world, dialog, sent) = probed();
+    world.settled(&sent[0], Outcome::Reply(481));
+    world.pass(1);
+    assert!(dialog.end_reason().unwrap().is_some());
+    assert_eq!(world.ends.len(), 1, "both sides get a BYE");
+    // a request of its own tells as much
+    let (mut world, dialog) = restarted(&before, &stored, 5);
+    world.dialogs.probe(world.now, dialog.key(), Duration::from_secs(60)).unwrap();
+    for (from, to) in [("a", "b"), ("b", "a")] {
+        world.request(&dialog, DialogMethod::Other, 900, from, to);
+    }
+    world.pass(60);
+    assert!(world.sent.is_empty());
+}
