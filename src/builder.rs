@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use duologue_dialog::Dialogs;
 use duologue_server::module::{Host, Module, Refusal};
-use duologue_server::{Overrides, Plan, Server, StartError};
+use duologue_server::{DatabaseChoice, Overrides, Plan, Server, StartError};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -48,7 +48,7 @@ impl Builder {
     /// The script that the program `duologue` carries: every call is a dialog, and calls go only to
     /// this machine.
     pub fn built_in() -> Self {
-        Self::new(DEFAULT_NAME.to_owned(), Embedded)
+        Self::new(DEFAULT_NAME.to_owned(), Embedded).database(DatabaseChoice::Nowhere)
     }
 
     /// A script file; what it includes is looked for beside the process, then beside the file.
@@ -87,6 +87,13 @@ impl Builder {
     /// A value for the script's `$argv(name)`.
     pub fn define(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.overrides.argv.push((name.into(), value.into()));
+        self
+    }
+
+    /// Where dialogs are kept. The built-in script keeps them nowhere unless you say so here; other
+    /// scripts where they say.
+    pub fn database(mut self, choice: DatabaseChoice) -> Self {
+        self.overrides.database = choice;
         self
     }
 

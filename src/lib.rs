@@ -29,6 +29,7 @@ pub use builder::Builder;
 pub use duologue_dialog as dialog;
 pub use duologue_script as language;
 pub use duologue_server as server;
-pub use duologue_server::{Node, Overrides, Plan, Server, StartError};
+pub use duologue_server::{DatabaseChoice, Node, Overrides, Plan, Server, StartError};
 pub use duologue_sip as sip;
+pub use duologue_store as store;
 pub use duologue_usrloc as usrloc;

@@ -4,6 +4,7 @@ mod cli;
 mod logging;
 mod options;
 mod ready;
+mod restoring;
 mod run;
 mod terminal;
 mod tokens;

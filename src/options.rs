@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use duologue::DatabaseChoice;
 
 use crate::cli::Command;
 use crate::tokens::Tokens;
@@ -114,6 +115,18 @@ pub(crate) struct Options {
     #[arg(short = 'A', value_name = "ADDRESS")]
     pub(crate) advertised_address: Option<String>,
 
+    /// Keep dialogs in this database instead of the script's db_default_url, or in none.
+    #[arg(long, value_name = "URL|none", env = "DUOLOGUE_DATABASE", hide_env_values = true)]
+    #[arg(value_parser = database)]
+    pub(crate) database: Option<DatabaseChoice>,
+
     #[command(flatten)]
     pub(crate) tokens: Tokens,
+}
+
+fn database(text: &str) -> Result<DatabaseChoice, String> {
+    match text {
+        "none" => Ok(DatabaseChoice::Nowhere),
+        url => url.parse().map(DatabaseChoice::At).map_err(|error| format!("{error}")),
+    }
 }

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::options::Options;
-use crate::{logging, ready, terminal};
+use crate::{logging, ready, restoring, terminal};
 
 /// How long the transactions that run may take to finish after the first signal.
 const DRAIN_MAX: Duration = Duration::from_secs(5);
@@ -84,7 +84,7 @@ fn serve(options: Options) -> Result<(), Failure> {
     let managed = ["mi_http", "mi_fifo", "mi_datagram", "mi_script", "prometheus"];
     let managed = managed.iter().any(|module| plan.has_module(module));
     let log_level = plan.log_level().saturating_add(i8::try_from(options.debug).unwrap_or(i8::MAX));
-    let server = Arc::new(Server::start(plan)?);
+    let server = Arc::new(Server::start(plan.watch_restore(restoring::shown()))?);
     duologue::server::loglevel::configure(log_level);
     if let Some(ear) = ear {
         ear.raise_on(server.node().events.clone())
@@ -152,6 +152,7 @@ fn load(options: &Options) -> Result<Plan, Failure> {
         check_via: options.check_via,
         advertised_address: options.advertised_address.clone(),
         debug_mode: options.debug_mode,
+        database: options.database.clone().unwrap_or_default(),
         ..Overrides::default()
     };
     let plan = match &options.file {

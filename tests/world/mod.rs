@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use duologue::script::Sources;
+use duologue::server::intents::connect_intents;
 use duologue::server::module::Module;
 use duologue::server::net::{Failure, Packets, Transport};
 use duologue::server::road::Load;
-use duologue::server::server::connect_intents;
 use duologue::server::worker::Worker;
 use duologue::sip::{Flow, Moment, Tick};
 use duologue::{Node, Overrides, Plan};
@@ -158,7 +158,8 @@ impl Proxy {
         Self::with_secret(plan.unwrap_or_else(|error| panic!("{error}")), 8)
     }
 
-    fn with_secret(plan: Plan, secret: u64) -> Self {
+    /// The proxy of a plan, whose Via branches no proxy with another secret makes.
+    pub(crate) fn with_secret(plan: Plan, secret: u64) -> Self {
         let sockets = plan.sockets().unwrap_or_else(|error| panic!("{error}"));
         let now = Moment { tick: Tick::from_millis(1_000), unix: UNIX_AT_START };
         let node = plan.build(sockets, 1, now, secret).unwrap_or_else(|error| panic!("{error}"));

@@ -24,6 +24,8 @@ use std::time::Duration;
 pub enum RestoreError {
     /// A dialog with this id is in the table.
     Known,
+    /// It was in the table and ended; its row has yet to be removed.
+    Ended,
     /// It is in no state that is stored.
     NotAnswered,
     /// Call-ID, caller's tag, legs or answered leg are missing or do not fit each other.
@@ -42,6 +44,7 @@ impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Known => "a dialog with this id is in memory",
+            Self::Ended => "it ended and is about to be removed",
             Self::NotAnswered => "it is not in state 3 or 4",
             Self::NoIdentity => "Call-ID, tags or legs are missing",
             Self::ForeignId => "the id does not belong to the Call-ID",
@@ -93,6 +96,9 @@ impl Dialogs {
         }
         if self.by_id(id).is_some() {
             return Err(RestoreError::Known);
+        }
+        if self.has_just_ended(id) {
+            return Err(RestoreError::Ended);
         }
         let record = Box::new(self.revived(now, owner, stored)?);
         let key = self.insert_as(id, &stored.call_id, record).map_err(|error| match error {

@@ -156,6 +156,13 @@ impl Dialogs {
         if ended.len() < ENDED_PER_PART_MAX { ended.push(key.id) } else { *lost = true }
     }
 
+    /// Whether a dialog ended whose row is still there: it must not come back from that. Where more
+    /// ended than are remembered, any may have.
+    pub(crate) fn has_just_ended(&self, id: DialogId) -> bool {
+        let marked = &self.shard(id.entry).marked;
+        marked.lost || marked.ended.contains(&id)
+    }
+
     /// Whether a dialog that ends now must stay until its row is removed: somebody hears SAVED.
     pub(crate) fn awaits_removal(&self, record: &Record) -> bool {
         self.inner.follower.get().is_some()

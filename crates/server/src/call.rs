@@ -12,10 +12,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use duologue_dialog::{Byes, DialogKey};
+use duologue_dialog::{Byes, DialogKey, SavedKind};
 use duologue_sip::Flow;
 use duologue_transaction::{BranchIndex, TransactionId};
 
+use crate::durable::HeldAnswers;
 use crate::index::CallKey;
 use crate::new_requests::NewRequest;
 use crate::parked::ParkedRuns;
@@ -46,6 +47,12 @@ pub enum Job {
     EndDialog(DialogKey, Ending),
     /// A module asked for requests to be sent within a dialog.
     SendWithin(DialogKey),
+    /// A dialog is about to be written: who has values for it stores them now.
+    WriteValues(DialogKey),
+    /// The row of a dialog was written or removed.
+    Saved(DialogKey, SavedKind),
+    /// The row is there that the answer of a dialog waits for.
+    Committed(DialogKey),
     /// An event waits for the event route of this number.
     EventRoute(u32),
     /// A send failed after the fact: the branch that used it fails.
@@ -135,6 +142,8 @@ pub struct Body {
     pub timer: Option<Armed>,
     /// Runs of scripts that wait.
     pub parked: ParkedRuns,
+    /// Answers that wait for their dialog to be stored.
+    pub held: HeldAnswers,
 }
 
 /// The call's one timer in the wheel.
@@ -304,11 +313,12 @@ impl Body {
 
     /// Whether nothing is left that could need this call again.
     pub fn is_empty(&self) -> bool {
-        self.transactions.is_empty() && self.parked.is_empty()
+        self.transactions.is_empty() && self.parked.is_empty() && self.held.is_empty()
     }
 
     /// When something has to happen by itself.
     pub(crate) fn next_wake(&self) -> Option<duologue_sip::Tick> {
-        self.transactions.next_wake().into_iter().chain(self.parked.next_wake()).min()
+        let wakes = [self.transactions.next_wake(), self.parked.next_wake(), self.held.next_wake()];
+        wakes.into_iter().flatten().min()
     }
 }

@@ -7,11 +7,12 @@ mod bodies;
 mod ending;
 mod facts;
 mod initial;
+mod kept;
 mod shown;
 mod told;
 mod within;
 
-use duologue_dialog::{DialogKey, EventMessage, Note, PanicReport, Step, Steps};
+use duologue_dialog::{Dialog, DialogKey, EventMessage, Note, PanicReport, Step, Steps};
 
 use crate::call::{Ending, Job};
 use crate::own_routes;
@@ -26,6 +27,7 @@ pub use initial::{
     Again, abandon_untold, branch_sent, cancelled, create, reply_about_to_be_sent, reply_forwarded,
     transaction_ended, transaction_made,
 };
+pub use kept::{saved, write_values};
 pub use shown::Shown;
 pub use told::EventIds;
 pub(crate) use told::{Published, Told};
@@ -103,6 +105,13 @@ fn log_note(turn: &Turn<'_>, key: DialogKey, note: Note) {
         Note::Bogus(state, event) => {
             tracing::debug!(%call_id, %did, ?state, ?event, "unexpected event");
         }
+    }
+}
+
+/// As `log_panics`, outside of a turn.
+pub(crate) fn log_panics_of(dialog: &Dialog, panics: Vec<PanicReport>) {
+    for panic in panics {
+        tracing::error!(did = %dialog.id(), "a dialog callback panicked: {panic}");
     }
 }
 

@@ -17,6 +17,7 @@
 //! - [`dialogs`], [`own_requests`], [`new_requests`]: the bridge to the dialog engine, requests of
 //!   our own; `own_routes`: startup, timers and events;
 //! - [`statistics`], [`cachedb`]: what counts and what remembers beyond a call;
+//! - [`storage`], [`durable`]: dialogs that outlive the process, and answers that wait for them; [`intents`]: what is asked of calls from outside;
 //! - [`server`]: all of it started, with threads; [`node`]: what they share; [`loaded`]: the script
 //!   that runs, and another one in its place.
 
@@ -26,10 +27,12 @@ pub mod call;
 pub mod catalog;
 mod challenges;
 pub mod changes;
+mod clock;
 pub mod commands;
 pub mod context;
 pub mod core;
 pub mod dialogs;
+pub mod durable;
 pub mod effects;
 pub mod events;
 pub mod glob;
@@ -37,6 +40,7 @@ pub mod host;
 pub mod in_dialog;
 pub mod incoming;
 pub mod index;
+pub mod intents;
 #[cfg(all(test, shuttle))]
 mod interleavings;
 pub mod loaded;
@@ -67,6 +71,7 @@ mod slow;
 pub mod sockets;
 pub mod stateless;
 pub mod statistics;
+pub mod storage;
 mod sync;
 pub mod target;
 pub mod tm;
@@ -78,4 +83,4 @@ pub mod worker;
 
 pub use loaded::Reload;
 pub use node::Node;
-pub use server::{Overrides, Plan, Server, StartError};
+pub use server::{DatabaseChoice, Overrides, Plan, Server, StartError};

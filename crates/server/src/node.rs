@@ -31,6 +31,7 @@ use crate::runqueue::RunQueue;
 use crate::slow::SlowMessages;
 use crate::sockets::Sockets;
 use crate::statistics::Statistics;
+use crate::storage::Storage;
 
 /// How long after a stateless reply its ACK is swallowed (spec/modules.md §3).
 const STATELESS_ACK_SECONDS: u64 = 32;
@@ -54,6 +55,8 @@ pub struct Node {
     pub dialogs: Dialogs,
     /// What became of dialogs of late, for who watches.
     pub changes: Arc<ChangeLog>,
+    /// Where dialogs are kept, if they are.
+    pub storage: Option<Arc<Storage>>,
     /// Events and who is subscribed to them.
     pub events: Events,
     /// The counters.

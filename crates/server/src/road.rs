@@ -11,6 +11,7 @@ use duologue_transaction::Effect;
 use crate::call::{Call, JOBS_MAX, Job, Offer};
 use crate::context::Context;
 use crate::dialogs;
+use crate::durable;
 use crate::effects;
 use crate::incoming;
 use crate::index::Entered;
@@ -21,6 +22,7 @@ use crate::own_routes;
 use crate::parked::{self, After};
 use crate::raised::Raised;
 use crate::replies::{self, Local};
+use crate::stateless;
 use crate::statistics::{
     BAD_MESSAGES, CAUGHT_PANICS, Class, DROP_REPLIES, DROP_REQUESTS, ERR_REPLIES, ERR_REQUESTS,
     OVERFLOWED_JOBS, RCV_REPLIES, RCV_REQUESTS, REFUSED_CALLS, SEND_ERRORS, SL_ACKS, TM_REMOVED,
@@ -89,9 +91,12 @@ impl Worker {
         if message.is_request() && self.refused(node, now, &message, flow) {
             return;
         }
-        let make = message.is_request() || node.script().forwards_statelessly;
-        let entered =
-            node.calls.enter(call_id, make, || Job::Datagram { bytes: bytes.into(), flow });
+        let enter =
+            |make| node.calls.enter(call_id, make, || Job::Datagram { bytes: bytes.into(), flow });
+        let entered = match enter(message.is_request()) {
+            Entered::Unknown if stateless::forwards(node, &message) => enter(true),
+            entered => entered,
+        };
         match entered {
             Entered::Run(call) if load == Load::Backlog && node.queue.has_idle_worker() => {
                 // What this call sent in the batch so far must leave before its next message does.
@@ -384,6 +389,7 @@ fn guarded(turn: &mut Turn<'_>, act: impl FnOnce(&mut Turn<'_>)) {
     }
     turn.count(CAUGHT_PANICS);
     tracing::error!(call_id = %turn.call_id(), "a panic: the call's transactions are dropped");
+    turn.body.held.abandon();
     for entry in turn.body.transactions.abandon() {
         turn.count(TM_REMOVED);
         let Some(link) = entry.dialog else { continue };
@@ -415,6 +421,9 @@ fn run_job(turn: &mut Turn<'_>, job: Job) {
         Job::DialogDeadline(key) => dialogs::deadline(turn, key),
         Job::EndDialog(key, ending) => dialogs::end_requested(turn, key, &ending),
         Job::SendWithin(key) => dialogs::send_asked(turn, key),
+        Job::WriteValues(key) => dialogs::write_values(turn, key),
+        Job::Saved(key, kind) => dialogs::saved(turn, key, kind),
+        Job::Committed(key) => durable::committed(turn, key),
         Job::EventRoute(route) => own_routes::run_of_event(turn, route),
         Job::NewRequest(request) => new_requests::send_here(turn, &request),
         Job::CancelOwn(cseq, done) => new_requests::cancel_here(turn, cseq, &done),
@@ -481,5 +490,6 @@ fn wake(turn: &mut Turn<'_>) {
         effects::carry_out(turn, id, &mut fx, None);
     }
     turn.worker.give_back_effects(fx);
+    durable::wake(turn);
     parked::wake(turn);
 }

@@ -6,23 +6,26 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use duologue_dialog::{Dialogs, EndReason, Heard, Journal, Wish};
+use duologue_dialog::{Dialogs, Journal};
 use duologue_script::{Bond, Diagnostics, Script, Setting, Sources};
-use duologue_sip::{Moment, Tick};
+use duologue_sip::Moment;
+use duologue_store::{DatabaseUrl, Restored};
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
 
 use crate::blacklist::{self, Blacklists};
 use crate::cachedb::Caches;
-use crate::call::{Ending, Job};
+use crate::call::Ending;
 use crate::catalog::Catalog;
+use crate::clock::Clock;
 use crate::core::type_of_service;
 use crate::dialogs::{Published, Told};
 use crate::events::{self, Events};
-use crate::index::{CallIndex, Entered};
+use crate::index::CallIndex;
+use crate::intents::{self, connect_intents};
 use crate::loaded::Loaded;
 use crate::loglevel::Threshold;
 use crate::logs::LogSettings;
@@ -30,13 +33,14 @@ use crate::module::{Host, Module, Parameters, Refusal, Settings, Start};
 use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::Node;
-use crate::own_routes::{self, TimerRoutes};
+use crate::own_routes::TimerRoutes;
 use crate::parked::Parking;
 use crate::road::Load;
 use crate::runqueue::RunQueue;
 use crate::slow::{SlowMessages, THRESHOLD};
 use crate::sockets::{Advertised, AliasSpec, BondSpec, Proto, SocketSpec, Sockets};
 use crate::statistics::{KERNEL_DROPS, Statistics};
+use crate::storage::{self, Mode, Storage, StorageSettings, Watch};
 use crate::worker::Worker;
 
 /// How many calls may be alive (have transactions) at a time. Above it new INVITEs get 503.
@@ -66,6 +70,20 @@ pub struct Overrides {
     pub advertised_address: Option<String>,
     /// Log level 4 and two workers.
     pub debug_mode: bool,
+    /// Where the script's dialogs are kept.
+    pub database: DatabaseChoice,
+}
+
+/// What becomes of the database that the script names for its dialogs.
+#[derive(Clone, Debug, Default)]
+pub enum DatabaseChoice {
+    /// It is used.
+    #[default]
+    OfScript,
+    /// None is: nothing is read or written.
+    Nowhere,
+    /// This one is, in the place of `db_default_url`.
+    At(DatabaseUrl),
 }
 
 /// A script that loaded without an error, with its settings understood. Nothing is open yet.
@@ -76,8 +94,39 @@ pub struct Plan {
     settings: Vec<Settings>,
     blacklists: Blacklists,
     forwards_statelessly: bool,
+    database: Option<DatabaseUrl>,
     overrides: Overrides,
     on_start: Vec<OnStart>,
+    watch: Watch,
+}
+
+/// Where dialogs are kept: nowhere without a `db_mode` (spec/dialog.md §11.2), else at `db_url`, else
+/// at `db_default_url`.
+fn database(
+    script: &Script,
+    settings: &DialogSettings,
+    overrides: &Overrides,
+) -> Result<Option<DatabaseUrl>, StartError> {
+    let StorageSettings { mode, url, .. } = &settings.storage;
+    if *mode == Mode::NoDb || matches!(overrides.database, DatabaseChoice::Nowhere) {
+        return Ok(None);
+    }
+    let refused = |reason: String| StartError::Module(modules::dialog::MODULE.name, reason);
+    let default = script.setup.global("db_default_url").and_then(Setting::str);
+    let url = match (&overrides.database, url, default) {
+        (DatabaseChoice::At(url), ..) | (_, Some(url), _) => url.clone(),
+        (_, None, Some(default)) => {
+            default.parse().map_err(|error| refused(format!("db_default_url: {error}")))?
+        }
+        (_, None, None) => {
+            return Err(refused("db_mode wants a database: set db_url or db_default_url".into()));
+        }
+    };
+    if matches!(overrides.database, DatabaseChoice::OfScript) {
+        url.require_driver(|module| script.setup.has_module(module))
+            .map_err(|error| refused(format!("db_url: {error}")))?;
+    }
+    Ok(Some(url))
 }
 
 /// What an embedding program does when the proxy is built.
@@ -133,7 +182,7 @@ impl Plan {
         events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
         let blacklists = blacklists(&script).map_err(StartError::Setting)?;
         let forwards_statelessly = forwards_statelessly(&catalog, &script)?;
-        let on_start = Vec::new();
+        let database = database(&script, find::<DialogSettings>(&settings), &overrides)?;
         Ok(Self {
             catalog,
             script,
@@ -141,8 +190,10 @@ impl Plan {
             settings,
             blacklists,
             forwards_statelessly,
+            database,
             overrides,
-            on_start,
+            on_start: Vec::new(),
+            watch: Box::new(|_| {}),
         })
     }
 
@@ -165,6 +216,13 @@ impl Plan {
         start: impl FnOnce(&Host<'_>) -> Result<(), Refusal> + Send + 'static,
     ) -> Self {
         self.on_start.push(Box::new(start));
+        self
+    }
+
+    /// Shows somebody how far the stored dialogs have come back, while the proxy starts.
+    #[must_use]
+    pub fn watch_restore(mut self, watch: impl FnMut(&Restored) + Send + 'static) -> Self {
+        self.watch = Box::new(watch);
         self
     }
 
@@ -265,6 +323,8 @@ impl Plan {
         if self.logs().event.enabled {
             events.publish_own(crate::logs::EVENT_NAME);
         }
+        let url = self.database.clone().filter(|_| with_dialogs);
+        let storage = url.map(|url| Storage::new(dialog.storage.clone(), url, &events));
         let readiness_changed = events.publish_own("E_CORE_SR_STATUS_CHANGED");
         let slow_message = self.threshold(["exec_msg_threshold", "execmsgthreshold"]);
         let times_messages = self.has_module(modules::prometheus::MODULE.name);
@@ -293,6 +353,7 @@ impl Plan {
             calls: CallIndex::new((numbers.next(), numbers.next()), CALLS_MAX),
             dialogs: Dialogs::new(dialog.engine, numbers.next()),
             changes: Arc::default(),
+            storage,
             statistics: Statistics::new(workers),
             caches: Caches::default(),
             queue: Arc::new(RunQueue::default()),
@@ -506,12 +567,14 @@ pub enum StartError {
     Bind(SocketAddr, std::io::Error),
     /// A thread could not be started.
     Thread(std::io::Error),
+    /// The database cannot be used.
+    Database(String),
 }
 
 impl StartError {
     /// Whether the script or the options are at fault, not the machine.
     pub fn is_configuration(&self) -> bool {
-        !matches!(self, Self::Bind(..) | Self::Thread(_))
+        !matches!(self, Self::Bind(..) | Self::Thread(_) | Self::Database(_))
     }
 }
 
@@ -527,9 +590,10 @@ impl fmt::Display for StartError {
             Self::Transport(name) => {
                 write!(f, "a {name} socket needs loadmodule \"proto_{name}.so\"")
             }
-            Self::Setting(reason) | Self::Socket(reason) | Self::Events(reason) => {
-                f.write_str(reason)
-            }
+            Self::Setting(reason)
+            | Self::Socket(reason)
+            | Self::Events(reason)
+            | Self::Database(reason) => f.write_str(reason),
             Self::Bind(address, error) => write!(f, "cannot listen on udp:{address}: {error}"),
             Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
         }
@@ -545,6 +609,7 @@ pub struct Server {
     clock: Clock,
     sockets: Vec<Arc<UdpSocket>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -553,7 +618,7 @@ impl Server {
     ///
     /// # Errors
     /// See [`StartError`].
-    pub fn start(plan: Plan) -> Result<Self, StartError> {
+    pub fn start(mut plan: Plan) -> Result<Self, StartError> {
         crate::loglevel::configure(plan.log_level());
         let mut table = plan.sockets()?;
         let mut groups = Vec::new();
@@ -578,15 +643,23 @@ impl Server {
         let receivers: usize = groups.iter().map(|(_, group)| group.len()).sum();
         let workers = receivers + helpers + 1;
         let clock = Clock::start();
+        let mut watch = std::mem::replace(&mut plan.watch, Box::new(|_| {}));
         let node = Arc::new(plan.build(table, workers, clock.now(), entropy())?);
         let server = Self {
             node,
             clock,
             sockets: groups.iter().flat_map(|(_, group)| group.iter().cloned()).collect(),
             threads: Mutex::default(),
+            writer: Mutex::default(),
             stopping: Arc::new(AtomicBool::new(false)),
         };
         connect_intents(&server.node);
+        let now: storage::Now = Arc::new(move || clock.now());
+        if let Some(writer) = storage::start(&server.node, &now, &mut watch)? {
+            let thread = std::thread::Builder::new().name("dialog-db".to_owned());
+            let thread = thread.spawn(move || writer.run()).map_err(StartError::Thread)?;
+            *server.writer.lock() = Some(thread);
+        }
         let mut worker = Worker::new(workers - 1);
         worker.run_startup(&server.node, server.clock.now());
         worker.transports = Some(transports(&groups, 0));
@@ -618,7 +691,7 @@ impl Server {
         reason: &str,
         ending: Ending,
     ) -> bool {
-        end_dialog(&self.node, dialog, reason, ending)
+        intents::end_dialog(&self.node, dialog, reason, ending)
     }
 
     /// Stops receiving and ends the threads. What is in the outboxes has left by then.
@@ -629,6 +702,11 @@ impl Server {
         for thread in self.threads.lock().drain(..) {
             // A worker that panicked was logged when it did.
             let _ = thread.join();
+        }
+        // No call changes any more.
+        if let (Some(storage), Some(writer)) = (&self.node.storage, self.writer.lock().take()) {
+            storage.stop();
+            let _ = writer.join();
         }
         self.node.dialogs.shutdown();
         self.node.events.shutdown();
@@ -698,67 +776,6 @@ impl Drop for Server {
     }
 }
 
-/// Asks for the end of a dialog, with header lines for its BYEs; false if it has ended already.
-pub fn end_dialog(
-    node: &Node,
-    dialog: &duologue_dialog::Dialog,
-    reason: &str,
-    ending: Ending,
-) -> bool {
-    node.endings.lock().insert(dialog.key(), ending);
-    let heard = dialog.terminate(EndReason::new(reason.to_owned()));
-    // Taken by the job that was queued; nothing is left if none was.
-    if heard != Ok(Heard::Queued) {
-        node.endings.lock().remove(&dialog.key());
-    }
-    heard.is_ok()
-}
-
-/// What callbacks ask of a call is queued behind what the call is doing, for a worker to run; so are
-/// events for the event routes of the script.
-///
-/// [`Server::start`] does this; who builds a [`Node`] by itself, to drive it in virtual time, does
-/// it once and runs the queue with [`Worker::run_waiting`].
-pub fn connect_intents(node: &Arc<Node>) {
-    let weak = Arc::downgrade(node);
-    node.dialogs.set_mailbox(move |intent| {
-        if let Some(node) = weak.upgrade() {
-            match intent.wish {
-                Wish::End => {
-                    let ending = node.endings.lock().remove(&intent.key).unwrap_or_default();
-                    post(&node, intent.key, || Job::EndDialog(intent.key, ending.clone()));
-                }
-                Wish::Send => post(&node, intent.key, || Job::SendWithin(intent.key)),
-            }
-        }
-    });
-    let weak = Arc::downgrade(node);
-    node.events.set_runner(move |route| {
-        if let Some(node) = weak.upgrade() {
-            let call_id = own_routes::call_id_of_event(route);
-            post_to(&node, call_id.as_bytes(), || Job::EventRoute(route));
-        }
-    });
-}
-
-/// Queues a job on the call of a dialog and sees to it that a worker runs it.
-fn post(node: &Node, key: duologue_dialog::DialogKey, job: impl Fn() -> Job) {
-    if let Ok(call_id) = node.dialogs.handle(key).call_id() {
-        post_to(node, &call_id, job);
-    }
-}
-
-/// Queues a job on the call of a Call-ID and sees to it that a worker runs it.
-fn post_to(node: &Node, call_id: &[u8], job: impl Fn() -> Job) {
-    match node.calls.enter_own(call_id, &job) {
-        Entered::Run(call) => {
-            call.queue(job());
-            node.queue.push(call);
-        }
-        Entered::Queued | Entered::Overflow | Entered::Unknown | Entered::Full => {}
-    }
-}
-
 /// A receiver's loop: a batch in, run to completion, a batch out.
 fn receive(mut receiver: Receiver, node: &Node, clock: &Clock, worker: &mut Worker) {
     let index = worker.index;
@@ -804,37 +821,6 @@ fn transports(groups: &[(u16, Vec<Arc<UdpSocket>>)], receiver: usize) -> Transpo
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
-}
-
-/// The only clock of the proxy: monotonic since its start, and the wall clock for people.
-///
-/// A tick's milliseconds within its second are the wall clock's, so that the two together tell the
-/// time finer than seconds (`$Tsm`).
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    origin: Instant,
-    /// How far into its second the wall clock was at the origin.
-    phase: Duration,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { origin: Instant::now(), phase: Duration::from_micros(wall.subsec_micros().into()) }
-    }
-
-    fn now(&self) -> Moment {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        moment(millis(self.origin.elapsed() + self.phase), millis(wall))
-    }
-}
-
-/// The moment of a tick and a wall clock: in the second that brings the tick's milliseconds nearest
-/// to the wall clock, for the two never show the same instant exactly.
-fn moment(tick_millis: u64, wall_millis: u64) -> Moment {
-    let unix = (wall_millis + 500).saturating_sub(tick_millis % 1000) / 1000;
-    Moment { tick: Tick::from_millis(tick_millis), unix }
 }
 
 /// Numbers nobody outside can guess: the standard library's hasher keys come from the system.
@@ -902,19 +888,5 @@ mod tests {
     fn directories_are_the_script_s_to_choose() {
         let plan = plan("socket = udp:127.0.0.1:5060\nchroot = \"/srv\"\nworkdir = /var/spool");
         assert_eq!((plan.root(), plan.directory()), (Some("/srv"), Some("/var/spool")));
-    }
-
-    /// spec/script.md §8, `$Ts` and `$Tsm`: together they never go back, whichever of the two
-    /// clocks turns its second first.
-    #[test]
-    fn seconds_and_milliseconds_belong_together() {
-        let shown = |tick, wall| {
-            let moment = moment(tick, wall);
-            (moment.unix, moment.tick.as_millis() % 1000)
-        };
-        assert_eq!(shown(4_250, 1_700_000_000_250), (1_700_000_000, 250));
-        assert_eq!(shown(4_999, 1_700_000_001_000), (1_700_000_000, 999));
-        assert_eq!(shown(5_000, 1_700_000_000_999), (1_700_000_001, 0));
-        assert_eq!(shown(0, 0), (0, 0));
     }
 }

@@ -3,9 +3,11 @@
 
 use std::net::SocketAddr;
 
-use duologue_sip::{Edits, Flow, HeaderName, Message, Rport, Via, render};
+use duologue_dialog::{DialogFlags, MatchFacts, MatchMode, Matched};
+use duologue_sip::{Edits, Flow, HeaderName, Message, Method, Rport, Via, render};
 
 use crate::context::Context;
+use crate::node::Node;
 use crate::relay::{self, outbound_uri};
 use crate::sockets::Proto;
 use crate::statistics::{FWD_REPLIES, FWD_REQUESTS};
@@ -82,8 +84,37 @@ fn failed(ctx: &mut Context<'_>, error: NoDestination) -> i32 {
     error.code()
 }
 
-/// A reply that belongs to no transaction goes where the second Via says, if the script forwards
-/// without state at all; true if it did.
+/// Whether a reply that belongs to no transaction travels on: where the script forwards without
+/// state at all. After a restart so does the 2xx of a call that came back: its callee repeats it
+/// until it hears an ACK, which its caller repeats when it hears the 2xx (RFC 3261 §13.3.1.4, §13.2.2.4).
+pub(crate) fn forwards(node: &Node, reply: &Message<'_>) -> bool {
+    node.script().forwards_statelessly || node.storage.is_some() && is_of_stored_call(node, reply)
+}
+
+fn is_of_stored_call(node: &Node, reply: &Message<'_>) -> bool {
+    let success = reply.status().is_some_and(|status| (200..300).contains(&status.code()));
+    let invite = reply.cseq().is_ok_and(|cseq| cseq.method == Method::Invite);
+    if !(success && invite) {
+        return false;
+    }
+    let (Ok(from), Ok(to), Ok(call_id)) = (reply.from(), reply.to(), reply.call_id()) else {
+        return false;
+    };
+    let facts = MatchFacts {
+        call_id,
+        from_tag: from.tag().unwrap_or_default(),
+        to_tag: to.tag().unwrap_or_default(),
+        did: None,
+    };
+    let dialogs = &node.dialogs;
+    let stored =
+        |key| dialogs.handle(key).flags().is_ok_and(|it| it.contains(DialogFlags::FROM_DB));
+    let known = |found: Matched| !found.tombstone && stored(found.key);
+    dialogs.match_request(&facts, MatchMode::DidNone).is_ok_and(known)
+}
+
+/// A reply that belongs to no transaction goes where the second Via says, if it
+/// [travels](forwards) without state; true if it did.
 pub(crate) fn forward_reply(
     turn: &mut Turn<'_>,
     message: &Message<'_>,
@@ -93,7 +124,7 @@ pub(crate) fn forward_reply(
     let node = turn.node;
     let Ok(own) = message.top_via() else { return false };
     // RFC 3261 §16.11: what did not pass here on its way down is discarded.
-    if !node.script().forwards_statelessly || !node.sockets.is_me(own.host(), own.port(), None) {
+    if !forwards(node, message) || !node.sockets.is_me(own.host(), own.port(), None) {
         return false;
     }
     let below = message.values(HeaderName::Via).nth(1).and_then(|value| Via::parse(value.bytes));

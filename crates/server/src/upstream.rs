@@ -10,6 +10,7 @@ use crate::call::{ReplyTo, Which};
 use crate::challenges;
 use crate::context::Context;
 use crate::dialogs;
+use crate::durable::{self, HeldAnswer};
 use crate::effects;
 use crate::own_routes;
 use crate::replies::{self, Local};
@@ -145,15 +146,23 @@ fn send_local(
         replies::write(request, source, local, tag, lines, &mut reply);
         own_routes::show(turn, &reply, source, RouteKind::Reply, route);
     }
+    turn.count(TM_LOCAL_REPLIES);
     let now = turn.now.tick;
+    let waits_for = durable::waits_for(turn, link, local.status);
     let Some(entry) = turn.body.transactions.get_mut(id) else { return false };
     entry.replied_locally = true;
+    if let Some(dialog) = waits_for {
+        let mut bytes = Vec::with_capacity(512);
+        replies::write(request, source, local, tag, lines, &mut bytes);
+        let (status, to_tag) = (local.status, tag.into());
+        durable::hold(turn, HeldAnswer { dialog, transaction: id, flow, status, to_tag, bytes });
+        return true;
+    }
     turn.worker.outbox.push(flow, None, |out| {
         let start = out.len();
         replies::write(request, source, local, tag, lines, out);
         entry.transaction.reply_sent(now, local.status, tag, &out[start..], fx);
     });
-    turn.count(TM_LOCAL_REPLIES);
     true
 }
 
@@ -173,6 +182,11 @@ pub fn forward(
     // The script may have given it another one.
     let Some(received) = edits.status(reply) else { return };
     let status = effects::upstream_status(turn, received.code());
+    let to_tag = reply.to().ok().and_then(|to| to.tag()).unwrap_or_default();
+    let waits_for = durable::waits_for(turn, link, status).filter(|_| !again);
+    if turn.body.held.has(id, to_tag) {
+        return;
+    }
     let own_record_routes = entry.own_record_routes(branch);
     let mut callee_leg = None;
     match link.map(|link| (link.key, link.role)) {
@@ -195,7 +209,6 @@ pub fn forward(
         // RFC 3261 §16.7 step 6: 503 does not travel.
         wire.draft(reply).set_status(status, effects::phrase(status));
     }
-    let to_tag = reply.to().ok().and_then(|to| to.tag()).unwrap_or_default();
     let now = turn.now.tick;
     let entry = turn.body.transactions.get_mut(id);
     // what the reply led to may have answered meanwhile: no provisional follows a final
@@ -205,16 +218,29 @@ pub fn forward(
         let layers = [&*edits, &wire];
         let dialogs = &turn.node.dialogs;
         let mut changed = None;
-        turn.worker.outbox.push(flow, None, |out| {
-            let start = out.len();
-            render(reply.framed(), &layers, out);
-            entry.transaction.reply_sent(now, status, to_tag, &out[start..], fx);
-            changed = dialogs::changed_body(dialogs, link.is_some(), &layers, &out[start..]);
-        });
+        let mut held = None;
+        match waits_for {
+            Some(dialog) => {
+                let mut bytes = Vec::with_capacity(reply.framed().len());
+                render(reply.framed(), &layers, &mut bytes);
+                changed = dialogs::changed_body(dialogs, link.is_some(), &layers, &bytes);
+                let to_tag = to_tag.into();
+                held = Some(HeldAnswer { dialog, transaction: id, flow, status, to_tag, bytes });
+            }
+            None => turn.worker.outbox.push(flow, None, |out| {
+                let start = out.len();
+                render(reply.framed(), &layers, out);
+                entry.transaction.reply_sent(now, status, to_tag, &out[start..], fx);
+                changed = dialogs::changed_body(dialogs, link.is_some(), &layers, &out[start..]);
+            }),
+        }
         if let (Some(link), Some(body)) = (link, changed) {
             dialogs::reply_changed(turn, link, callee_leg, reply, body);
         }
         turn.count(TM_RELAYED_REPLIES);
+        if let Some(held) = held {
+            durable::hold(turn, held);
+        }
     }
     turn.worker.wire_edits = wire;
 }

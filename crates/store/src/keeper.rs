@@ -8,11 +8,15 @@
 
 use std::collections::HashSet;
 
-use duologue_dialog::{DialogKey, Dialogs, STALE_PARTS, SavedKind, Stale};
+use duologue_dialog::{
+    DialogKey, Dialogs, ModuleFlags, STALE_PARTS, SavedKind, Stale, Stored, Values,
+};
 use duologue_sip::Moment;
 
 use crate::record::{self, Dictionary};
-use crate::{Batch, Database, DialogTable, Failure, Refused, RejectedTable, apply_setting_aside};
+use crate::{
+    Batch, Database, DialogTable, Failure, Refused, RejectedTable, Unapplied, apply_setting_aside,
+};
 
 /// How many rows are gathered at most before they are written.
 pub const PENDING_MAX: usize = 10_000;
@@ -25,6 +29,9 @@ pub struct Keeper {
     dialogs: Dialogs,
     pending: Batch,
     tells: Vec<(DialogKey, SavedKind)>,
+    /// Rows that were refused and are not set aside yet.
+    refused: Vec<Refused>,
+    keeps_values: bool,
     /// Rows without a dialog may be there.
     lost: bool,
 }
@@ -44,7 +51,7 @@ pub struct Gathered {
 pub struct Written {
     /// How many rows were written or removed.
     pub rows: usize,
-    /// Who hears SAVED of it, in the turn of its call.
+    /// Who hears SAVED of it, in the turn of its call: not those whose row was refused.
     pub tells: Vec<(DialogKey, SavedKind)>,
     /// Rows that the database refused; they were set aside.
     pub refused: Vec<Refused>,
@@ -53,7 +60,19 @@ pub struct Written {
 impl Keeper {
     /// A keeper of these dialogs. Their changes have to be [followed](Dialogs::follow).
     pub fn new(dialogs: Dialogs) -> Self {
-        Self { dialogs, pending: Batch::new(), tells: Vec::new(), lost: false }
+        let (pending, tells, refused) = (Batch::new(), Vec::new(), Vec::new());
+        Self { dialogs, pending, tells, refused, keeps_values: true, lost: false }
+    }
+
+    /// Whether values, profiles and flags are written from now on, or wiped (decision D19: the old
+    /// `db_flush_vals_profiles=0`).
+    pub const fn keep_values(&mut self, keep: bool) {
+        self.keeps_values = keep;
+    }
+
+    /// The next [`write`](Self::write) also removes rows whose dialog is not in memory.
+    pub const fn compare_next(&mut self) {
+        self.lost = true;
     }
 
     /// How many rows wait to be written or removed.
@@ -91,7 +110,10 @@ impl Keeper {
         let kind = stale.saved_kind();
         let tells = match stale {
             Stale::Changed { key, stored, tells, .. } => {
-                let (row, payload) = record::write(stored, words);
+                let (row, payload) = match self.keeps_values {
+                    true => record::write(stored, words),
+                    false => record::write(&without_values(stored), words),
+                };
                 self.pending.upsert(table.table(), table.encode(&row, Some(&payload)).row);
                 tells.then_some(*key)
             }
@@ -125,29 +147,44 @@ impl Keeper {
             self.compare(database, table).inspect_err(|_| self.lost = true)?;
         }
         let rows = self.pending.len();
-        if rows == 0 {
-            return Ok(Written::default());
+        let mut refused = self.apply(database)?;
+        let at = u32::try_from(now.unix).unwrap_or(u32::MAX);
+        for it in &refused {
+            let reason = it.failure.to_string();
+            rejected.set_aside(&mut self.pending, &it.table, &it.row, &reason, at);
         }
-        let applied = apply_setting_aside(database, std::mem::take(&mut self.pending));
-        let (refused, failure) = match applied {
-            Ok(refused) => (refused, None),
+        // What cannot even be set aside is told, and left.
+        match self.apply(database) {
+            Ok(mut more) => refused.append(&mut more),
+            Err(failure) => {
+                self.refused.append(&mut refused);
+                return Err(failure);
+            }
+        }
+        let bad: HashSet<_> = refused.iter().filter_map(|it| it.row.first()?.as_id()).collect();
+        let mut tells = std::mem::take(&mut self.tells);
+        tells.retain(|(key, _)| !bad.contains(&key.id.db_id()));
+        Ok(Written { rows, tells, refused })
+    }
+
+    /// Applies what is pending; what is not applied stays so. The rows that were refused.
+    fn apply(&mut self, database: &mut dyn Database) -> Result<Vec<Refused>, Failure> {
+        let refused = std::mem::take(&mut self.refused);
+        if self.pending.is_empty() {
+            return Ok(refused);
+        }
+        match apply_setting_aside(database, std::mem::take(&mut self.pending)) {
+            Ok(mut more) => {
+                more.extend(refused);
+                Ok(more)
+            }
             Err(unapplied) => {
-                self.pending = unapplied.remaining;
-                (unapplied.refused, Some(unapplied.failure))
+                let Unapplied { failure, remaining, refused: more } = *unapplied;
+                self.pending = remaining;
+                self.refused = refused;
+                self.refused.extend(more);
+                Err(failure)
             }
-        };
-        if !refused.is_empty() {
-            let mut aside = Batch::new();
-            for it in &refused {
-                let reason = it.failure.to_string();
-                let at = u32::try_from(now.unix).unwrap_or(u32::MAX);
-                rejected.set_aside(&mut aside, &it.table, &it.row, &reason, at);
-            }
-            database.apply(&aside)?;
-        }
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(Written { rows, tells: std::mem::take(&mut self.tells), refused }),
         }
     }
 
@@ -167,5 +204,16 @@ impl Keeper {
             self.pending.delete(table.table(), id);
         }
         Ok(())
+    }
+}
+
+/// Decision D19: what OpenSIPS writes while it runs, unless it is told to keep these.
+fn without_values(stored: &Stored) -> Stored {
+    Stored {
+        values: Values::default(),
+        profiles: Vec::new(),
+        user_flags: 0,
+        module_flags: ModuleFlags::empty(),
+        ..stored.clone()
     }
 }

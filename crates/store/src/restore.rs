@@ -17,7 +17,8 @@ const SLICE: usize = 500;
 pub struct Restored {
     /// Dialogs that are there again.
     pub loaded: u64,
-    /// Dialogs that were in memory already.
+    /// Dialogs that were in memory already: what their rows had and memory had not was taken over
+    /// ([`Dialogs::merge`]).
     pub known: u64,
     /// Rows of calls that had ended: removed.
     pub ended: u64,
@@ -106,7 +107,11 @@ fn revive(
     }
     match dialogs.restore(now, owner(&stored.call_id), &stored) {
         Ok(dialog) => Revived::There(dialog),
-        Err(RestoreError::Known) => Revived::Known,
+        Err(RestoreError::Known) => {
+            dialogs.merge(now, &stored);
+            Revived::Known
+        }
+        Err(RestoreError::Ended) => Revived::Known,
         Err(RestoreError::Full) => Revived::NoRoom,
         Err(error) => Revived::Bad(error.to_string()),
     }

@@ -171,10 +171,11 @@ impl std::str::FromStr for DatabaseUrl {
 /// OpenSIPS takes what follows `sqlite:/` for the path, so any number of slashes means the root.
 fn sqlite(rest: &str) -> Result<DatabaseUrl, UrlError> {
     let path = rest.trim_start_matches('/');
-    if path.is_empty() || !rest.starts_with('/') {
+    if path.is_empty() {
         return Err(UrlError::NoFile);
     }
-    Ok(DatabaseUrl::file(format!("/{path}")))
+    // OpenSIPS knows no relative paths; ours have no slash in front.
+    Ok(DatabaseUrl::file(if rest.starts_with('/') { format!("/{path}") } else { path.to_owned() }))
 }
 
 /// `//[user[:password]@][host[:port]]/database[?socket=path]`
@@ -244,7 +245,10 @@ impl fmt::Display for DatabaseUrl {
     /// The URL with `***` in place of the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sqlite(SqliteFile::Path(path)) => write!(f, "sqlite://{}", path.display()),
+            Self::Sqlite(SqliteFile::Path(path)) => {
+                let slashes = if path.is_absolute() { "//" } else { "" };
+                write!(f, "sqlite:{slashes}{}", path.display())
+            }
             Self::Sqlite(SqliteFile::Memory) => f.write_str("sqlite (in memory)"),
             Self::Postgres(server) | Self::MySql(server) => {
                 write!(f, "{}://{server}", self.scheme())
@@ -360,6 +364,13 @@ mod tests {
         }
     }
 
+    // OpenSIPS has no such form: a program that keeps its calls beside itself
+    #[test]
+    fn a_path_without_a_slash_is_relative() {
+        assert_eq!(parse("sqlite:calls.db"), Ok(DatabaseUrl::file("calls.db")));
+        assert_eq!(DatabaseUrl::file("calls.db").to_string(), "sqlite:calls.db");
+    }
+
     #[test]
     fn a_password_may_have_any_character() {
         let odd = server_of("mysql://u:p@ss/w:rd%2F@h/d");
@@ -380,7 +391,7 @@ mod tests {
         assert_eq!(parse("calls.db"), Err(UrlError::NoScheme));
         assert_eq!(parse("oracle://u@h/d"), Err(UrlError::UnknownScheme("oracle".into())));
         assert_eq!(parse("sqlite://"), Err(UrlError::NoFile));
-        assert_eq!(parse("sqlite:calls.db"), Err(UrlError::NoFile));
+        assert_eq!(parse("sqlite:"), Err(UrlError::NoFile));
         assert_eq!(parse("mysql:u@h/d"), Err(UrlError::NoHost));
         assert_eq!(parse("mysql://u:p@/d"), Err(UrlError::NoHost));
         assert_eq!(parse("mysql://u:p@h"), Err(UrlError::NoDatabase));

@@ -6,7 +6,7 @@ use duologue_dialog::{Byes, Cursor, DialogId, Snapshot, State};
 use duologue_management::{Answer, Command, CommandError, Params, json_text};
 use duologue_server::Node;
 use duologue_server::call::Ending;
-use duologue_server::server::end_dialog;
+use duologue_server::intents::end_dialog;
 use duologue_sip::Moment;
 use serde_json::{Map, Value, json};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use duologue_management::{Answer, Command, CommandError, Params};
 use duologue_server::Node;
 use duologue_server::call::Ending;
-use duologue_server::server::end_dialog;
+use duologue_server::intents::end_dialog;
 
 use super::{Maker, find, header_lines};
 

@@ -10,7 +10,7 @@ use duologue_dialog::{
 use duologue_management::{Answer, Command, CommandError, Params, json_text};
 use duologue_server::Node;
 use duologue_server::call::Ending;
-use duologue_server::server::end_dialog;
+use duologue_server::intents::end_dialog;
 use serde_json::{Map, Value, json};
 
 use super::ending::REASON;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use duologue_management::{Answer, Command, CommandError, Params};
 use duologue_server::Node;
+use duologue_server::storage::{Answer as StorageAnswer, Mode, Order, Storage};
 
 use super::Maker;
 
@@ -19,12 +20,27 @@ pub(super) fn commands(command: Maker<'_>) -> Vec<Command> {
     ]
 }
 
-fn db_sync(_: &Arc<Node>, _: &Params) -> Result<Answer, CommandError> {
-    Err(CommandError::new(400, "Cannot sync in no-db mode"))
+fn db_sync(node: &Arc<Node>, _: &Params) -> Result<Answer, CommandError> {
+    let storage = node.storage.as_ref();
+    done(storage.ok_or_else(|| CommandError::new(400, "Cannot sync in no-db mode"))?, Order::Read)
 }
 
-fn restore_db(_: &Arc<Node>, _: &Params) -> Result<Answer, CommandError> {
-    Err(CommandError::new(400, "Cannot restore db in no-db mode!"))
+fn restore_db(node: &Arc<Node>, _: &Params) -> Result<Answer, CommandError> {
+    let storage = node.storage.as_ref();
+    let storage =
+        storage.ok_or_else(|| CommandError::new(400, "Cannot restore db in no-db mode!"))?;
+    if storage.settings().mode == Mode::Shutdown {
+        return Err(CommandError::new(400, "db_mode 3 writes when the program ends"));
+    }
+    done(storage, Order::Rewrite)
+}
+
+/// The writer does it; this thread waits.
+fn done(storage: &Storage, order: fn(StorageAnswer) -> Order) -> Result<Answer, CommandError> {
+    match storage.ask(order) {
+        Ok(_) => Ok(Answer::ok()),
+        Err(reason) => Err(CommandError::new(500, "Database error").with_data(reason)),
+    }
 }
 
 fn cluster_sync(_: &Arc<Node>, _: &Params) -> Result<Answer, CommandError> {

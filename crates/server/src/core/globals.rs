@@ -54,6 +54,7 @@ const OBEYED: &[(&str, GlobalKind)] = &[
     ("exec_dns_threshold", Int),
     ("execdnsthreshold", Int),
     ("chroot", Ident),
+    ("db_default_url", Str),
     ("wdir", Ident),
     ("workdir", Ident),
 ];
@@ -91,7 +92,6 @@ const WITHOUT_EFFECT: &[(&str, GlobalKind, Option<i32>, &str)] = &[
     ("dns_use_search_list", Bool, None, RESOLVER),
     ("disable_dns_failover", Bool, Some(1), RESOLVER),
     ("disable_dns_blacklist", Bool, Some(1), RESOLVER),
-    ("db_default_url", Str, None, DATABASE),
     ("db_version_table", Str, None, DATABASE),
     ("db_max_async_connections", Int, None, DATABASE),
     ("query_buffer_size", Int, Some(0), DATABASE),

@@ -2,6 +2,7 @@
 
 pub mod cachedb_local;
 pub mod cfgutils;
+pub mod db;
 pub mod dialog;
 pub mod event_datagram;
 pub mod event_route;
@@ -50,4 +51,7 @@ pub const ALL: &[&Module] = &[
     &mi::MI_FIFO,
     &mi::MI_DATAGRAM,
     &prometheus::MODULE,
+    &db::SQLITE,
+    &db::POSTGRES,
+    &db::MYSQL,
 ];

@@ -48,6 +48,11 @@ impl Node {
         for (at, one) in OF_DIALOGS.iter().enumerate() {
             tell("dialog", one.name, self.dialog_statistic(at), one.counts);
         }
+        if let Some(storage) = &self.storage {
+            for (name, value, counts) in storage.counts().all() {
+                tell("dialog", name, value, counts);
+            }
+        }
         self.visit_users(&mut tell);
         self.statistics.dynamic.visit(now, &mut tell);
     }

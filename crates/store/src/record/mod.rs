@@ -27,7 +27,12 @@ pub trait Dictionary {
     fn flags_named(&self, names: &str) -> u32;
     /// The socket of a flow: `proto:ip:port`, or its tag.
     fn socket(&self, socket: u16) -> Option<String>;
-    /// The socket of this name, if it is one of ours, or came into the place of one (decision D28).
+    /// All names of the socket of a flow, the first one as above, with blanks between them.
+    fn socket_names(&self, socket: u16) -> Option<String> {
+        self.socket(socket)
+    }
+    /// The socket of one of these names, if it is one of ours, or came into the place of one
+    /// (decision D28).
     fn socket_named(&self, name: &str) -> Option<u16>;
 }
 

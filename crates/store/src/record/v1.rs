@@ -231,7 +231,7 @@ impl Leg {
             prev_cseq: stored.prev_cseq,
             inv_cseq: stored.inv_cseq,
             last_gen_cseq: stored.last_gen_cseq,
-            socket: stored.flow.and_then(|flow| words.socket(flow.socket)),
+            socket: stored.flow.and_then(|flow| words.socket_names(flow.socket)),
             peer: stored.flow.map(|flow| flow.peer),
         }
     }

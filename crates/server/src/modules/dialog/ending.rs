@@ -5,7 +5,7 @@ use duologue_script::{Args, Called};
 
 use crate::call::Ending;
 use crate::context::Context;
-use crate::server::end_dialog;
+use crate::intents::end_dialog;
 
 /// Ends the current dialog behind what the call is doing now: who hangs up hears of it, or both
 /// do. A call that rings is cancelled.

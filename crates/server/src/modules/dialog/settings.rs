@@ -9,6 +9,7 @@ use duologue_script::FlagKind;
 
 use crate::dialogs::EventIds;
 use crate::module::{Host, Parameters, Refusal, Settings};
+use crate::storage::StorageSettings;
 
 /// What the parameters say.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct DialogSettings {
     pub engine: Engine,
     /// `profiles_with_value` and `profiles_no_value`.
     pub profiles: Vec<(ProfileDefinition, ProfileKind)>,
+    /// The database.
+    pub storage: StorageSettings,
     /// How `E_DLG_STATE_CHANGED` names its dialog.
     pub event_ids: EventIds,
 }
@@ -73,7 +76,8 @@ pub(super) fn configure(parameters: &Parameters<'_>) -> Result<Settings, String>
         ..default
     };
     let (profiles, event_ids) = (profiles(parameters)?, event_ids(parameters)?);
-    Ok(Box::new(DialogSettings { engine, profiles, event_ids }))
+    let storage = StorageSettings::of(parameters)?;
+    Ok(Box::new(DialogSettings { engine, profiles, storage, event_ids }))
 }
 
 /// spec/dialog.md §14.2.
