@@ -140,7 +140,14 @@ fn load(
 
 fn plan(scenario: &str, calls: Option<u64>, rate: u32) -> Plan<'_> {
     // Other proxies let messages of a call overtake each other: that must not end the call.
-    Plan { scenario, calls, rate, hold: Duration::ZERO, limit: PATIENCE, patient: true }
+    Plan {
+        calls,
+        rate,
+        hold: Duration::ZERO,
+        limit: PATIENCE,
+        patient: true,
+        ..Plan::one(scenario)
+    }
 }
 
 fn caller(proxy: &Running, plan: &Plan<'_>, directory: &Path) -> Result<Agent> {

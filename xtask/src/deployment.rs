@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::UdpSocket;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -15,9 +15,23 @@ use crate::{Result, management, paths, ports};
 /// How long the program may take to listen, to answer, or to forget a call.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// The program with the script of a directory; each start has a log of its own.
+fn program(directory: &Path, starts: u32) -> Result<Daemon> {
+    let mut command = Command::new(paths::built("duologue"));
+    command.current_dir(directory).arg("-f").arg("opensips.cfg");
+    let log = match starts {
+        0 => "duologue.log".to_owned(),
+        again => format!("duologue.{again}.log"),
+    };
+    Daemon::start("duologue", &mut command, &directory.join(log))
+}
+
 /// A running program, and the ports that its script and its peers have.
 pub(crate) struct Deployment {
     process: Daemon,
+    directory: PathBuf,
+    /// How often it was started.
+    starts: u32,
     /// Where it takes calls.
     pub(crate) sip: u16,
     /// Set aside for a caller.
@@ -50,11 +64,36 @@ impl Deployment {
         let text = text.replace("\"port\", 8888", &format!("\"port\", {management}"));
         let file = directory.join("opensips.cfg");
         fs::write(&file, text)?;
-        let mut command = Command::new(paths::built("duologue"));
-        command.arg("-f").arg(&file);
-        let process = Daemon::start("duologue", &mut command, &directory.join("duologue.log"))?;
+        let process = program(directory, 0)?;
         ports::await_udp(sip, LIMIT)?;
-        Ok(Self { process, sip, caller, callee, listener, management })
+        let directory = directory.to_owned();
+        Ok(Self { process, directory, starts: 1, sip, caller, callee, listener, management })
+    }
+
+    /// Kills it, as a crash would.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.process.stop("KILL")?;
+        Ok(())
+    }
+
+    /// Starts it once more, with the ports that it had; it may not listen yet when this returns.
+    pub(crate) fn start_again(&mut self) -> Result<()> {
+        self.process = program(&self.directory, self.starts)?;
+        self.starts += 1;
+        Ok(())
+    }
+
+    /// Waits until it takes calls.
+    pub(crate) fn listens(&self) -> Result<()> {
+        ports::await_udp(self.sip, LIMIT)
+    }
+
+    /// How many dialogs are in a profile.
+    pub(crate) fn profile_size(&self, name: &str) -> Result<u64> {
+        let server = ports::local(self.management);
+        let answer = management::call(server, "profile_get_size", &json!({"profile": name}))?;
+        let size = answer.pointer("/Profile/count").and_then(Value::as_u64);
+        size.ok_or_else(|| format!("profile_get_size says {answer}").into())
     }
 
     /// The callee registers, as SIPp's own scenario does not.

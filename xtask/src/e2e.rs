@@ -133,6 +133,7 @@ fn load(proxy: &Running, directory: &Path, seconds: u64) -> Result<()> {
         hold: Duration::ZERO,
         limit,
         patient: false,
+        answers_pings: false,
     };
     let callee = sipp::callee(&plan("callee", None), proxy.callee(), &directory)?;
     let caller = call(&plan("caller", Some(calls)), proxy, &directory)?.finish()?;

@@ -4,7 +4,7 @@
 //! program with SIPp and [`examples`] through those that embed it, [`interop`] takes real telephones,
 //! [`opensips_cli`] commands it as operators do, [`terminal`] reads the screens of the live tools,
 //! [`commands`] asks it every command, [`browser`] shows that no web page commands it,
-//! [`databases`] stores dialogs on real servers,
+//! [`databases`] stores dialogs on real servers, [`crashes`] kills the program while calls stand,
 //! [`bench`] measures it beside other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls
 //! in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
@@ -14,6 +14,7 @@ mod accounting;
 mod bench;
 mod browser;
 mod commands;
+mod crashes;
 mod databases;
 mod deployment;
 mod deployments;
@@ -61,6 +62,8 @@ enum Command {
     Fuzz(fuzz::Options),
     /// Send calls through scripts of the size that operators run.
     Deployments,
+    /// Kill the program at random moments while calls stand, and look whether they go on.
+    Crashes(crashes::Options),
     /// Let two real telephones register with the default script and call each other.
     Interop,
     /// Command a running program with the client that operators know, over each door.
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Command::Bench(options) => bench::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Deployments => deployments::alone(),
+        Command::Crashes(options) => crashes::alone(&options),
         Command::Interop => interop::alone(),
         Command::OpensipsCli => opensips_cli::alone(),
         Command::Commands => commands::alone(),

@@ -33,6 +33,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) limit: Duration,
     /// Whether an unexpected message leaves a call alive.
     pub(crate) patient: bool,
+    /// Whether it tells who asks that it is there, and 481 of calls that are over.
+    pub(crate) answers_pings: bool,
 }
 
 impl<'a> Plan<'a> {
@@ -45,6 +47,7 @@ impl<'a> Plan<'a> {
             hold: Duration::from_millis(100),
             limit: Duration::from_secs(20),
             patient: false,
+            answers_pings: false,
         }
     }
 }
@@ -121,6 +124,13 @@ fn start(plan: &Plan<'_>, port: u16, directory: &Path, more: &[&str]) -> Result<
     if plan.patient {
         command.args(["-default_behaviors", "all,-abortunexp"]);
     }
+    if plan.answers_pings {
+        // Calls that are over have no quiet time in which nobody answers for them.
+        command.args(["-aa", "-deadcall_wait", "0"]);
+        if more.contains(&"-rsa") {
+            command.arg("-oocsf").arg(paths::sipp("gone.xml"));
+        }
+    }
     let log = directory.join(format!("{scenario}.txt"));
     let process = Daemon::start(&format!("sipp {scenario}"), &mut command, &log)?;
     Ok(Agent {
@@ -144,6 +154,15 @@ impl Agent {
         self.report()
     }
 
+    /// Ends an agent that would go on for ever, once its calls are over: how many were acknowledged,
+    /// and how many of those came to their end (the last 200).
+    pub(crate) fn ended(mut self, limit: Duration) -> Result<(u64, u64)> {
+        self.process.signal("USR1")?;
+        self.process.finish(limit)?;
+        let file = format!("{}_{}_counts.csv", self.scenario, self.process.id());
+        Report::passed(&fs::read_to_string(self.directory.join(file))?, "ACK", "200")
+    }
+
     /// What it has counted so far, as of its last line of statistics.
     fn report(&self) -> Result<Report> {
         let file = self.directory.join(format!("{}.statistics.csv", self.scenario));
@@ -165,6 +184,20 @@ impl Agent {
 }
 
 impl Report {
+    /// Of the steps in which a message was sent or received, how often the first of that name was
+    /// passed, and the last of the other name.
+    fn passed(counts: &str, first: &str, last: &str) -> Result<(u64, u64)> {
+        let row = last_row(counts)?;
+        let of = |name: &str| {
+            let endings = [format!("_{name}_Sent"), format!("_{name}_Recv")];
+            let is_step = move |column: &str| endings.iter().any(|it| column.ends_with(it));
+            row.iter().filter(move |(column, _)| is_step(column)).map(|(_, value)| *value)
+        };
+        let first = of(first).next().ok_or("no such step")?;
+        let last = of(last).next_back().ok_or("no such step")?;
+        Ok((first.parse()?, last.parse()?))
+    }
+
     /// Whether all of `calls` went by the book: none failed, nothing had to be sent twice.
     pub(crate) fn expect_flawless(&self, side: &str, calls: u64) -> Result<()> {
         let flawless = self.successful == calls

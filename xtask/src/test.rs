@@ -8,8 +8,8 @@ use clap::ValueEnum;
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
 use crate::{
-    Result, browser, commands, databases, deployments, e2e, examples, interop, opensips_cli,
-    packages, paths, process, terminal,
+    Result, browser, commands, crashes, databases, deployments, e2e, examples, interop,
+    opensips_cli, packages, paths, process, terminal,
 };
 
 /// Formatting takes no longer than this.
@@ -17,6 +17,9 @@ const FORMAT_LIMIT: Duration = Duration::from_secs(120);
 
 /// Building from nothing, or running all unit tests, takes no longer than this.
 const CARGO_LIMIT: Duration = Duration::from_secs(1800);
+
+/// How often the program is killed in each mode: `cargo xtask crashes` does it two hundred times.
+const KILLS: u32 = 20;
 
 /// What to prove.
 #[derive(clap::Args)]
@@ -53,6 +56,8 @@ enum Part {
     Examples,
     /// Calls through scripts of the size that operators run.
     Deployments,
+    /// Calls that go on after the program was killed.
+    Crashes,
     /// Calls between two baresip through the default script.
     Interop,
     /// Commands over each door by `opensips-cli`.
@@ -111,6 +116,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.wants(Part::Deployments) {
         heading("Deployments");
         deployments::run(&mut tally)?;
+    }
+    if options.wants(Part::Crashes) {
+        heading("Crashes");
+        crashes::run(&mut tally, KILLS, 1)?;
     }
     if options.wants(Part::Interop) {
         heading("Telephones");
