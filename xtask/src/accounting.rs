@@ -72,6 +72,14 @@ pub(crate) fn memory(tree: &[u32]) -> Result<u64> {
     Ok(total)
 }
 
+/// The most resident memory that a process ever had, in bytes.
+pub(crate) fn peak_memory(process: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)).ok_or("no VmHWM")?;
+    Ok(kilobytes.parse::<u64>()? * 1024)
+}
+
 /// Nanoseconds on a CPU, summed over the threads; where the kernel does not count them so
 /// finely, user and system time in clock ticks.
 fn process_time(process: u32) -> Result<Duration> {

@@ -8,6 +8,7 @@ mod listing;
 mod memory;
 mod probe;
 mod profile;
+mod restore;
 mod table;
 
 use std::fs;
@@ -43,6 +44,9 @@ pub(crate) struct Options {
     /// Seconds after the last call that still count, for what is freed late.
     #[arg(long, default_value_t = 6)]
     linger: u64,
+    /// Seconds for which each call is held.
+    #[arg(long, default_value_t = 0)]
+    hold: u64,
     /// Calls in a second; `max` is nine tenths of what the slowest subject can take.
     #[arg(long, value_delimiter = ',', default_values_t = ["500", "2000", "max"].map(String::from))]
     rates: Vec<String>,
@@ -52,6 +56,9 @@ pub(crate) struct Options {
     /// Dialogs that are listed.
     #[arg(long, default_value_t = 50_000)]
     listed: u64,
+    /// Calls that a start finds in its database.
+    #[arg(long, value_delimiter = ',', default_values_t = [100_000, 1_000_000])]
+    restored: Vec<u64>,
     /// Take the programs as they are, without building or installing anything.
     #[arg(long)]
     no_build: bool,
@@ -68,6 +75,8 @@ enum What {
     Profile,
     /// How long a list over HTTP takes, and what calls notice of it.
     Listing,
+    /// How long a start takes that finds many calls in its database.
+    Restore,
     /// The dialog engine beside up to a million dialogs.
     Dialogs,
     /// How much of a relayed message is the script.
@@ -99,6 +108,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
         heading("Lists over HTTP");
         listing::run(options, &directory)?;
     }
+    if wants(What::Restore) {
+        heading("Calls that come back");
+        restore::run(options, &directory)?;
+    }
     if wants(What::Profile) {
         heading("System calls and functions");
         packages::require(&[packages::STRACE])?;
@@ -127,13 +140,13 @@ const PATIENCE: Duration = Duration::from_secs(600);
 fn load(
     proxy: &Running,
     (rate, seconds): (u32, u64),
-    patience: Duration,
+    (hold, patience): (Duration, Duration),
     directory: &Path,
 ) -> Result<(Report, Report)> {
     let callee = sipp::callee(&plan("bench_callee", None, rate), proxy.callee(), directory)?;
     let calls = u64::from(rate) * seconds;
-    let limit = Duration::from_secs(seconds) + patience;
-    let plan = Plan { limit, ..plan("bench_caller", Some(calls), rate) };
+    let limit = Duration::from_secs(seconds) + hold + patience;
+    let plan = Plan { limit, hold, ..plan("bench_caller", Some(calls), rate) };
     let caller = caller(proxy, &plan, directory)?.finish()?;
     Ok((caller, callee.stop()?))
 }

@@ -83,6 +83,11 @@ impl Deployment {
         Ok(())
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Waits until it takes calls.
     pub(crate) fn listens(&self) -> Result<()> {
         ports::await_udp(self.sip, LIMIT)

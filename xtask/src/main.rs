@@ -29,6 +29,7 @@ mod opensips_cli;
 mod packages;
 mod paths;
 mod ports;
+mod postgres;
 mod process;
 mod sim;
 mod sipp;

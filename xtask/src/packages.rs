@@ -19,6 +19,13 @@ pub(crate) struct Tool {
 pub(crate) const SIPP: Tool = Tool { program: "sipp", package: "sip-tester" };
 /// The proxy we compare with.
 pub(crate) const KAMAILIO: Tool = Tool { program: "kamailio", package: "kamailio" };
+/// Its driver for SQLite, which has no program: the package is known by a file.
+pub(crate) const KAMAILIO_SQLITE: Tool = Tool {
+    program: "/usr/share/kamailio/db_sqlite/dialog-create.sql",
+    package: "kamailio-sqlite-modules",
+};
+/// Makes tables from files of SQL.
+pub(crate) const SQLITE: Tool = Tool { program: "sqlite3", package: "sqlite3" };
 /// A telephone without a window.
 pub(crate) const BARESIP: Tool = Tool { program: "baresip", package: "baresip-core" };
 /// Counts instructions.

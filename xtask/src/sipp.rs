@@ -77,6 +77,8 @@ pub(crate) struct Report {
     pub(crate) unexpected: u64,
     /// Calls begun in a second, over the whole run.
     pub(crate) rate: f64,
+    /// How long the measured answer took, on average (`rtd` in the scenario).
+    pub(crate) setup: Duration,
 }
 
 /// A callee on `port`, listening when this returns.
@@ -219,6 +221,7 @@ impl Report {
             successful: total("SuccessfulCall(C)")? as u64,
             failed: total("FailedCall(C)")? as u64,
             rate: total("CallRate(C)")?,
+            setup: clock(last_row(statistics)?, "ResponseTime1(C)"),
             ..Self::default()
         };
         // Columns are named STEP_MESSAGE_WHAT; only a step's first column (`Sent` or `Recv`)
@@ -239,6 +242,19 @@ impl Report {
             }
         }
         Ok(report)
+    }
+}
+
+/// A column of hours, minutes, seconds and microseconds, all with colons between them; zero without.
+fn clock(row: Vec<(&str, &str)>, name: &str) -> Duration {
+    let time = row.iter().find(|(column, _)| *column == name).map_or("", |(_, value)| value);
+    let parts: Vec<u64> = time.split(':').filter_map(|part| part.parse().ok()).collect();
+    match parts[..] {
+        [hours, minutes, seconds, micros] => {
+            let seconds = (hours * 60 + minutes) * 60 + seconds;
+            Duration::from_secs(seconds) + Duration::from_micros(micros)
+        }
+        _ => Duration::ZERO,
     }
 }
 

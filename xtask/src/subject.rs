@@ -38,6 +38,25 @@ pub(crate) enum Subject {
     DuologueTm,
     /// Duologue with dialogs.
     DuologueDialog,
+    /// Kamailio with dialogs that are written to SQLite as they change.
+    KamailioRealtime,
+    /// Duologue with dialogs that are written to SQLite as they change.
+    DuologueRealtime,
+    /// Duologue with dialogs that are written to SQLite once a minute.
+    DuologueDelayed,
+    /// Duologue with dialogs that are written to SQLite at its end.
+    DuologueShutdown,
+    /// Duologue whose answers wait until their dialog is committed.
+    DuologueDurable,
+}
+
+/// How a subject keeps its dialogs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keeping {
+    /// `db_mode`.
+    mode: u8,
+    /// Whether answers wait.
+    durable: bool,
 }
 
 /// A subject that runs.
@@ -71,7 +90,7 @@ pub(crate) struct Held {
 }
 
 impl Subject {
-    /// All of them, in the order of the tables we print.
+    /// Those that keep nothing, in the order of the tables we print.
     pub(crate) const ALL: [Self; 5] = [
         Self::Relay,
         Self::KamailioTm,
@@ -82,12 +101,28 @@ impl Subject {
 
     /// Whether it tracks dialogs.
     pub(crate) fn has_dialogs(self) -> bool {
-        matches!(self, Self::KamailioDialog | Self::DuologueDialog)
+        !matches!(self, Self::Relay | Self::KamailioTm | Self::DuologueTm)
     }
 
     /// Whether it is ours.
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self, Self::DuologueTm | Self::DuologueDialog)
+        !matches!(self, Self::Relay) && !self.is_kamailio()
+    }
+
+    fn is_kamailio(self) -> bool {
+        matches!(self, Self::KamailioTm | Self::KamailioDialog | Self::KamailioRealtime)
+    }
+
+    /// How it keeps its dialogs, if it does.
+    fn keeping(self) -> Option<Keeping> {
+        let (mode, durable) = match self {
+            Self::KamailioRealtime | Self::DuologueRealtime => (1, false),
+            Self::DuologueDelayed => (2, false),
+            Self::DuologueShutdown => (3, false),
+            Self::DuologueDurable => (1, true),
+            _ => return None,
+        };
+        Some(Keeping { mode, durable })
     }
 
     /// Builds or installs what it needs.
@@ -95,7 +130,12 @@ impl Subject {
         match self {
             Self::Relay => duologue::build(&["--example", "bare_relay", "-p", "duologue-server"]),
             Self::KamailioTm | Self::KamailioDialog => packages::require(&[packages::KAMAILIO]),
-            Self::DuologueTm | Self::DuologueDialog => duologue::build(&["--bin", "duologue"]),
+            Self::KamailioRealtime => packages::require(&[
+                packages::KAMAILIO,
+                packages::KAMAILIO_SQLITE,
+                packages::SQLITE,
+            ]),
+            _ => duologue::build(&["--bin", "duologue"]),
         }
     }
 
@@ -108,15 +148,22 @@ impl Subject {
                 relay.args([sip, caller, callee].map(|port| ports::local(port).to_string()));
                 (relay, Control::None)
             }
-            Self::KamailioTm | Self::KamailioDialog => {
+            _ if self.is_kamailio() => {
                 let socket = directory.join(format!("{self}.control"));
-                let script = kamailio::script(sip, &socket, self.has_dialogs());
+                let database = directory.join("calls.sqlite");
+                if self.keeping().is_some() {
+                    kamailio::make_tables(&database)?;
+                }
+                let database = self.keeping().map(|_| database.as_path());
+                let script = kamailio::script(sip, &socket, self.has_dialogs(), database);
                 let file = write(directory, self, &script)?;
                 (kamailio::command(&file, directory), Control::KamailioSocket(socket))
             }
-            Self::DuologueTm | Self::DuologueDialog => {
+            _ => {
                 let management = ports::free_tcp()?;
-                let script = duologue::script(sip, management, self.has_dialogs())?;
+                let database = directory.join("calls.sqlite");
+                let keeping = self.keeping().map(|keeping| (keeping, database.as_path()));
+                let script = duologue::script(sip, management, self.has_dialogs(), keeping)?;
                 let file = write(directory, self, &script)?;
                 (duologue::command(&file), Control::Management(ports::local(management)))
             }
@@ -156,6 +203,11 @@ impl fmt::Display for Subject {
             Self::KamailioDialog => "kamailio-dialog",
             Self::DuologueTm => "duologue-tm",
             Self::DuologueDialog => "duologue-dialog",
+            Self::KamailioRealtime => "kamailio-realtime",
+            Self::DuologueRealtime => "duologue-realtime",
+            Self::DuologueDelayed => "duologue-delayed",
+            Self::DuologueShutdown => "duologue-shutdown",
+            Self::DuologueDurable => "duologue-durable",
         })
     }
 }

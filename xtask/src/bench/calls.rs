@@ -58,6 +58,8 @@ struct Sample {
     repeats: u64,
     /// Calls per second that were really made.
     rate: f64,
+    /// Milliseconds from INVITE to 200, on average.
+    setup: f64,
 }
 
 type Samples = BTreeMap<(u32, usize), Vec<Sample>>;
@@ -72,6 +74,7 @@ struct Turn {
     idle: f64,
     calls: u64,
     ended: Instant,
+    hold: Duration,
 }
 
 /// Runs all rounds, prints the table, writes `calls.json`.
@@ -85,7 +88,8 @@ pub(super) fn run(options: &Options, directory: &Path) -> Result<()> {
         let mut order: Vec<_> = options.subjects.iter().copied().enumerate().collect();
         order.rotate_left(round % count.max(1));
         for (place, subject) in order {
-            let mut turn = Turn::start(place, subject, directory)?;
+            let mut turn =
+                Turn::start(place, subject, Duration::from_secs(options.hold), directory)?;
             for &rate in &rates {
                 let sample = turn.measure(options, rate, directory)?;
                 println!(
@@ -135,7 +139,8 @@ fn search(subject: Subject, directory: &Path) -> Result<u32> {
     let (mut rate, mut best) = (SEARCH_FROM, SEARCH_FROM);
     while rate <= SEARCH_TO {
         let scratch = scratch(directory, "search.calls")?;
-        let load = load(&proxy, (rate, SEARCH_SECONDS), SEARCH_PATIENCE, &scratch);
+        let load =
+            load(&proxy, (rate, SEARCH_SECONDS), (Duration::ZERO, SEARCH_PATIENCE), &scratch);
         let Ok((caller, callee)) = load else { break };
         let stumbles = caller.failed + caller.repeats_sent + callee.repeats_sent;
         if caller.rate < f64::from(rate) * REACHED
@@ -152,13 +157,14 @@ fn search(subject: Subject, directory: &Path) -> Result<u32> {
 
 impl Turn {
     /// Starts `subject`, sees what it costs idle, and warms it up.
-    fn start(place: usize, subject: Subject, directory: &Path) -> Result<Self> {
+    fn start(place: usize, subject: Subject, hold: Duration, directory: &Path) -> Result<Self> {
         let proxy = subject.start(&scratch(directory, &subject.to_string())?)?;
         let at_start = proxy.cpu()?;
         let started = Instant::now();
         sleep(IDLE);
         let idle = (proxy.cpu()? - at_start).seconds() / IDLE.as_secs_f64();
-        let mut turn = Self { place, proxy, started, at_start, idle, calls: 0, ended: started };
+        let (calls, ended) = (0, started);
+        let mut turn = Self { place, proxy, started, at_start, idle, calls, ended, hold };
         turn.load(WARM_RATE, WARM_SECONDS, &scratch(directory, "warm")?)?;
         Ok(turn)
     }
@@ -173,11 +179,12 @@ impl Turn {
             failed: caller.failed,
             repeats: caller.repeats_sent + callee.repeats_sent,
             rate: caller.rate,
+            setup: caller.setup.as_secs_f64() * 1e3,
         })
     }
 
     fn load(&mut self, rate: u32, seconds: u64, scratch: &Path) -> Result<(Report, Report)> {
-        let reports = load(&self.proxy, (rate, seconds), PATIENCE, scratch)?;
+        let reports = load(&self.proxy, (rate, seconds), (self.hold, PATIENCE), scratch)?;
         self.calls += reports.0.calls;
         self.ended = Instant::now();
         Ok(reports)
@@ -211,6 +218,7 @@ fn report(
         let failed: u64 = taken.iter().map(|sample| sample.failed).sum();
         let repeats: u64 = taken.iter().map(|sample| sample.repeats).sum();
         let reached = Spread::of(taken.iter().map(|sample| sample.rate).collect());
+        let setup = Spread::of(taken.iter().map(|sample| sample.setup).collect());
         let peer = median_of(options, samples, rate, Subject::KamailioDialog);
         let relay = median_of(options, samples, rate, Subject::Relay);
         rows.push(vec![
@@ -221,6 +229,7 @@ fn report(
             format!("{:.1}–{:.1}", spread.least, spread.most),
             ratio(spread.median, peer),
             ratio(spread.median, relay),
+            format!("{:.2}", setup.median),
             failed.to_string(),
             repeats.to_string(),
         ]);
@@ -233,6 +242,7 @@ fn report(
             "median": spread.median,
             "least": spread.least,
             "most": spread.most,
+            "setup_ms": setup.median,
             "failed": failed,
             "repeats": repeats,
         }));
@@ -245,6 +255,7 @@ fn report(
         "spread",
         "×kamailio",
         "×relay",
+        "setup ms",
         "failed",
         "repeats",
     ];
@@ -272,6 +283,7 @@ fn report(
         "rounds": options.rounds,
         "seconds": options.seconds,
         "linger_seconds": options.linger,
+        "hold_seconds": options.hold,
         "figures": figures,
         "whole_rounds": rounds,
     });

@@ -68,7 +68,8 @@ fn system_calls(proxy: &Running, directory: &Path) -> Result<Vec<(String, f64)>>
     }
     let mut strace = Daemon::start("strace", &mut strace, &directory.join("strace.log"))?;
     sleep(Duration::from_millis(500));
-    let (caller, _) = load(proxy, (TRACED_RATE, TRACED_SECONDS), PATIENCE, &directory)?;
+    let (caller, _) =
+        load(proxy, (TRACED_RATE, TRACED_SECONDS), (Duration::ZERO, PATIENCE), &directory)?;
     strace.stop("INT")?;
     let mut calls: Vec<(String, f64)> = read_summary(&fs::read_to_string(&file)?)
         .into_iter()
@@ -105,7 +106,7 @@ fn functions(proxy: &Running, directory: &Path) -> Result<()> {
         println!("{}: no profile by function: perf may not sample here", proxy.subject());
         return Ok(());
     }
-    load(proxy, (SAMPLED_RATE, SAMPLED_SECONDS), PATIENCE, &directory)?;
+    load(proxy, (SAMPLED_RATE, SAMPLED_SECONDS), (Duration::ZERO, PATIENCE), &directory)?;
     perf.stop("INT")?;
     for (what, sort) in [("library", "dso"), ("function", "dso,symbol")] {
         println!("\n{}: time by {what} at {SAMPLED_RATE} calls/s", proxy.subject());

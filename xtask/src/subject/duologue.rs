@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Held;
+use super::{Held, Keeping};
 use crate::{Result, management, paths, process};
 
 /// A release build from nothing, with room for a slow machine.
@@ -25,12 +25,32 @@ pub(super) fn build(what: &[&str]) -> Result<()> {
     if status.success() { Ok(()) } else { Err(format!("cargo build {what:?}: {status}").into()) }
 }
 
-/// `tests/sipp/proxy.cfg` with our ports, and with or without dialogs.
-pub(super) fn script(sip: u16, management: u16, dialogs: bool) -> Result<String> {
+/// `tests/sipp/proxy.cfg` with our ports, with or without dialogs, and these kept or not.
+pub(super) fn script(
+    sip: u16,
+    management: u16,
+    dialogs: bool,
+    keeping: Option<(Keeping, &Path)>,
+) -> Result<String> {
     let script = fs::read_to_string(paths::sipp("proxy.cfg"))?;
     let script = script
         .replace("udp:127.0.0.1:5060", &format!("udp:127.0.0.1:{sip}"))
         .replace("\"port\", 8888", &format!("\"port\", {management}"));
+    let script = match keeping {
+        None => script,
+        Some((Keeping { mode, durable }, file)) => script.replace(
+            "modparam(\"httpd\", \"ip\"",
+            &format!(
+                "loadmodule \"db_sqlite.so\"\n\
+                 modparam(\"dialog\", \"db_url\", \"sqlite://{}\")\n\
+                 modparam(\"dialog\", \"db_mode\", {mode})\n\
+                 modparam(\"dialog\", \"durable\", {})\n\
+                 modparam(\"httpd\", \"ip\"",
+                file.display(),
+                u8::from(durable)
+            ),
+        ),
+    };
     let wanted = |line: &&str| dialogs || !line.ends_with(DIALOGS_ONLY);
     Ok(script.lines().filter(wanted).map(|line| format!("{line}\n")).collect())
 }

@@ -1,5 +1,6 @@
 //! Kamailio 5.6 of Debian, doing the same work: tm, rr, and dialog where wanted.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,8 +16,31 @@ const SHARED_MEGABYTES: &str = "2048";
 /// Private memory of each process in megabytes.
 const PRIVATE_MEGABYTES: &str = "16";
 
-/// The routing script.
-pub(super) fn script(sip: u16, control: &Path, dialogs: bool) -> String {
+/// Where its package keeps its tables.
+const TABLES: &str = "/usr/share/kamailio/db_sqlite";
+
+/// Makes the tables that its dialogs need.
+pub(super) fn make_tables(file: &Path) -> Result<()> {
+    for tables in ["standard-create.sql", "dialog-create.sql"] {
+        let sql = File::open(Path::new(TABLES).join(tables))?;
+        let status = Command::new("sqlite3").arg(file).stdin(sql).status()?;
+        if !status.success() {
+            return Err(format!("sqlite3 {tables}: {status}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The routing script; dialogs are written to `database` as they change, if there is one.
+pub(super) fn script(sip: u16, control: &Path, dialogs: bool, database: Option<&Path>) -> String {
+    let keeping = database.map_or_else(String::new, |file| {
+        format!(
+            "loadmodule \"db_sqlite.so\"\n\
+             modparam(\"dialog\", \"db_url\", \"sqlite:///{}\")\n\
+             modparam(\"dialog\", \"db_mode\", 1)\n",
+            file.display()
+        )
+    });
     let (load, create) = if dialogs {
         ("loadmodule \"dialog.so\"\n", "    if (is_method(\"INVITE\")) dlg_manage();\n")
     } else {
@@ -39,7 +63,7 @@ loadmodule "maxfwd.so"
 loadmodule "textops.so"
 loadmodule "siputils.so"
 loadmodule "ctl.so"
-{load}
+{load}{keeping}
 modparam("ctl", "binrpc", "unix:{control}")
 
 request_route {{
