@@ -132,12 +132,16 @@ impl Deployment {
         value.and_then(Value::as_u64).ok_or_else(|| format!("no statistic {name}").into())
     }
 
+    /// Its dialogs, as `dlg_list` tells them.
+    pub(crate) fn calls(&self) -> Result<Value> {
+        management::call(ports::local(self.management), "dlg_list", &json!([]))
+    }
+
     /// No dialog is left, in its delay either.
     pub(crate) fn forgets(&self) -> Result<()> {
-        let server = ports::local(self.management);
         let deadline = Instant::now() + LIMIT;
         loop {
-            let list = management::call(server, "dlg_list", &json!([]))?;
+            let list = self.calls()?;
             if list["Dialogs"].as_array().is_some_and(Vec::is_empty) {
                 return Ok(());
             }

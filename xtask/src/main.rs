@@ -4,9 +4,9 @@
 //! program with SIPp and [`examples`] through those that embed it, [`interop`] takes real telephones,
 //! [`opensips_cli`] commands it as operators do, [`terminal`] reads the screens of the live tools,
 //! [`commands`] asks it every command, [`browser`] shows that no web page commands it,
-//! [`databases`] stores dialogs on real servers, [`crashes`] kills the program while calls stand,
-//! [`bench`] measures it beside other proxies, [`fuzz`] looks for crashes, [`sim`] plays random calls
-//! in virtual time.
+//! [`databases`] stores dialogs on real servers, [`crashes`] kills the program while calls stand and
+//! [`faults`] takes its database away, [`bench`] measures it beside other proxies, [`fuzz`]
+//! looks for crashes, [`sim`] plays random calls in virtual time.
 //! The rest are the tools they share: a [`subject`] is a proxy under test, [`sipp`] the calls,
 //! [`accounting`] what `/proc` says, [`process`] children that never outlive us.
 
@@ -21,8 +21,10 @@ mod deployments;
 mod docs;
 mod e2e;
 mod examples;
+mod faults;
 mod fuzz;
 mod interop;
+mod kept_calls;
 mod management;
 mod metrics;
 mod opensips_cli;
@@ -65,6 +67,8 @@ enum Command {
     Deployments,
     /// Kill the program at random moments while calls stand, and look whether they go on.
     Crashes(crashes::Options),
+    /// Take the database away while calls stand, in five ways, and look whether they go on.
+    Faults,
     /// Let two real telephones register with the default script and call each other.
     Interop,
     /// Command a running program with the client that operators know, over each door.
@@ -88,6 +92,7 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Deployments => deployments::alone(),
         Command::Crashes(options) => crashes::alone(&options),
+        Command::Faults => faults::alone(),
         Command::Interop => interop::alone(),
         Command::OpensipsCli => opensips_cli::alone(),
         Command::Commands => commands::alone(),

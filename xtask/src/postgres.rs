@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::process::{self, Daemon};
-use crate::{Result, ports};
+use crate::{Result, accounting, ports};
 
 /// Who it runs as, where we are root: it refuses to be.
 const USER: &str = "postgres";
@@ -59,6 +59,15 @@ impl Postgres {
     pub(crate) fn start_again(&mut self) -> Result<()> {
         self.process = launch(&self.programs, &self.directory, self.port)?;
         self.answers()
+    }
+
+    /// Lets all of its processes stand still, or go on.
+    pub(crate) fn silence(&self, silent: bool) -> Result<()> {
+        let signal = if silent { "-STOP" } else { "-CONT" };
+        for process in accounting::tree(self.process.id())? {
+            Command::new("kill").args([signal, &process.to_string()]).status()?;
+        }
+        Ok(())
     }
 
     /// Runs a statement.

@@ -156,13 +156,12 @@ impl Agent {
         self.report()
     }
 
-    /// Ends an agent that would go on for ever, once its calls are over: how many were acknowledged,
-    /// and how many of those came to their end (the last 200).
-    pub(crate) fn ended(mut self, limit: Duration) -> Result<(u64, u64)> {
+    /// Ends an agent that would go on for ever, once its calls are over.
+    pub(crate) fn ended(mut self, limit: Duration) -> Result<Ended> {
         self.process.signal("USR1")?;
         self.process.finish(limit)?;
         let file = format!("{}_{}_counts.csv", self.scenario, self.process.id());
-        Report::passed(&fs::read_to_string(self.directory.join(file))?, "ACK", "200")
+        Ended::read(&fs::read_to_string(self.directory.join(file))?)
     }
 
     /// What it has counted so far, as of its last line of statistics.
@@ -185,21 +184,37 @@ impl Agent {
     }
 }
 
-impl Report {
-    /// Of the steps in which a message was sent or received, how often the first of that name was
-    /// passed, and the last of the other name.
-    fn passed(counts: &str, first: &str, last: &str) -> Result<(u64, u64)> {
-        let row = last_row(counts)?;
-        let of = |name: &str| {
-            let endings = [format!("_{name}_Sent"), format!("_{name}_Recv")];
-            let is_step = move |column: &str| endings.iter().any(|it| column.ends_with(it));
-            row.iter().filter(move |(column, _)| is_step(column)).map(|(_, value)| *value)
-        };
-        let first = of(first).next().ok_or("no such step")?;
-        let last = of(last).next_back().ok_or("no such step")?;
-        Ok((first.parse()?, last.parse()?))
-    }
+/// How far the calls of an agent came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// Calls begun.
+    pub(crate) begun: u64,
+    /// Calls that were acknowledged.
+    pub(crate) up: u64,
+    /// Calls whose BYE was answered.
+    pub(crate) whole: u64,
+    /// BYEs sent or received.
+    pub(crate) byes: u64,
+}
 
+impl Ended {
+    fn read(counts: &str) -> Result<Self> {
+        let row = last_row(counts)?;
+        let passed = |name: &str| -> Vec<u64> {
+            let endings = [format!("_{name}_Sent"), format!("_{name}_Recv")];
+            let is_step = |column: &str| endings.iter().any(|it| column.ends_with(it));
+            let steps = row.iter().filter(|(column, _)| is_step(column));
+            steps.filter_map(|(_, value)| value.parse().ok()).collect()
+        };
+        let first = |name: &str| passed(name).first().copied().ok_or("no such step");
+        // What is answered after a call's end comes before its steps.
+        let last = |name: &str| passed(name).last().copied().ok_or("no such step");
+        let (begun, up) = (first("INVITE")?, first("ACK")?);
+        Ok(Self { begun, up, whole: last("200")?, byes: last("BYE")? })
+    }
+}
+
+impl Report {
     /// Whether all of `calls` went by the book: none failed, nothing had to be sent twice.
     pub(crate) fn expect_flawless(&self, side: &str, calls: u64) -> Result<()> {
         let flawless = self.successful == calls
@@ -269,6 +284,13 @@ fn last_row(table: &str) -> Result<Vec<(&str, &str)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_are_followed_to_their_end() {
+        let counts = "CurrentTime;0_INVITE_Sent;1_200_Recv;2_ACK_Sent;3_BYE_Sent;4_200_Recv;\
+                      4_200_Unexp\nnow;9;8;7;6;5;1\n";
+        assert_eq!(Ended::read(counts).unwrap(), Ended { begun: 9, up: 7, whole: 5, byes: 6 });
+    }
 
     #[test]
     fn repeats_are_told_apart_by_direction() {

@@ -1,8 +1,10 @@
 //! What passed and what failed, under clear headings, with one last line.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Result;
+/// A check that may run beside others.
+pub(crate) type Check<'a> = Box<dyn FnOnce() -> crate::Result<()> + Send + 'a>;
 
 /// The running count of a whole run.
 pub(crate) struct Tally {
@@ -18,10 +20,32 @@ impl Tally {
     }
 
     /// Runs one named check and prints how it went.
-    pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> Result<()>) -> bool {
+    pub(crate) fn check(&mut self, name: &str, check: impl FnOnce() -> crate::Result<()>) -> bool {
         let started = Instant::now();
-        let outcome = check();
-        let time = seconds(started.elapsed());
+        let outcome = check().map_err(|error| error.to_string());
+        self.tell(name, started.elapsed(), outcome)
+    }
+
+    /// Runs checks that mostly wait, all at the same time, and prints how each went.
+    pub(crate) fn check_together(&mut self, checks: Vec<(String, Check<'_>)>) {
+        let run = |check: Check<'_>| {
+            let started = Instant::now();
+            let outcome = check().map_err(|error| error.to_string());
+            (started.elapsed(), outcome)
+        };
+        thread::scope(|scope| {
+            let begin = |(name, check)| (name, scope.spawn(move || run(check)));
+            let running: Vec<_> = checks.into_iter().map(begin).collect();
+            for (name, check) in running {
+                let panicked = |_| (Duration::ZERO, Err("it panicked".to_owned()));
+                let (time, outcome) = check.join().unwrap_or_else(panicked);
+                self.tell(&name, time, outcome);
+            }
+        });
+    }
+
+    fn tell(&mut self, name: &str, time: Duration, outcome: Result<(), String>) -> bool {
+        let time = seconds(time);
         match outcome {
             Ok(()) => {
                 println!("  ok     {name} ({time})");

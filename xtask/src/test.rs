@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::subject::Subject;
 use crate::tally::{Tally, heading};
 use crate::{
-    Result, browser, commands, crashes, databases, deployments, e2e, examples, interop,
+    Result, browser, commands, crashes, databases, deployments, e2e, examples, faults, interop,
     opensips_cli, packages, paths, process, terminal,
 };
 
@@ -58,6 +58,8 @@ enum Part {
     Deployments,
     /// Calls that go on after the program was killed.
     Crashes,
+    /// Calls that go on while their database is in trouble.
+    Faults,
     /// Calls between two baresip through the default script.
     Interop,
     /// Commands over each door by `opensips-cli`.
@@ -120,6 +122,10 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     if options.wants(Part::Crashes) {
         heading("Crashes");
         crashes::run(&mut tally, KILLS, 1)?;
+    }
+    if options.wants(Part::Faults) {
+        heading("Databases in trouble");
+        faults::run(&mut tally)?;
     }
     if options.wants(Part::Interop) {
         heading("Telephones");

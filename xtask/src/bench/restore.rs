@@ -67,6 +67,9 @@ fn restored(directory: &Path, url: &str, calls: u64) -> Result<(f64, u64)> {
         .replace("\"db_probe_period\", 3", "\"db_probe_period\", 0");
     let file = directory.join("kept.cfg");
     fs::write(&file, script)?;
+    // Tables are ours to make in SQLite alone.
+    let mut create = Command::new(paths::built("duologue"));
+    process::run(create.args(["db", "create", url]), FILL_LIMIT)?;
     let mut deployment = Deployment::start(&file, directory)?;
     deployment.kill()?;
     let socket = format!("udp:127.0.0.1:{}", deployment.sip);
