@@ -48,6 +48,12 @@ impl Table {
             if shard.deadlines() != timed {
                 return Err(format!("{timed} contacts end, {} deadlines stand", shard.deadlines()));
             }
+            for (aor, id) in shard.marked.ids() {
+                let record = shard.records.get(aor);
+                if !record.is_some_and(|it| it.contacts.iter().any(|contact| contact.id == id)) {
+                    return Err(format!("contact {} is marked and gone", id.0));
+                }
+            }
             if !shard.untold.is_empty() {
                 return Err(format!("{} changes were not told", shard.untold.len()));
             }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  REGISTER ─► Update ─► Table::update ─► Record { Contact, Contact, … }   ─► Journal
-//!  INVITE   ─► Table::contacts ──────────┘      ▲
+//!  INVITE   ─► Table::contacts ──────────┘      ▲    └─► marks ─► Table::take_stale ─► rows
 //!  timer    ─► Location::expire ────────────────┘
 //! ```
 //!
@@ -19,6 +19,8 @@
 //!   ([`Limits`]); what does not fit is refused and counted, and nothing that lives is displaced by it.
 //! - **Nobody waits for a listing.** Users are spread over shards by a keyed hash, since attackers
 //!   choose their names; a listing and the expiry copy a few users at a time under one shard's lock.
+//! - **Who keeps contacts makes nobody wait.** A change marks its contact, and who
+//!   [follows](Location::follow) takes what is marked when it has time.
 //! - **No lock is held while a [`Journal`] is told**, and the changes of one user are told in order.
 //!
 //! Reading gives shared snapshots: a contact never changes, a refresh puts a new one in its place.
@@ -51,7 +53,9 @@ mod location;
 mod matching;
 mod methods;
 mod record;
+mod restore;
 mod shard;
+mod stale;
 mod table;
 mod update;
 
@@ -63,5 +67,7 @@ pub use listing::{Cursor, Listed};
 pub use location::{Location, Settings};
 pub use matching::Matching;
 pub use methods::Methods;
+pub use restore::{NoRoom, Restored};
+pub use stale::{RowState, Stale};
 pub use table::{Contacts, Table, TableStatistics};
 pub use update::{Change, Refused, Update, Updated};

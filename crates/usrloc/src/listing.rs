@@ -4,7 +4,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::limits::STEPS_PER_LOCK;
-use crate::{Contact, KeyValue, Table};
+use crate::record::Record;
+use crate::shard::Shard;
+use crate::{Contact, KeyValue, RowState, Table};
 
 /// Where a listing goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Listed {
     pub aor: Arc<[u8]>,
     /// The contacts, the first to be tried in front; some may be over and not yet removed.
     pub contacts: Vec<Arc<Contact>>,
+    /// How each of them stands to its row, in the same order.
+    pub states: Vec<RowState>,
     /// What scripts stored, sorted by key.
     pub keys: Vec<KeyValue>,
 }
@@ -41,11 +45,7 @@ impl Table {
             let shard = slot.shard.lock();
             let from = cursor.after.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
             let users = shard.records.range::<[u8], _>((from, Bound::Unbounded)).take(slice);
-            into.extend(users.map(|(aor, record)| Listed {
-                aor: Arc::clone(aor),
-                contacts: record.contacts.to_vec(),
-                keys: record.keys.all().to_vec(),
-            }));
+            into.extend(users.map(|(aor, record)| Listed::of(&shard, aor, record)));
             cursor = match into.last() {
                 Some(last) if into.len() - before == slice => {
                     Cursor { after: Some(Arc::clone(&last.aor)), ..cursor }
@@ -60,10 +60,17 @@ impl Table {
     pub fn user(&self, aor: &[u8]) -> Option<Listed> {
         let shard = self.slot(aor).shard.lock();
         let (aor, record) = shard.records.get_key_value(aor)?;
-        Some(Listed {
+        Some(Listed::of(&shard, aor, record))
+    }
+}
+
+impl Listed {
+    fn of(shard: &Shard, aor: &Arc<[u8]>, record: &Record) -> Self {
+        Self {
             aor: Arc::clone(aor),
             contacts: record.contacts.to_vec(),
+            states: record.contacts.iter().map(|contact| shard.row_state(contact.id)).collect(),
             keys: record.keys.all().to_vec(),
-        })
+        }
     }
 }

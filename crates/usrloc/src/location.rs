@@ -1,13 +1,16 @@
 //! All tables, and what they share: numbers, limits, the journal.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use duologue_sip::Tick;
+use parking_lot::Mutex;
 
 use crate::limits::TABLES_MAX;
+use crate::stale::Follower;
 use crate::{ContactId, Journal, Limits, Matching, Table};
 
 /// The rules of a [`Location`].
@@ -43,7 +46,7 @@ impl Default for Settings {
 pub struct Location {
     /// Those that are open stand in front. A table stays for ever, so that it can be lent out.
     tables: [OnceLock<Table>; TABLES_MAX],
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Location {
@@ -62,7 +65,9 @@ impl Location {
             room: Room::default(),
             next_id: AtomicU64::new(first_id),
             next_number: AtomicU64::new(1),
+            ahead: Mutex::default(),
             journal: OnceLock::new(),
+            follower: OnceLock::new(),
         });
         let mut names: Vec<String> = tables.into_iter().collect();
         names.sort();
@@ -149,12 +154,28 @@ pub(crate) struct Shared {
     pub(crate) room: Room,
     next_id: AtomicU64,
     next_number: AtomicU64,
+    /// Numbers that earlier processes gave out and we have still to come to.
+    ahead: Mutex<BTreeSet<u64>>,
     pub(crate) journal: OnceLock<Arc<dyn Journal>>,
+    pub(crate) follower: OnceLock<Follower>,
 }
 
 impl Shared {
     pub(crate) fn next_id(&self) -> ContactId {
-        ContactId(self.next_id.fetch_add(1, Relaxed))
+        loop {
+            let id = self.next_id.fetch_add(1, Relaxed);
+            let mut ahead = self.ahead.lock();
+            if ahead.is_empty() || !ahead.remove(&id) {
+                return ContactId(id);
+            }
+        }
+    }
+
+    /// A number is not to be given out: a contact of an earlier process has it.
+    pub(crate) fn reserve(&self, id: ContactId) {
+        if id.0 >= self.next_id.load(Relaxed) {
+            self.ahead.lock().insert(id.0);
+        }
     }
 
     pub(crate) fn next_number(&self) -> u64 {

@@ -153,7 +153,7 @@ impl Plan {
         }
     }
 
-    fn insert(&mut self, contact: Contact) {
+    pub(crate) fn insert(&mut self, contact: Contact) {
         let contact = Arc::new(contact);
         self.own.push(contact.id);
         self.contacts.push(Arc::clone(&contact));
@@ -196,7 +196,7 @@ impl Age {
 }
 
 /// The highest q in front, those without one last; among equals by the time of the last refresh.
-fn sort(contacts: &mut [Arc<Contact>], newest_first: bool) {
+pub(crate) fn sort(contacts: &mut [Arc<Contact>], newest_first: bool) {
     contacts.sort_by(|a, b| {
         let by_time = (a.modified, a.id).cmp(&(b.modified, b.id));
         b.q.cmp(&a.q).then(if newest_first { by_time.reverse() } else { by_time })

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use crate::location::Growth;
 use crate::record::{Record, Step};
+use crate::stale::Marked;
 use crate::{Contact, ContactId, Entry, Expires};
 
 /// A shard and who tells the journal of its changes.
@@ -26,6 +27,7 @@ pub(crate) struct Shard {
     deadlines: BTreeMap<(Tick, ContactId), Arc<[u8]>>,
     /// Changes that the journal was not told of yet.
     pub(crate) untold: Vec<Entry>,
+    pub(crate) marked: Marked,
 }
 
 impl Shard {

@@ -116,7 +116,10 @@ impl Table {
         };
         let plan = record.plan(now, update, rules, || self.shared.next_id())?;
         let updated = Updated { contacts: plan.contacts.to_vec(), own: plan.own.clone() };
-        if self.commit(shard, &aor, plan) { Ok(updated) } else { Err(Refused::Full) }
+        match self.commit(shard, &aor, plan, Origin::Request) {
+            true => Ok(updated),
+            false => Err(Refused::Full),
+        }
     }
 
     /// Removes those contacts of a user that `which` picks, and counts them. A contact that is
@@ -212,12 +215,12 @@ impl Table {
     }
 
     fn keys_changed(&self, shard: &mut Shard, aor: &[u8]) {
-        if self.shared.journal.get().is_none() {
-            return;
-        }
         if let Some((aor, record)) = shard.records.get_key_value(aor) {
-            let (aor, keys) = (Arc::clone(aor), Event::Keys(record.keys.all().into()));
-            self.note(shard, &aor, keys);
+            let aor = Arc::clone(aor);
+            let has_journal = self.shared.journal.get().is_some();
+            let keys = has_journal.then(|| Event::Keys(record.keys.all().into()));
+            self.mark_user(shard, &aor);
+            keys.into_iter().for_each(|keys| self.note(shard, &aor, keys));
         }
     }
 
@@ -233,7 +236,7 @@ impl Table {
     }
 
     /// Removes contacts that are still what they were, and counts them.
-    fn delete(&self, aor: &[u8], picked: &[Arc<Contact>], why: Gone) -> usize {
+    pub(crate) fn delete(&self, aor: &[u8], picked: &[Arc<Contact>], why: Gone) -> usize {
         if picked.is_empty() {
             return 0;
         }
@@ -245,7 +248,7 @@ impl Table {
             let mut plan = Plan::of(record);
             plan.drop(|known| picked.iter().any(|picked| Arc::ptr_eq(picked, known)), why);
             let deleted = plan.steps.len();
-            self.commit(&mut shard, &aor, plan);
+            self.commit(&mut shard, &aor, plan, Origin::Request);
             deleted
         };
         self.tell(slot);
@@ -258,12 +261,19 @@ impl Table {
         let mut plan = Plan::of(record);
         plan.drop(|known| !known.is_bound(now), Gone::Expired);
         let deleted = plan.steps.len();
-        self.commit(shard, aor, plan);
+        self.commit(shard, aor, plan, Origin::Request);
         deleted
     }
 
     /// Puts a plan into effect; false if there is no room for what it adds.
-    fn commit(&self, shard: &mut Shard, aor: &Arc<[u8]>, plan: Plan) -> bool {
+    pub(crate) fn commit(
+        &self,
+        shard: &mut Shard,
+        aor: &Arc<[u8]>,
+        plan: Plan,
+        origin: Origin,
+    ) -> bool {
+        let is_news = origin == Origin::Request;
         let record = shard.records.get(aor);
         let user = user_octets(aor);
         let (is_new, ends) = (record.is_none(), plan.contacts.is_empty());
@@ -282,14 +292,19 @@ impl Table {
         }
         if is_new {
             self.users.fetch_add(1, Relaxed);
-            self.note(shard, aor, Event::AorInserted);
+            if is_news {
+                self.note(shard, aor, Event::AorInserted);
+            }
         }
         for step in plan.steps {
             shard.follow(aor, &step);
             if matches!(step, Step::Deleted(_, Gone::Expired)) {
                 self.expired.fetch_add(1, Relaxed);
             }
-            self.note(shard, aor, step.into());
+            if is_news {
+                self.mark(shard, aor, &step);
+                self.note(shard, aor, step.into());
+            }
         }
         match growth.contacts {
             more @ 0.. => self.contacts.fetch_add(more.unsigned_abs(), Relaxed),
@@ -313,6 +328,15 @@ impl Table {
             shard.untold.push(Entry { number, table, aor, event });
         }
     }
+}
+
+/// Where a change comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Somebody asked for it, or time did.
+    Request,
+    /// It was read: the journal and who keeps contacts need not hear of it.
+    Row,
 }
 
 /// What a user is counted as, without contacts and keys: the name, in the table and among the
