@@ -30,27 +30,66 @@ impl Tables {
 /// # Errors
 /// Any [`Failure`].
 pub fn create(database: &mut dyn Database, tables: &Tables) -> Result<Vec<String>, Failure> {
-    let dialect = database.dialect();
-    let mut statements = Vec::new();
-    let mut made = Vec::new();
-    if crate::describe(database, "version")?.is_none() {
-        statements.push(version::create(dialect));
-        made.push("version".to_owned());
-    }
+    let mut making = Making::of(database)?;
     for (schema, names) in tables.listed() {
-        if crate::describe(database, names.table())?.is_none() {
-            statements.push(dialect.create(schema, names));
-            statements.extend(version::set(names.table(), schema.version));
-            made.push(names.table().to_owned());
+        making.table(database, schema, names)?;
+    }
+    making.table(database, &rejected::SCHEMA, &rejected::names(tables.dialog.table()))?;
+    making.make(database)
+}
+
+/// Makes one table if it is missing, and `version`, and tells their names.
+///
+/// # Errors
+/// Any [`Failure`].
+pub fn create_table(
+    database: &mut dyn Database,
+    schema: &Schema,
+    names: &Names,
+) -> Result<Vec<String>, Failure> {
+    let mut making = Making::of(database)?;
+    making.table(database, schema, names)?;
+    making.make(database)
+}
+
+/// What is missing, and the statements that make it.
+#[derive(Default)]
+struct Making {
+    names: Vec<String>,
+    statements: Vec<String>,
+}
+
+impl Making {
+    fn of(database: &mut dyn Database) -> Result<Self, Failure> {
+        let mut making = Self::default();
+        if crate::describe(database, "version")?.is_none() {
+            making.statements.push(version::create(database.dialect()));
+            making.names.push("version".to_owned());
         }
+        Ok(making)
     }
-    let aside = rejected::names(tables.dialog.table());
-    if crate::describe(database, aside.table())?.is_none() {
-        statements.push(dialect.create(&rejected::SCHEMA, &aside));
-        made.push(aside.table().to_owned());
+
+    fn table(
+        &mut self,
+        database: &mut dyn Database,
+        schema: &Schema,
+        names: &Names,
+    ) -> Result<(), Failure> {
+        if crate::describe(database, names.table())?.is_some() {
+            return Ok(());
+        }
+        self.statements.push(database.dialect().create(schema, names));
+        if schema.version > 0 {
+            self.statements.extend(version::set(names.table(), schema.version));
+        }
+        self.names.push(names.table().to_owned());
+        Ok(())
     }
-    if !statements.is_empty() {
-        database.define(&statements)?;
+
+    fn make(self, database: &mut dyn Database) -> Result<Vec<String>, Failure> {
+        if !self.statements.is_empty() {
+            database.define(&self.statements)?;
+        }
+        Ok(self.names)
     }
-    Ok(made)
 }

@@ -13,10 +13,9 @@ use duologue_dialog::{
 };
 use duologue_sip::Moment;
 
+use crate::pending::Pending;
 use crate::record::{self, Dictionary};
-use crate::{
-    Batch, Database, DialogTable, Failure, Refused, RejectedTable, Unapplied, apply_setting_aside,
-};
+use crate::{Database, DialogTable, Failure, Refused, RejectedTable};
 
 /// How many rows are gathered at most before they are written.
 pub const PENDING_MAX: usize = 10_000;
@@ -27,10 +26,8 @@ const TAKEN_AT_A_TIME: usize = 32;
 /// Gathers and writes what differs from its rows.
 pub struct Keeper {
     dialogs: Dialogs,
-    pending: Batch,
+    pending: Pending,
     tells: Vec<(DialogKey, SavedKind)>,
-    /// Rows that were refused and are not set aside yet.
-    refused: Vec<Refused>,
     keeps_values: bool,
     /// Rows without a dialog may be there.
     lost: bool,
@@ -60,8 +57,8 @@ pub struct Written {
 impl Keeper {
     /// A keeper of these dialogs. Their changes have to be [followed](Dialogs::follow).
     pub fn new(dialogs: Dialogs) -> Self {
-        let (pending, tells, refused) = (Batch::new(), Vec::new(), Vec::new());
-        Self { dialogs, pending, tells, refused, keeps_values: true, lost: false }
+        let (pending, tells) = (Pending::default(), Vec::new());
+        Self { dialogs, pending, tells, keeps_values: true, lost: false }
     }
 
     /// Whether values, profiles and flags are written from now on, or wiped (decision D19: the old
@@ -77,7 +74,7 @@ impl Keeper {
 
     /// How many rows wait to be written or removed.
     pub fn pending(&self) -> usize {
-        self.pending.len()
+        self.pending.batch.len()
     }
 
     /// Takes what differs from its rows.
@@ -86,7 +83,7 @@ impl Keeper {
         let mut stale = Vec::new();
         for part in 0..STALE_PARTS {
             loop {
-                if self.pending.len() >= PENDING_MAX {
+                if self.pending.batch.len() >= PENDING_MAX {
                     gathered.more = true;
                     return gathered;
                 }
@@ -114,11 +111,11 @@ impl Keeper {
                     true => record::write(stored, words),
                     false => record::write(&without_values(stored), words),
                 };
-                self.pending.upsert(table.table(), table.encode(&row, Some(&payload)).row);
+                self.pending.batch.upsert(table.table(), table.encode(&row, Some(&payload)).row);
                 tells.then_some(*key)
             }
             Stale::Ended { id, tells } => {
-                self.pending.delete(table.table(), id.db_id());
+                self.pending.batch.delete(table.table(), id.db_id());
                 *tells
             }
             Stale::Lost => {
@@ -146,46 +143,12 @@ impl Keeper {
         if std::mem::take(&mut self.lost) {
             self.compare(database, table).inspect_err(|_| self.lost = true)?;
         }
-        let rows = self.pending.len();
-        let mut refused = self.apply(database)?;
-        let at = u32::try_from(now.unix).unwrap_or(u32::MAX);
-        for it in &refused {
-            let reason = it.failure.to_string();
-            rejected.set_aside(&mut self.pending, &it.table, &it.row, &reason, at);
-        }
-        // What cannot even be set aside is told, and left.
-        match self.apply(database) {
-            Ok(mut more) => refused.append(&mut more),
-            Err(failure) => {
-                self.refused.append(&mut refused);
-                return Err(failure);
-            }
-        }
+        let rows = self.pending.batch.len();
+        let refused = self.pending.write(now, database, &|_| Some(rejected))?;
         let bad: HashSet<_> = refused.iter().filter_map(|it| it.row.first()?.as_id()).collect();
         let mut tells = std::mem::take(&mut self.tells);
         tells.retain(|(key, _)| !bad.contains(&key.id.db_id()));
         Ok(Written { rows, tells, refused })
-    }
-
-    /// Applies what is pending; what is not applied stays so. The rows that were refused.
-    fn apply(&mut self, database: &mut dyn Database) -> Result<Vec<Refused>, Failure> {
-        let refused = std::mem::take(&mut self.refused);
-        if self.pending.is_empty() {
-            return Ok(refused);
-        }
-        match apply_setting_aside(database, std::mem::take(&mut self.pending)) {
-            Ok(mut more) => {
-                more.extend(refused);
-                Ok(more)
-            }
-            Err(unapplied) => {
-                let Unapplied { failure, remaining, refused: more } = *unapplied;
-                self.pending = remaining;
-                self.refused = refused;
-                self.refused.extend(more);
-                Err(failure)
-            }
-        }
     }
 
     /// Rows whose dialog ended without being remembered are removed.
@@ -201,7 +164,7 @@ impl Keeper {
             std::ops::ControlFlow::Continue(())
         })?;
         for id in ended {
-            self.pending.delete(table.table(), id);
+            self.pending.batch.delete(table.table(), id);
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A [`Database`] is a connection, owned by one thread, that blocks and always comes back. It knows
-//! tables and rows and nothing of dialogs. A [`DialogRow`] is what the columns of OpenSIPS hold of a
+//! tables and rows and nothing of dialogs or contacts. A [`DialogRow`] or a [`LocationRow`] is what the columns of OpenSIPS hold of a
 //! dialog; what they cannot hold goes into one more column, `duologue`, which OpenSIPS ignores: a
 //! payload of whoever owns the row, and the whole of texts that a column cuts ([`Extra`]). So both
 //! programs read and write the same table.
@@ -51,6 +51,7 @@
 mod apply;
 mod batch;
 mod check;
+mod contact;
 mod create;
 mod database;
 mod describe;
@@ -62,6 +63,7 @@ mod fit;
 mod keeper;
 pub mod location;
 mod migrate;
+mod pending;
 pub mod record;
 pub mod rejected;
 mod restore;
@@ -75,7 +77,11 @@ pub mod version;
 pub use apply::{Refused, Unapplied, apply_setting_aside};
 pub use batch::{Batch, TableChanges};
 pub use check::{Finding, Severity, check};
-pub use create::{Tables, create};
+pub use contact::{
+    ContactKeeper, ContactTables, ContactWords, StoredContact, WrittenContacts, read_contact,
+    restore_contacts, sync_contacts, write_contact,
+};
+pub use create::{Tables, create, create_table};
 pub use database::{Database, Options, connect};
 pub use describe::{ColumnFacts, describe};
 pub use dialog::{DialogRow, DialogTable, ReadRow, ScriptFlags};
@@ -85,7 +91,7 @@ pub use fit::{Encoding, Fit};
 pub use keeper::{Gathered, Keeper, PENDING_MAX, Written};
 pub use location::{LocationRow, LocationTable, ReadLocation};
 pub use migrate::{Step, migrate};
-pub use record::{Dictionary, Unreadable};
+pub use record::{Dictionary, SocketNames, Unreadable};
 pub use rejected::RejectedTable;
 pub use restore::{Restored, restore};
 pub use schema::{BadName, Column, EXTRA_COLUMN, Kind, Names, Schema};

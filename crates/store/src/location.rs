@@ -23,7 +23,7 @@ pub const SCHEMA: Schema = Schema {
     table: "location",
     version: 1013,
     columns: &[
-        Column::new("contact_id", Id).named_by("contactid_column"),
+        Column::new("contact_id", Id).named_by("contact_id_column"),
         Column::new("username", SHORT).or("''").named_by("user_column"),
         Column::new("domain", SHORT).or_null().named_by("domain_column"),
         Column::new("contact", Text).named_by("contact_column"),

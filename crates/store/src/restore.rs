@@ -15,12 +15,12 @@ const SLICE: usize = 500;
 /// What came of the rows of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
-    /// Dialogs that are there again.
+    /// Dialogs, or contacts, that are there again.
     pub loaded: u64,
-    /// Dialogs that were in memory already: what their rows had and memory had not was taken over
+    /// Those that were in memory already: what their rows had and memory had not was taken over
     /// ([`Dialogs::merge`]).
     pub known: u64,
-    /// Rows of calls that had ended: removed.
+    /// Rows of calls that had ended, and of contacts whose time was over: removed.
     pub ended: u64,
     /// Rows set aside.
     pub rejected: u64,

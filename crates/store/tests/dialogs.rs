@@ -10,7 +10,7 @@ use duologue_dialog::*;
 use duologue_sip::{Flow, Moment, Tick};
 use duologue_store::{
     Batch, Database, DatabaseUrl, DialogRow, DialogTable, Dictionary, Keeper, Options,
-    RejectedTable, Restored, Tables, connect, create, record, restore,
+    RejectedTable, Restored, SocketNames, Tables, connect, create, record, restore,
 };
 use proptest::prelude::*;
 
@@ -40,6 +40,9 @@ impl Dictionary for Words {
             .filter_map(|name| FLAGS.iter().position(|known| *known == name));
         places.fold(0, |bits, at| bits | 1 << at)
     }
+}
+
+impl SocketNames for Words {
     fn socket(&self, socket: u16) -> Option<String> {
         SOCKETS.get(usize::from(socket)).map(|&name| name.to_owned())
     }

@@ -18,7 +18,7 @@ pub enum Restored {
     There,
     /// It was there, and is now what its row says, unless it has changed since that was written.
     Known,
-    /// Its user has a newer contact in its place: the row is to go.
+    /// It went since, or its user has a newer contact in its place: the row is to go.
     Outdated,
 }
 
@@ -40,6 +40,9 @@ impl Table {
     ) -> Result<Restored, NoRoom> {
         let slot = self.slot(aor);
         let mut shard = slot.shard.lock();
+        if shard.marked.is_gone(contact.id) {
+            return Ok(Restored::Outdated);
+        }
         let known = shard.records.get_key_value(aor);
         let (aor, mut plan) = match known {
             Some((aor, record)) => (Arc::clone(aor), Plan::of(record)),

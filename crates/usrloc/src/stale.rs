@@ -207,6 +207,11 @@ impl Marked {
         self.contacts.iter().map(|(id, mark)| (&*mark.aor, *id))
     }
 
+    /// Whether the row of this contact is to be removed.
+    pub(crate) fn is_gone(&self, id: ContactId) -> bool {
+        self.gone.contains(&id)
+    }
+
     fn mark(&mut self, aor: &Arc<[u8]>, contact: &Contact, row: HasRow) {
         if contact.memory_only {
             return;

@@ -87,6 +87,8 @@ fn a_row_goes_with_its_contact_if_there_may_be_one() {
     let id = registers(&location, b"ann", "sip:a@h", 1);
     taken(&location);
     table(&location).remove_user(b"ann");
+    let row = Contact { id, ..phone("sip:a@h", at(0), 60) };
+    assert_eq!(table(&location).restore(b"ann", row, &[]), Ok(Restored::Outdated));
     assert_eq!(taken(&location), [Stale::Gone(id)], "its row may be on its way");
     location.audit().unwrap();
 }

@@ -1,7 +1,7 @@
 //! What the numbers of this process stand for: rows have names (spec/dialog.md §11.1).
 
 use duologue_script::RouteKind;
-use duologue_store::Dictionary;
+use duologue_store::{Dictionary, SocketNames};
 
 use crate::node::Node;
 use crate::sockets::{Proto, SocketSpec, Sockets};
@@ -33,7 +33,9 @@ impl Dictionary for Words<'_> {
         let bit = |name| self.0.dialogs.user_flag(name).map_or(0, |flag| flag.mask());
         names.split_whitespace().fold(0, |bits, name| bits | bit(name))
     }
+}
 
+impl SocketNames for Words<'_> {
     fn socket(&self, socket: u16) -> Option<String> {
         let socket = self.0.sockets.get(socket)?;
         Some(socket.tag().unwrap_or(socket.text()).to_owned())

@@ -15,16 +15,8 @@ use duologue_sip::Flow;
 
 use crate::{DialogRow, ReadRow};
 
-/// What the numbers of a process stand for. A row has the names: the next process has others.
-pub trait Dictionary {
-    /// The name of a route block.
-    fn route(&self, number: u32) -> Option<String>;
-    /// The route block of this name, if the script has it.
-    fn route_named(&self, name: &str) -> Option<u32>;
-    /// The names of script flags, with blanks between them.
-    fn flags(&self, bits: u32) -> String;
-    /// The script flags of these names; what has no name is left out.
-    fn flags_named(&self, names: &str) -> u32;
+/// What sockets are called: the next process may have others.
+pub trait SocketNames {
     /// The socket of a flow: `proto:ip:port`, or its tag.
     fn socket(&self, socket: u16) -> Option<String>;
     /// All names of the socket of a flow, the first one as above, with blanks between them.
@@ -36,7 +28,19 @@ pub trait Dictionary {
     fn socket_named(&self, name: &str) -> Option<u16>;
 }
 
-/// Why a row is no dialog that can come back.
+/// What the numbers of a process stand for. A row has the names: the next process has others.
+pub trait Dictionary: SocketNames {
+    /// The name of a route block.
+    fn route(&self, number: u32) -> Option<String>;
+    /// The route block of this name, if the script has it.
+    fn route_named(&self, name: &str) -> Option<u32>;
+    /// The names of script flags, with blanks between them.
+    fn flags(&self, bits: u32) -> String;
+    /// The script flags of these names; what has no name is left out.
+    fn flags_named(&self, names: &str) -> u32;
+}
+
+/// Why a row is no dialog or contact that can come back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// The payload is of a version that is not known.
