@@ -12,7 +12,7 @@ use duologue_server::modules::registrar::q_text;
 use duologue_server::modules::usrloc::{Usrloc, key_of};
 use duologue_sip::{Moment, Uri};
 use duologue_usrloc::{
-    Change, Contact, Cursor, Expires, Listed, Location, Methods, Refused, Table, Update,
+    Change, Contact, Cursor, Expires, Listed, Location, Methods, Refused, RowState, Table, Update,
 };
 use serde_json::{Map, Value, json};
 
@@ -65,9 +65,9 @@ pub(super) fn register(registry: &mut Registry, server: &Arc<Server>) -> Result<
     add(command("usrloc:rm_contact", "removes a contact of a user", remove_contact)
         .alias("ul_rm_contact")
         .signatures(&[&["table_name", "aor", "contact"]]))?;
-    add(command("usrloc:flush", "writes what waits to be written: nothing, in memory", flush)
+    add(command("usrloc:flush", "writes to the database what differs from it", flush)
         .alias("ul_flush"))?;
-    add(command("usrloc:sync", "reads users again from the database: there is none", sync)
+    add(command("usrloc:sync", "makes users, or one of them, what the database says", sync)
         .alias("ul_sync")
         .signatures(&[&["table_name"], &["table_name", "aor"]]))
 }
@@ -137,17 +137,33 @@ fn remove_contact(server: &Arc<Server>, params: &Params) -> Result<Answer, Comma
     }
 }
 
-fn flush(_: &Arc<Server>, _: &Params) -> Result<Answer, CommandError> {
-    Ok(Answer::ok())
+/// In memory alone nothing waits to be written.
+fn flush(server: &Arc<Server>, _: &Params) -> Result<Answer, CommandError> {
+    match &server.node().user_storage {
+        None => Ok(Answer::ok()),
+        Some(storage) => done(storage.flush()),
+    }
 }
 
-/// Users in memory are nowhere else: better refused than forgotten.
 fn sync(server: &Arc<Server>, params: &Params) -> Result<Answer, CommandError> {
-    table(server, params)?;
-    if params.has("aor") {
-        aor(server, params)?;
+    let table = table(server, params)?;
+    let aor = if params.has("aor") { Some(aor(server, params)?) } else { None };
+    match &server.node().user_storage {
+        // Better refused than forgotten: they are nowhere else.
+        None => Err(CommandError::new(
+            400,
+            "Users are kept in memory only: there is no database to read",
+        )),
+        Some(storage) => done(storage.sync(table.name(), aor.as_deref())),
     }
-    Err(CommandError::new(400, "Users are kept in memory only: there is no database to read"))
+}
+
+/// The writer has done it, while this thread waited.
+fn done(outcome: Result<u64, String>) -> Result<Answer, CommandError> {
+    match outcome {
+        Ok(_) => Ok(Answer::ok()),
+        Err(reason) => Err(CommandError::new(500, "Database error").with_data(reason)),
+    }
 }
 
 /// What stands where a registration would have left its own.
@@ -306,7 +322,8 @@ fn listing(server: &Server, now: Moment, user: &Listed, brief: bool) -> Value {
     let mut fields = Map::new();
     fields.insert("AOR".to_owned(), json_text(&user.aor));
     if !brief {
-        let contacts = user.contacts.iter().map(|contact| self::contact(server, now, contact));
+        let contacts = user.contacts.iter().zip(&user.states);
+        let contacts = contacts.map(|(contact, state)| self::contact(server, now, contact, *state));
         fields.insert("Contacts".to_owned(), contacts.collect());
         if !user.keys.is_empty() {
             let keys = user.keys.iter();
@@ -320,7 +337,7 @@ fn listing(server: &Server, now: Moment, user: &Listed, brief: bool) -> Value {
 }
 
 /// A contact, its fields in the order that tools expect.
-fn contact(server: &Server, now: Moment, contact: &Contact) -> Value {
+fn contact(server: &Server, now: Moment, contact: &Contact, state: RowState) -> Value {
     let mut fields = Map::new();
     let mut put = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     let text = |text: &[u8]| (!text.is_empty()).then(|| json_text(text));
@@ -340,8 +357,7 @@ fn contact(server: &Server, now: Moment, contact: &Contact) -> Value {
     put("User-agent", json_text(&contact.user_agent));
     text(&contact.received).map(|received| put("Received", received));
     text(&contact.path).map(|path| put("Path", path));
-    // Nothing waits to be written anywhere.
-    put("State", "CS_SYNC".into());
+    put("State", state_name(state).into());
     put("Flags", contact.flags.into());
     put("Cflags", flag_names(server, contact.branch_flags).into());
     let socket = contact.socket.and_then(|socket| server.node().sockets.get(socket));
@@ -353,6 +369,15 @@ fn contact(server: &Server, now: Moment, contact: &Contact) -> Value {
         put("Ping-Latency", json!(contact.latency_us));
     }
     fields.into()
+}
+
+/// How a contact stands to its row; without a database nothing waits to be written anywhere.
+const fn state_name(state: RowState) -> &'static str {
+    match state {
+        RowState::New => "CS_NEW",
+        RowState::Dirty => "CS_DIRTY",
+        RowState::Synced => "CS_SYNC",
+    }
 }
 
 fn flag_names(server: &Server, mask: u32) -> String {

@@ -8,9 +8,12 @@ mod world;
 
 mod asking;
 mod calling;
+mod disk;
 mod events;
 mod gruu;
 mod in_front;
+mod kept;
+mod kept_modes;
 mod office;
 mod registering;
 mod sleeping;

@@ -58,10 +58,14 @@ impl Office {
 
     /// With these addresses of 10.0.0.0/24.
     pub(crate) fn at(seed: u64, hosts: &[u8], script: &str) -> Self {
-        let world = World::seeded(seed);
+        Self::with(World::seeded(seed), hosts, Proxy::new(script))
+    }
+
+    /// In this world, with this proxy.
+    pub(crate) fn with(world: World, hosts: &[u8], proxy: Proxy) -> Self {
         let places: Vec<SocketAddr> =
             hosts.iter().map(|&host| ([10, 0, 0, host], 5060).into()).collect();
-        let proxy = world.serve_at(&places, Proxy::new(script));
+        let proxy = world.serve_at(&places, proxy);
         let phone = |name, user| Phone::new(&world, name, user);
         let (alice, bob) = (phone("alice", "alice"), phone("bob", "bob"));
         Self { world, proxy, alice, bob }

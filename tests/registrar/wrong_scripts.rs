@@ -3,6 +3,21 @@
 use crate::office::{BOB, LOOKUP, Office, SAVE, script};
 use crate::world::{self, script_to};
 
+/// Users in a database, with a driver and without one, and in none.
+const KEPT: &str = r#"
+    loadmodule "db_sqlite.so"
+    modparam("usrloc", "db_mode", 1)
+    modparam("usrloc", "db_url", "sqlite:///tmp/never-opened")
+"#;
+const KEPT_ELSEWHERE: &str = r#"
+    modparam("usrloc", "db_mode", 2)
+    modparam("usrloc", "db_url", "postgres://host/name")
+"#;
+const KEPT_NOWHERE: &str = r#"
+    modparam("usrloc", "db_mode", 2)
+    modparam("usrloc", "db_url", "nonsense")
+"#;
+
 fn refusal(script: &str) -> String {
     let plan = duologue::Plan::load(
         world::NAME,
@@ -19,16 +34,15 @@ fn refusal(script: &str) -> String {
     }
 }
 
-// spec/modules.md §13: the modes with a database are known, and not built.
+// spec/modules.md §13: clusters, and users in the database alone, are known, and not built.
 #[test]
 fn modes_that_are_not_built_are_refused_with_the_reason() {
     for (parameter, value) in [
-        ("working_mode_preset", "\"single-instance-sql-write-through\""),
+        ("working_mode_preset", "\"sql-only\""),
         ("working_mode_preset", "\"full-sharing-cluster\""),
         ("cluster_mode", "\"federation-cachedb\""),
-        ("restart_persistency", "\"load-from-sql\""),
-        ("sql_write_mode", "\"write-back\""),
-        ("db_mode", "2"),
+        ("restart_persistency", "\"sync-from-cluster\""),
+        ("db_mode", "3"),
         ("location_cluster", "1"),
     ] {
         let settings = format!("modparam(\"usrloc\", \"{parameter}\", {value})");
@@ -72,6 +86,13 @@ fn mistakes_are_found_when_the_script_loads() {
         (r#"modparam("usrloc", "hash_size", 25)"#, SAVE, "", "hash_size"),
         (r#"modparam("usrloc", "matching_mode", 2)"#, SAVE, "", "matching_mode"),
         (r#"modparam("usrloc", "working_mode_preset", "fast")"#, SAVE, "", "single-instance-no-db"),
+        (r#"modparam("usrloc", "sql_write_mode", "fast")"#, SAVE, "", "write-through"),
+        (r#"modparam("usrloc", "db_mode", 4)"#, SAVE, "", "db_mode is 0 to 3"),
+        (r#"modparam("usrloc", "db_mode", 1)"#, SAVE, "", "set db_url or db_default_url"),
+        (KEPT_ELSEWHERE, SAVE, "", "db_postgres"),
+        (KEPT_NOWHERE, SAVE, "", "db_url: "),
+        (r#"modparam("usrloc", "user_column", "a b")"#, SAVE, "", "user_column: "),
+        (KEPT, r#"save("no table");"#, "", "cannot name a table"),
     ] {
         let refused = refusal(&script(settings, save, lookup));
         assert!(refused.contains(says), "{says}: {refused}");

@@ -32,6 +32,7 @@ use crate::slow::SlowMessages;
 use crate::sockets::Sockets;
 use crate::statistics::Statistics;
 use crate::storage::Storage;
+use crate::storage::users::UserStorage;
 
 /// How long after a stateless reply its ACK is swallowed (spec/modules.md §3).
 const STATELESS_ACK_SECONDS: u64 = 32;
@@ -57,6 +58,8 @@ pub struct Node {
     pub changes: Arc<ChangeLog>,
     /// Where dialogs are kept, if they are.
     pub storage: Option<Arc<Storage>>,
+    /// Where users are kept, if they are.
+    pub user_storage: Option<Arc<UserStorage>>,
     /// Events and who is subscribed to them.
     pub events: Events,
     /// The counters.

@@ -30,7 +30,7 @@ use crate::loaded::Loaded;
 use crate::loglevel::Threshold;
 use crate::logs::LogSettings;
 use crate::module::{Host, Module, Parameters, Refusal, Settings, Start};
-use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings};
+use crate::modules::{self, dialog::DialogSettings, udp::UdpSettings, usrloc::Usrloc};
 use crate::net::{Receiver, Transports, UdpOptions, UdpSocket};
 use crate::node::Node;
 use crate::own_routes::TimerRoutes;
@@ -40,7 +40,8 @@ use crate::runqueue::RunQueue;
 use crate::slow::{SlowMessages, THRESHOLD};
 use crate::sockets::{Advertised, AliasSpec, BondSpec, Proto, SocketSpec, Sockets};
 use crate::statistics::{KERNEL_DROPS, Statistics};
-use crate::storage::{self, Mode, Storage, StorageSettings, Watch};
+use crate::storage::users::{self, UserStorage};
+use crate::storage::{self, Mode, Storage, Watch};
 use crate::worker::Worker;
 
 /// How many calls may be alive (have transactions) at a time. Above it new INVITEs get 503.
@@ -70,11 +71,11 @@ pub struct Overrides {
     pub advertised_address: Option<String>,
     /// Log level 4 and two workers.
     pub debug_mode: bool,
-    /// Where the script's dialogs are kept.
+    /// Where the script's dialogs and users are kept.
     pub database: DatabaseChoice,
 }
 
-/// What becomes of the database that the script names for its dialogs.
+/// What becomes of the databases that the script names for its dialogs and users.
 #[derive(Clone, Debug, Default)]
 pub enum DatabaseChoice {
     /// It is used.
@@ -82,7 +83,7 @@ pub enum DatabaseChoice {
     OfScript,
     /// None is: nothing is read or written.
     Nowhere,
-    /// This one is, in the place of `db_default_url`.
+    /// This one is, for all of them.
     At(DatabaseUrl),
 }
 
@@ -94,39 +95,80 @@ pub struct Plan {
     settings: Vec<Settings>,
     blacklists: Blacklists,
     forwards_statelessly: bool,
-    database: Option<DatabaseUrl>,
+    databases: Databases,
     overrides: Overrides,
     on_start: Vec<OnStart>,
     watch: Watch,
 }
 
-/// Where dialogs are kept: nowhere without a `db_mode` (spec/dialog.md §11.2), else at `db_url`, else
-/// at `db_default_url`.
-fn database(
-    script: &Script,
-    settings: &DialogSettings,
-    overrides: &Overrides,
-) -> Result<Option<DatabaseUrl>, StartError> {
-    let StorageSettings { mode, url, .. } = &settings.storage;
-    if *mode == Mode::NoDb || matches!(overrides.database, DatabaseChoice::Nowhere) {
-        return Ok(None);
+/// Where dialogs (spec/dialog.md §11.2) and users (spec/modules.md §13) are kept.
+#[derive(Clone, Debug, Default)]
+struct Databases {
+    dialogs: Option<DatabaseUrl>,
+    users: Option<DatabaseUrl>,
+}
+
+impl Databases {
+    fn of(
+        script: &Script,
+        settings: &[Settings],
+        overrides: &Overrides,
+    ) -> Result<Self, StartError> {
+        let dialogs = &find::<DialogSettings>(settings).storage;
+        let users = &find::<Usrloc>(settings).storage;
+        let dialogs_of =
+            Wish { module: &modules::dialog::MODULE, mode: "db_mode", url: dialogs.url.as_ref() };
+        let users_of =
+            Wish { module: &modules::usrloc::MODULE, mode: "its mode", url: users.url.as_ref() };
+        let wanted = |wish: Wish<'_>| wish.url(script, overrides);
+        Ok(Self {
+            dialogs: (dialogs.mode != Mode::NoDb).then_some(dialogs_of).map_or(Ok(None), wanted)?,
+            users: users.wants_database().then_some(users_of).map_or(Ok(None), wanted)?,
+        })
     }
-    let refused = |reason: String| StartError::Module(modules::dialog::MODULE.name, reason);
-    let default = script.setup.global("db_default_url").and_then(Setting::str);
-    let url = match (&overrides.database, url, default) {
-        (DatabaseChoice::At(url), ..) | (_, Some(url), _) => url.clone(),
-        (_, None, Some(default)) => {
-            default.parse().map_err(|error| refused(format!("db_default_url: {error}")))?
+}
+
+/// A module that wants a database.
+struct Wish<'a> {
+    module: &'static Module,
+    /// The parameter that says so.
+    mode: &'static str,
+    /// Its `db_url`.
+    url: Option<&'a DatabaseUrl>,
+}
+
+impl Wish<'_> {
+    /// At `db_url`, else at `db_default_url`; nowhere if the module is not loaded, or the one who
+    /// started us said so.
+    fn url(
+        &self,
+        script: &Script,
+        overrides: &Overrides,
+    ) -> Result<Option<DatabaseUrl>, StartError> {
+        let is_loaded = script.setup.has_module(self.module.name);
+        if !is_loaded || matches!(overrides.database, DatabaseChoice::Nowhere) {
+            return Ok(None);
         }
-        (_, None, None) => {
-            return Err(refused("db_mode wants a database: set db_url or db_default_url".into()));
+        let refused = |reason: String| StartError::Module(self.module.name, reason);
+        let default = script.setup.global("db_default_url").and_then(Setting::str);
+        let url = match (&overrides.database, self.url, default) {
+            (DatabaseChoice::At(url), ..) | (_, Some(url), _) => url.clone(),
+            (_, None, Some(default)) => {
+                default.parse().map_err(|error| refused(format!("db_default_url: {error}")))?
+            }
+            (_, None, None) => {
+                let mode = self.mode;
+                return Err(refused(format!(
+                    "{mode} wants a database: set db_url or db_default_url"
+                )));
+            }
+        };
+        if matches!(overrides.database, DatabaseChoice::OfScript) {
+            url.require_driver(|module| script.setup.has_module(module))
+                .map_err(|error| refused(format!("db_url: {error}")))?;
         }
-    };
-    if matches!(overrides.database, DatabaseChoice::OfScript) {
-        url.require_driver(|module| script.setup.has_module(module))
-            .map_err(|error| refused(format!("db_url: {error}")))?;
+        Ok(Some(url))
     }
-    Ok(Some(url))
 }
 
 /// What an embedding program does when the proxy is built.
@@ -182,7 +224,7 @@ impl Plan {
         events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
         let blacklists = blacklists(&script).map_err(StartError::Setting)?;
         let forwards_statelessly = forwards_statelessly(&catalog, &script)?;
-        let database = database(&script, find::<DialogSettings>(&settings), &overrides)?;
+        let databases = Databases::of(&script, &settings, &overrides)?;
         Ok(Self {
             catalog,
             script,
@@ -190,7 +232,7 @@ impl Plan {
             settings,
             blacklists,
             forwards_statelessly,
-            database,
+            databases,
             overrides,
             on_start: Vec::new(),
             watch: Box::new(|_| {}),
@@ -323,8 +365,10 @@ impl Plan {
         if self.logs().event.enabled {
             events.publish_own(crate::logs::EVENT_NAME);
         }
-        let url = self.database.clone().filter(|_| with_dialogs);
-        let storage = url.map(|url| Storage::new(dialog.storage.clone(), url, &events));
+        let Databases { dialogs, users } = self.databases.clone();
+        let storage = dialogs.map(|url| Storage::new(dialog.storage.clone(), url, &events));
+        let kept_users = &find::<Usrloc>(&self.settings).storage;
+        let user_storage = users.map(|url| UserStorage::new(kept_users.clone(), url, &events));
         let readiness_changed = events.publish_own("E_CORE_SR_STATUS_CHANGED");
         let slow_message = self.threshold(["exec_msg_threshold", "execmsgthreshold"]);
         let times_messages = self.has_module(modules::prometheus::MODULE.name);
@@ -354,6 +398,7 @@ impl Plan {
             dialogs: Dialogs::new(dialog.engine, numbers.next()),
             changes: Arc::default(),
             storage,
+            user_storage,
             statistics: Statistics::new(workers),
             caches: Caches::default(),
             queue: Arc::new(RunQueue::default()),
@@ -609,7 +654,7 @@ pub struct Server {
     clock: Clock,
     sockets: Vec<Arc<UdpSocket>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    writers: Mutex<Vec<JoinHandle<()>>>,
     stopping: Arc<AtomicBool>,
 }
 
@@ -650,15 +695,16 @@ impl Server {
             clock,
             sockets: groups.iter().flat_map(|(_, group)| group.iter().cloned()).collect(),
             threads: Mutex::default(),
-            writer: Mutex::default(),
+            writers: Mutex::default(),
             stopping: Arc::new(AtomicBool::new(false)),
         };
         connect_intents(&server.node);
         let now: storage::Now = Arc::new(move || clock.now());
         if let Some(writer) = storage::start(&server.node, &now, &mut watch)? {
-            let thread = std::thread::Builder::new().name("dialog-db".to_owned());
-            let thread = thread.spawn(move || writer.run()).map_err(StartError::Thread)?;
-            *server.writer.lock() = Some(thread);
+            server.spawn_writer("dialog-db", move || writer.run())?;
+        }
+        if let Some(writer) = users::start(&server.node, &now)? {
+            server.spawn_writer("user-db", move || writer.run())?;
         }
         let mut worker = Worker::new(workers - 1);
         worker.run_startup(&server.node, server.clock.now());
@@ -704,12 +750,23 @@ impl Server {
             let _ = thread.join();
         }
         // No call changes any more.
-        if let (Some(storage), Some(writer)) = (&self.node.storage, self.writer.lock().take()) {
-            storage.stop();
+        self.node.storage.iter().for_each(|storage| storage.stop());
+        self.node.user_storage.iter().for_each(|storage| storage.stop());
+        for writer in self.writers.lock().drain(..) {
             let _ = writer.join();
         }
         self.node.dialogs.shutdown();
         self.node.events.shutdown();
+    }
+
+    fn spawn_writer(
+        &self,
+        name: &str,
+        run: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        self.writers.lock().push(thread.spawn(run).map_err(StartError::Thread)?);
+        Ok(())
     }
 
     fn start_threads(

@@ -68,6 +68,11 @@ impl Node {
             tell("usrloc", &format!("{name}-contacts"), counts.contacts as u64, false);
             tell("usrloc", &format!("{name}-expires"), counts.expired, false);
         }
+        if let Some(storage) = &self.user_storage {
+            for (name, value, counts) in storage.counts().of_users() {
+                tell("usrloc", name, value, counts);
+            }
+        }
         let registrar: &Registrar = self.settings();
         tell("registrar", "max_expires", registrar.max_expires.into(), false);
         tell("registrar", "max_contacts", registrar.max_contacts.into(), false);

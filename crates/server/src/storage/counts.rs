@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
-/// The counters of the storage of dialogs, in the group `dialog`.
+/// The counters of the storage of dialogs, in the group `dialog`, or of users, in `usrloc`.
 #[derive(Debug, Default)]
 pub struct StorageCounts {
     pub(super) connected: AtomicBool,
@@ -21,8 +21,22 @@ impl StorageCounts {
         self.connected.load(Relaxed)
     }
 
-    /// Each with its name, and whether it only ever grows.
+    /// Those of dialogs: each with its name, and whether it only ever grows.
     pub fn all(&self) -> [(&'static str, u64, bool); 8] {
+        let [connected, pending, written, commits, failures, rejected] = self.shared();
+        let restored = ("db_restored_dialogs", self.restored.load(Relaxed), true);
+        let late = ("db_late_commits", self.late_commits.load(Relaxed), true);
+        [connected, pending, written, commits, failures, rejected, restored, late]
+    }
+
+    /// Those of users, likewise.
+    pub fn of_users(&self) -> [(&'static str, u64, bool); 7] {
+        let [connected, pending, written, commits, failures, rejected] = self.shared();
+        let restored = ("db_restored_contacts", self.restored.load(Relaxed), true);
+        [connected, pending, written, commits, failures, rejected, restored]
+    }
+
+    fn shared(&self) -> [(&'static str, u64, bool); 6] {
         [
             ("db_connected", self.is_connected().into(), false),
             ("db_pending", self.pending.load(Relaxed), false),
@@ -30,8 +44,6 @@ impl StorageCounts {
             ("db_commits", self.commits.load(Relaxed), true),
             ("db_failures", self.failures.load(Relaxed), true),
             ("db_rejected_rows", self.rejected.load(Relaxed), true),
-            ("db_restored_dialogs", self.restored.load(Relaxed), true),
-            ("db_late_commits", self.late_commits.load(Relaxed), true),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! What the writer is to do next.
+//! What a writer is to do next.
 
 use std::sync::mpsc::{self, Sender};
 use std::time::Instant;
@@ -39,23 +39,48 @@ pub(super) struct Round {
     pub(super) last: bool,
 }
 
-/// The door of the writer.
+/// What a writer has to do, gathered until it has time.
+pub(super) trait Work: Default {
+    /// Whether somebody waits for it.
+    fn is_urgent(&self) -> bool;
+    /// Whether the program ends: this round is the last one.
+    fn is_last(&self) -> bool;
+    /// The next round is the last one.
+    fn end(&mut self);
+}
+
+impl Work for Round {
+    fn is_urgent(&self) -> bool {
+        let Self { taken, awaited, orders, last } = self;
+        *last || !(taken.is_empty() && awaited.is_empty() && orders.is_empty())
+    }
+
+    fn is_last(&self) -> bool {
+        self.last
+    }
+
+    fn end(&mut self) {
+        self.last = true;
+    }
+}
+
+/// The door of a writer.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(super) struct Inbox<W> {
     /// Whether what differs is written as soon as it does.
     eager: bool,
-    state: Mutex<State>,
+    state: Mutex<State<W>>,
     ready: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct State<W> {
     /// Something differs from its row.
     marked: bool,
-    next: Round,
+    next: W,
 }
 
-impl Inbox {
+impl<W: Work> Inbox<W> {
     pub(super) fn new(eager: bool) -> Self {
         Self { eager, state: Mutex::default(), ready: Condvar::new() }
     }
@@ -68,24 +93,21 @@ impl Inbox {
         }
     }
 
-    pub(super) fn taken(&self, key: DialogKey, stale: Option<Stale>) {
-        self.state.lock().next.taken.push((key, stale));
+    /// There is something more to do.
+    pub(super) fn add(&self, put: impl FnOnce(&mut W)) {
+        put(&mut self.state.lock().next);
         self.ready.notify_one();
     }
 
-    pub(super) fn await_commit(&self, key: DialogKey) {
-        self.state.lock().next.awaited.push(key);
-        self.ready.notify_one();
-    }
-
-    pub(super) fn ask(&self, order: fn(Answer) -> Order) -> Result<u64, String> {
+    /// Asks for something, and waits until it is done.
+    pub(super) fn ask(&self, put: impl FnOnce(&mut W, Answer)) -> Result<u64, String> {
         let (answer, answered) = mpsc::channel();
         {
             let mut state = self.state.lock();
-            if state.next.last {
+            if state.next.is_last() {
                 return Err(ENDING.to_owned());
             }
-            state.next.orders.push(order(answer));
+            put(&mut state.next, answer);
         }
         self.ready.notify_one();
         answered.recv().unwrap_or_else(|_| Err(ENDING.to_owned()))
@@ -93,27 +115,24 @@ impl Inbox {
 
     /// The next round is the last one.
     pub(super) fn stop(&self) {
-        self.state.lock().next.last = true;
-        self.ready.notify_one();
+        self.add(W::end);
     }
 
     /// What there is to do by now.
-    pub(super) fn take(&self) -> Round {
+    pub(super) fn take(&self) -> W {
         let mut state = self.state.lock();
         state.take()
     }
 
     /// Waits for something to do, at most until `until`. What only differs from its row does not
     /// come before `marks_from`, so that more comes together.
-    pub(super) fn wait(&self, marks_from: Instant, until: Option<Instant>) -> Round {
+    pub(super) fn wait(&self, marks_from: Instant, until: Option<Instant>) -> W {
         let mut state = self.state.lock();
         loop {
             let now = Instant::now();
-            let Round { taken, awaited, orders, last } = &state.next;
-            let urgent = *last || !(taken.is_empty() && awaited.is_empty() && orders.is_empty());
             let marked = self.eager && state.marked;
             let due = until.is_some_and(|until| until <= now);
-            if urgent || due || (marked && marks_from <= now) {
+            if state.next.is_urgent() || due || (marked && marks_from <= now) {
                 return state.take();
             }
             let until = until.into_iter().chain(marked.then_some(marks_from)).min();
@@ -127,12 +146,15 @@ impl Inbox {
     }
 }
 
-impl State {
-    fn take(&mut self) -> Round {
+impl<W: Work> State<W> {
+    fn take(&mut self) -> W {
         self.marked = false;
-        // The end is not taken back.
-        let last = Round { last: self.next.last, ..Round::default() };
-        std::mem::replace(&mut self.next, last)
+        let mut next = W::default();
+        if self.next.is_last() {
+            // The end is not taken back.
+            next.end();
+        }
+        std::mem::replace(&mut self.next, next)
     }
 }
 

@@ -1,14 +1,13 @@
-//! The connection to the database: made, lost, and made again.
+//! The connection to a database: made, lost, and made again.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use duologue_sip::Moment;
-use duologue_store::{
-    Database, DatabaseUrl, DialogTable, Failure, FailureKind, Options, RejectedTable, Tables,
-};
+use duologue_store::{DatabaseUrl, Failure, FailureKind};
 
-use super::Storage;
+use super::StorageCounts;
+use crate::events::Publisher;
 
 /// The pause after the first failure; it doubles with each further one.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -16,41 +15,71 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// An open database with its tables.
-pub(super) struct Connection {
-    pub(super) database: Box<dyn Database>,
-    pub(super) table: DialogTable,
-    pub(super) rejected: RejectedTable,
+/// The pause between two attempts at the start.
+const PAUSE_AT_START: Duration = Duration::from_millis(200);
+
+/// Who keeps something in a database.
+pub(super) trait Linked {
+    /// A database that is open, and what is known of it.
+    type Connection;
+
+    /// What is kept there, and who hears how that goes.
+    fn place(&self) -> Place<'_>;
+
+    /// Connects.
+    fn open(&self) -> Result<Self::Connection, Failure>;
 }
 
-impl Connection {
-    /// Connects. SQLite needs no set-up: tables that are missing are made.
-    pub(super) fn open(storage: &Storage) -> Result<Self, Failure> {
-        let options = Options { durable: storage.settings.durable, ..Options::default() };
-        let mut database = duologue_store::connect(&storage.url, &options)?;
-        let names = &storage.settings.names;
-        if matches!(storage.url, DatabaseUrl::Sqlite(_)) {
-            let tables = Tables { dialog: names.clone(), ..Tables::default() };
-            duologue_store::create(&mut *database, &tables)?;
+/// A database, and who hears whether it is there.
+pub(super) struct Place<'a> {
+    /// What is kept there, for people.
+    pub(super) what: &'static str,
+    /// What happens without it, for people.
+    pub(super) goes_on: &'static str,
+    pub(super) url: &'a DatabaseUrl,
+    pub(super) counts: &'a StorageCounts,
+    pub(super) state_changed: &'a Publisher,
+}
+
+/// Connects at the start: a database that does not answer is waited for so long; none is there then.
+///
+/// # Errors
+/// A [`Failure`] that will not pass.
+pub(super) fn connect<S: Linked>(
+    storage: &S,
+    patience: Duration,
+) -> Result<Option<S::Connection>, Failure> {
+    let until = Instant::now() + patience;
+    let Place { what, url, .. } = storage.place();
+    let mut told = false;
+    loop {
+        let failure = match storage.open() {
+            Ok(connection) => return Ok(Some(connection)),
+            Err(failure) if failure.is_passing() => failure,
+            Err(failure) => return Err(failure),
+        };
+        if Instant::now() >= until {
+            tracing::error!("starting without the stored {what}: {url}: {failure}");
+            return Ok(None);
         }
-        let table = DialogTable::open(&mut *database, names)?;
-        table.writable()?;
-        let rejected = RejectedTable::open(&mut *database, names.table())?;
-        Ok(Self { database, table, rejected })
+        if !std::mem::replace(&mut told, true) {
+            tracing::warn!("waiting for the database of {what}, {url}: {failure}");
+        }
+        std::thread::sleep(PAUSE_AT_START);
     }
 }
 
 /// The connection, if there is one, and when to try again.
-pub(super) struct Link {
-    connection: Option<Connection>,
+pub(super) struct Link<S: Linked> {
+    connection: Option<S::Connection>,
     retry_at: Instant,
     pause: Duration,
     /// Whether the last attempt failed, and why: it was told.
     failing: Option<String>,
 }
 
-impl Link {
-    pub(super) fn new(connection: Option<Connection>) -> Self {
+impl<S: Linked> Link<S> {
+    pub(super) fn new(connection: Option<S::Connection>) -> Self {
         Self { connection, retry_at: Instant::now(), pause: PAUSE_MIN, failing: None }
     }
 
@@ -65,14 +94,14 @@ impl Link {
     }
 
     /// The connection, made anew if it is time for that.
-    pub(super) fn take(&mut self, storage: &Storage, now: Moment) -> Option<Connection> {
+    pub(super) fn take(&mut self, storage: &S, now: Moment) -> Option<S::Connection> {
         if self.failing.is_some() && Instant::now() < self.retry_at {
             return None;
         }
         if let Some(connection) = self.connection.take() {
             return Some(connection);
         }
-        match Connection::open(storage) {
+        match storage.open() {
             Ok(connection) => Some(connection),
             Err(failure) => {
                 self.failed(storage, now, None, &failure);
@@ -82,52 +111,56 @@ impl Link {
     }
 
     /// It works.
-    pub(super) fn worked(&mut self, storage: &Storage, now: Moment, connection: Connection) {
+    pub(super) fn worked(&mut self, storage: &S, now: Moment, connection: S::Connection) {
         self.connection = Some(connection);
         self.pause = PAUSE_MIN;
-        storage.counts.connected.store(true, Relaxed);
+        let place = storage.place();
+        place.counts.connected.store(true, Relaxed);
         if self.failing.take().is_some() {
-            tracing::info!("the database of dialogs is back: {}", storage.url);
-            tell(storage, now, "up", "");
+            tracing::info!("the database of {} is back: {}", place.what, place.url);
+            place.tell(now, "up", "");
         }
     }
 
     /// It does not: what is lost is made anew later, what is busy or full is tried again.
     pub(super) fn failed(
         &mut self,
-        storage: &Storage,
+        storage: &S,
         now: Moment,
-        connection: Option<Connection>,
+        connection: Option<S::Connection>,
         failure: &Failure,
     ) {
         let stays = matches!(failure.kind, FailureKind::Busy | FailureKind::Full);
         self.connection = connection.filter(|_| stays);
-        storage.counts.failures.fetch_add(1, Relaxed);
-        storage.counts.connected.store(self.connection.is_some(), Relaxed);
+        let place = storage.place();
+        let Place { what, goes_on, url, counts, .. } = &place;
+        counts.failures.fetch_add(1, Relaxed);
+        counts.connected.store(self.connection.is_some(), Relaxed);
         self.retry_at = Instant::now() + self.pause;
         self.pause = (self.pause * 2).min(PAUSE_MAX);
         let reason = failure.to_string();
         match self.failing.replace(reason.clone()) {
             None => {
-                let url = &storage.url;
-                tracing::error!("dialogs cannot be stored in {url}: {reason}; calls go on");
-                tell(storage, now, "down", &reason);
+                tracing::error!("{what} cannot be stored in {url}: {reason}; {goes_on}");
+                place.tell(now, "down", &reason);
             }
             Some(before) if before != reason => {
-                tracing::warn!("dialogs cannot be stored: {reason}");
+                tracing::warn!("{what} cannot be stored: {reason}");
             }
             Some(_) => {}
         }
     }
 }
 
-fn tell(storage: &Storage, now: Moment, state: &str, reason: &str) {
-    let pending = storage.counts.pending.load(Relaxed);
-    storage.state_changed.raise_at(now, |params| {
-        params
-            .text("url", storage.url.to_string())
-            .text("state", state)
-            .text("reason", reason)
-            .int("pending", i64::try_from(pending).unwrap_or(i64::MAX));
-    });
+impl Place<'_> {
+    fn tell(&self, now: Moment, state: &str, reason: &str) {
+        let pending = self.counts.pending.load(Relaxed);
+        self.state_changed.raise_at(now, |params| {
+            params
+                .text("url", self.url.to_string())
+                .text("state", state)
+                .text("reason", reason)
+                .int("pending", i64::try_from(pending).unwrap_or(i64::MAX));
+        });
+    }
 }

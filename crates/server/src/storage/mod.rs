@@ -1,4 +1,5 @@
-//! Dialogs that outlive the process (spec/dialog.md §11, DESIGN "Storage").
+//! Dialogs that outlive the process (spec/dialog.md §11, DESIGN "Storage"), and [users](users) that
+//! do.
 //!
 //! ```text
 //!  calls ── mark what differs ──► Dialogs ── wake ──► Storage ──► writer: gather, write, tell
@@ -12,11 +13,13 @@
 //! transaction. A database that is away costs a mark per dialog; when it is back, what differs is
 //! written.
 
+mod connection;
 mod counts;
 mod inbox;
 mod link;
 mod settings;
 mod start;
+pub mod users;
 mod words;
 mod writer;
 
@@ -27,7 +30,7 @@ use duologue_sip::Moment;
 use duologue_store::{DatabaseUrl, Restored};
 
 use crate::events::{Events, Publisher};
-use inbox::Inbox;
+use inbox::{Inbox, Round};
 
 pub use counts::StorageCounts;
 pub use inbox::{Answer, Order};
@@ -43,7 +46,7 @@ const STATE_CHANGED: &str = "E_DLG_DB_STATE_CHANGED";
 pub struct Storage {
     settings: StorageSettings,
     url: DatabaseUrl,
-    inbox: Inbox,
+    inbox: Inbox<Round>,
     counts: StorageCounts,
     state_changed: Publisher,
 }
@@ -83,12 +86,12 @@ impl Storage {
     /// # Errors
     /// What the database says, or that the program ends.
     pub fn ask(&self, order: fn(Answer) -> Order) -> Result<u64, String> {
-        self.inbox.ask(order)
+        self.inbox.ask(|round, answer| round.orders.push(order(answer)))
     }
 
     /// The row of this dialog is written at once, and its call hears when it is.
     pub(crate) fn commit_soon(&self, key: DialogKey) {
-        self.inbox.await_commit(key);
+        self.inbox.add(|round| round.awaited.push(key));
     }
 
     /// The writer does its last round: no call runs any more.
@@ -98,6 +101,6 @@ impl Storage {
 
     /// What came of asking a dialog for its values, in the turn of its call.
     pub(crate) fn values_told(&self, key: DialogKey, stale: Option<duologue_dialog::Stale>) {
-        self.inbox.taken(key, stale);
+        self.inbox.add(|round| round.taken.push((key, stale)));
     }
 }

@@ -2,20 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use duologue_dialog::Dialog;
 use duologue_store::{Batch, Failure, Restored};
 
-use super::link::Connection;
+use super::connection::Connection;
+use super::link::connect;
 use super::words::Words;
 use super::{Mode, Now, Storage, Watch, Writer};
 use crate::dialogs::log_panics_of;
 use crate::node::Node;
 use crate::server::StartError;
-
-/// The pause between two attempts to reach the database.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Of so many dialogs, one more may be asked in each second after a restart, whatever the period.
 const PROBES_PER_SECOND: u64 = 1000;
@@ -36,7 +34,8 @@ pub fn start(node: &Arc<Node>, now: &Now, watch: &mut Watch) -> Result<Option<Wr
         let reason = format!("dialogs cannot be kept in {}: {failure}", storage.url);
         StartError::Database(reason)
     };
-    let Some(mut connection) = connect(&storage).map_err(refused)? else {
+    let Some(mut connection) = connect(&*storage, storage.settings.start_wait).map_err(refused)?
+    else {
         return Ok(Some(Writer::without_connection(node, &storage, now)));
     };
     match read(node, &storage, now, &mut connection, watch) {
@@ -49,26 +48,6 @@ pub fn start(node: &Arc<Node>, now: &Now, watch: &mut Watch) -> Result<Option<Wr
             Ok(Some(Writer::without_connection(node, &storage, now)))
         }
         Err(failure) => Err(refused(failure)),
-    }
-}
-
-fn connect(storage: &Storage) -> Result<Option<Connection>, Failure> {
-    let until = Instant::now() + storage.settings.start_wait;
-    let mut told = false;
-    loop {
-        let failure = match Connection::open(storage) {
-            Ok(connection) => return Ok(Some(connection)),
-            Err(failure) if failure.is_passing() => failure,
-            Err(failure) => return Err(failure),
-        };
-        if Instant::now() >= until {
-            tracing::error!("starting without the stored dialogs: {}: {failure}", storage.url);
-            return Ok(None);
-        }
-        if !std::mem::replace(&mut told, true) {
-            tracing::warn!("waiting for the database of dialogs, {}: {failure}", storage.url);
-        }
-        std::thread::sleep(PAUSE);
     }
 }
 

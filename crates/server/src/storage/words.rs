@@ -7,6 +7,7 @@ use crate::node::Node;
 use crate::sockets::{Proto, SocketSpec, Sockets};
 
 /// The names of a proxy's routes, script flags and sockets.
+#[derive(Clone, Copy)]
 pub(super) struct Words<'a>(pub(super) &'a Node);
 
 impl Dictionary for Words<'_> {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use duologue_dialog::{DialogKey, Dialogs, SavedKind, Stale};
 use duologue_store::{Failure, Keeper, Written};
 
+use super::connection::Connection;
 use super::inbox::{Order, Round};
-use super::link::{Connection, Link};
+use super::link::Link;
 use super::words::Words;
 use super::{Mode, Now, Storage, start};
 use crate::call::Job;
@@ -33,7 +34,7 @@ pub struct Writer {
     storage: Arc<Storage>,
     now: Now,
     keeper: Keeper,
-    link: Link,
+    link: Link<Storage>,
     /// Whether the table was read since the start.
     read: bool,
     /// Dialogs that are being asked for their values.

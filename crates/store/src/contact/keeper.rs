@@ -11,7 +11,7 @@ use duologue_usrloc::{ContactId, Location, Stale, Table};
 
 use super::{ContactWords, read_contact, write_contact};
 use crate::pending::Pending;
-use crate::{Database, Failure, LocationTable, PENDING_MAX, Refused, RejectedTable};
+use crate::{Batch, Database, Failure, LocationTable, PENDING_MAX, Refused, RejectedTable};
 
 /// How many contacts are taken at a time: a registration waits for no more than these.
 const TAKEN_AT_A_TIME: usize = 32;
@@ -40,6 +40,11 @@ pub struct WrittenContacts {
 pub type ContactTables = HashMap<Arc<str>, (LocationTable, RejectedTable)>;
 
 impl ContactKeeper {
+    /// The next [`write`](Self::write) also removes rows whose contact is not in memory.
+    pub fn compare_next(&mut self, users: &Location) {
+        self.lost.extend(users.tables().map(|table| Arc::clone(table.name())));
+    }
+
     /// How many rows wait to be written or removed.
     pub fn pending(&self) -> usize {
         self.pending.batch.len()
@@ -106,7 +111,7 @@ impl ContactKeeper {
     ) -> Result<WrittenContacts, Failure> {
         while let Some(name) = self.lost.first().cloned() {
             if let (Some((rows, _)), Some(users)) = (tables.get(&name), users.table(&name)) {
-                self.compare(database, users, rows, now, words)?;
+                compare(database, users, rows, now, words)?;
             }
             self.lost.remove(&name);
         }
@@ -130,29 +135,30 @@ impl ContactKeeper {
         }
         Ok(WrittenContacts { rows, refused })
     }
+}
 
-    /// Rows whose contact went without being remembered are removed.
-    fn compare(
-        &mut self,
-        database: &mut dyn Database,
-        users: &Table,
-        rows: &LocationTable,
-        now: Moment,
-        words: &dyn ContactWords,
-    ) -> Result<(), Failure> {
-        let mut gone = HashSet::new();
-        database.stream(rows.table(), 500, &mut |read| {
-            for row in read {
-                let Some(id) = row.first().and_then(|value| value.as_id()) else { continue };
-                let read = rows.decode(row).ok().and_then(|it| read_contact(it, now, words).ok());
-                // What cannot be read is for the next start to set aside.
-                if read.is_some_and(|it| !users.has_contact(&it.aor, ContactId(id))) {
-                    gone.insert(id);
-                }
+/// Rows whose contact went without being remembered are removed.
+fn compare(
+    database: &mut dyn Database,
+    users: &Table,
+    rows: &LocationTable,
+    now: Moment,
+    words: &dyn ContactWords,
+) -> Result<(), Failure> {
+    let mut gone = HashSet::new();
+    database.stream(rows.table(), 500, &mut |read| {
+        for row in read {
+            let Some(id) = row.first().and_then(|value| value.as_id()) else { continue };
+            let read = rows.decode(row).ok().and_then(|it| read_contact(it, now, words).ok());
+            // What cannot be read is for the next start to set aside.
+            if read.is_some_and(|it| !users.has_contact(&it.aor, ContactId(id))) {
+                gone.insert(id);
             }
-            ControlFlow::Continue(())
-        })?;
-        gone.into_iter().for_each(|id| self.pending.batch.delete(rows.table(), id));
-        Ok(())
-    }
+        }
+        ControlFlow::Continue(())
+    })?;
+    // At once, and so before a row that takes one of these numbers.
+    let mut cleanup = Batch::new();
+    gone.into_iter().for_each(|id| cleanup.delete(rows.table(), id));
+    database.apply(&cleanup)
 }

@@ -15,12 +15,12 @@ mod request;
 mod save;
 mod save_flags;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use duologue_script::{
     Args, Called, FlagKind, Param, ParamKind, RouteKinds, Value, limits::AVPS_MAX,
 };
-use duologue_usrloc::Table;
+use duologue_usrloc::{Contact, Table};
 
 use super::usrloc::Usrloc;
 use crate::context::Context;
@@ -240,6 +240,13 @@ impl Registrar {
     /// Whether phones may join a call after it was relayed.
     pub(crate) const fn wakes_phones(&self) -> bool {
         self.push.is_some()
+    }
+
+    /// A contact of an earlier process is there again: it may have to be woken in time.
+    pub(crate) fn is_back(&self, table: &Table, aor: &[u8], contact: &Contact) {
+        if let Some(push) = &self.push {
+            push.registered(table, aor, &Arc::new(contact.clone()));
+        }
     }
 
     /// What makes and reads GRUUs, if they are enabled.

@@ -15,6 +15,7 @@ use super::registrar;
 use crate::context::Context;
 use crate::module::{Function, Host, Module, Parameter, Parameters, Refusal, Settings, Task};
 use crate::node::Node;
+use crate::storage::users::UserStorageSettings;
 use events::UserEvents;
 
 const STATIC: Param = Param::new(ParamKind::Static);
@@ -40,8 +41,8 @@ pub static MODULE: Module = Module {
         Parameter::str("restart_persistency"),
         Parameter::str("sql_write_mode"),
         Parameter::int("db_mode"),
-        // The modes that are built use no database, whatever its address.
         Parameter::str("db_url"),
+        Parameter::int("db_start_wait"),
         Parameter::str("cachedb_url"),
         Parameter::int("max_contact_delete"),
         Parameter::int("timer_interval"),
@@ -58,25 +59,25 @@ pub static MODULE: Module = Module {
             None,
             "phones that sleep are woken in time once `pn_enable` of `registrar` is set",
         ),
-        Parameter::planned("contact_id_column"),
-        Parameter::planned("user_column"),
-        Parameter::planned("domain_column"),
-        Parameter::planned("contact_column"),
-        Parameter::planned("expires_column"),
-        Parameter::planned("q_column"),
-        Parameter::planned("callid_column"),
-        Parameter::planned("cseq_column"),
-        Parameter::planned("methods_column"),
-        Parameter::planned("flags_column"),
-        Parameter::planned("cflags_column"),
-        Parameter::planned("user_agent_column"),
-        Parameter::planned("received_column"),
-        Parameter::planned("socket_column"),
-        Parameter::planned("path_column"),
-        Parameter::planned("sip_instance_column"),
-        Parameter::planned("kv_store_column"),
-        Parameter::planned("attr_column"),
-        Parameter::planned("last_modified_column"),
+        Parameter::str("contact_id_column"),
+        Parameter::str("user_column"),
+        Parameter::str("domain_column"),
+        Parameter::str("contact_column"),
+        Parameter::str("expires_column"),
+        Parameter::str("q_column"),
+        Parameter::str("callid_column"),
+        Parameter::str("cseq_column"),
+        Parameter::str("methods_column"),
+        Parameter::str("flags_column"),
+        Parameter::str("cflags_column"),
+        Parameter::str("user_agent_column"),
+        Parameter::str("received_column"),
+        Parameter::str("socket_column"),
+        Parameter::str("path_column"),
+        Parameter::str("sip_instance_column"),
+        Parameter::str("kv_store_column"),
+        Parameter::str("attr_column"),
+        Parameter::str("last_modified_column"),
     ],
     configure,
     start,
@@ -92,6 +93,8 @@ pub struct Usrloc {
     pub use_domain: bool,
     hash_size: u32,
     nat_bflag: Option<String>,
+    /// Where users are kept, and when.
+    pub storage: UserStorageSettings,
     settings: duologue_usrloc::Settings,
     timer_interval: Duration,
     next_expiry_ms: AtomicU64,
@@ -142,13 +145,13 @@ impl Usrloc {
 }
 
 fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
-    without_database(parameters)?;
     parameters.at_least("max_contact_delete", 10, 1)?;
     let hash_size = parameters.at_least("hash_size", 9, 0)?;
     if hash_size > HASH_SIZE_MAX {
         return Err(format!("hash_size is the power of 2, at most {HASH_SIZE_MAX}"));
     }
     let interval = parameters.at_least("timer_interval", 60, 1)?;
+    let timer_interval = Duration::from_secs(interval.into());
     let cseq_delay = parameters.at_least("cseq_delay", 20, 0)?;
     Ok(Box::new(Usrloc {
         use_domain: parameters.switch("use_domain", false),
@@ -161,7 +164,8 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
             hash_bits: hash_size,
             ..duologue_usrloc::Settings::default()
         },
-        timer_interval: Duration::from_secs(interval.into()),
+        timer_interval,
+        storage: UserStorageSettings::of(parameters, timer_interval)?,
         next_expiry_ms: AtomicU64::new(0),
         started: OnceLock::new(),
     }))
@@ -169,54 +173,6 @@ fn configure(parameters: &Parameters<'_>) -> Result<Settings, String> {
 
 /// More buckets than this are a mistake: a number where its power of 2 is meant.
 const HASH_SIZE_MAX: u32 = 24;
-
-/// The modes of spec/modules.md §13: those in memory, and what to say about the others.
-fn without_database(parameters: &Parameters<'_>) -> Result<(), String> {
-    let modes: [(&str, &str, &[&str]); 4] = [
-        (
-            "working_mode_preset",
-            "single-instance-no-db",
-            &[
-                "single-instance-sql-write-through",
-                "single-instance-sql-write-back",
-                "sql-only",
-                "federation-cachedb-cluster",
-                "full-sharing-cluster",
-                "full-sharing-cachedb-cluster",
-            ],
-        ),
-        (
-            "cluster_mode",
-            "none",
-            &["federation-cachedb", "full-sharing", "full-sharing-cachedb", "sql-only"],
-        ),
-        ("restart_persistency", "none", &["load-from-sql", "sync-from-cluster"]),
-        ("sql_write_mode", "none", &["write-through", "write-back"]),
-    ];
-    for (name, built, others) in modes {
-        match parameters.str(name) {
-            None => {}
-            Some(mode) if mode == built => {}
-            Some(mode) if others.contains(&mode) => {
-                return Err(format!("{name} \"{mode}\": {NOT_BUILT}; \"{built}\" is"));
-            }
-            Some(mode) => {
-                let others = others.join("\", \"");
-                return Err(format!(
-                    "{name} is \"{built}\", not \"{mode}\" (\"{others}\" are known, but {NOT_BUILT})"
-                ));
-            }
-        }
-    }
-    match (parameters.int("db_mode"), parameters.int("location_cluster")) {
-        (None | Some(0), None | Some(0)) => Ok(()),
-        (None | Some(0), Some(_)) => Err(format!("location_cluster: {NOT_BUILT}; 0 is")),
-        (Some(1..=3), _) => Err(format!("db_mode: {NOT_BUILT}; 0 is")),
-        (Some(mode), _) => Err(format!("db_mode is 0 to 3, not {mode}")),
-    }
-}
-
-const NOT_BUILT: &str = "persistence and clusters of users are not built yet";
 
 /// `matching_mode`: 0, 1, or the name of a URI parameter.
 fn matching(parameters: &Parameters<'_>) -> Result<Matching, String> {
@@ -278,6 +234,9 @@ fn meet(host: &Host<'_>) -> Result<(), Refusal> {
         if location.open(name).is_none() {
             let reason = format!("there is no room for table {name}: {TABLES_MAX} are open");
             return Err(reason.into());
+        }
+        if let Some(storage) = &host.node.user_storage {
+            storage.names_of(name)?;
         }
     }
     Ok(())

@@ -1,0 +1,28 @@
+//! What the numbers of this process stand for in rows of contacts.
+
+use duologue_script::FlagKind;
+use duologue_store::ContactWords;
+
+use crate::modules::usrloc::Usrloc;
+use crate::storage::words::Words;
+
+impl ContactWords for Words<'_> {
+    fn use_domain(&self) -> bool {
+        self.0.settings::<Usrloc>().use_domain
+    }
+
+    fn branch_flags(&self, mask: u32) -> String {
+        let script = self.0.script();
+        let names = script.program.flag_names(FlagKind::Branch).iter().zip(0..32);
+        let set: Vec<&str> =
+            names.filter(|(_, bit)| mask & 1 << bit != 0).map(|(name, _)| name.as_str()).collect();
+        set.join(" ")
+    }
+
+    fn branch_flags_named(&self, names: &str) -> u32 {
+        let script = self.0.script();
+        let bit = |name| script.program.flag(FlagKind::Branch, name).map_or(0, |bit| 1 << bit);
+        let names = names.split([' ', ',']).filter(|name| !name.is_empty());
+        names.fold(0, |mask, name| mask | bit(name))
+    }
+}

@@ -1,0 +1,209 @@
+//! The writer of users: a thread with the connection, and what it does in a round.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use duologue_store::{ContactKeeper, Failure, FailureKind};
+
+use super::connection::Connection;
+use super::{Now, Order, Round, UserStorage, WriteMode, start};
+use crate::node::Node;
+use crate::storage::link::Link;
+use crate::storage::words::Words;
+
+/// In `write-through`, what differs within this time is written together. It is what a crash may cost.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// How long the last round may take when the database is in trouble.
+const LAST_ROUND_MAX: Duration = Duration::from_secs(10);
+
+/// The pause between two attempts of the last round.
+const LAST_ROUND_PAUSE: Duration = Duration::from_millis(100);
+
+/// Writes what differs from its row.
+pub struct UserWriter {
+    node: Arc<Node>,
+    storage: Arc<UserStorage>,
+    now: Now,
+    keeper: ContactKeeper,
+    link: Link<UserStorage>,
+    /// Whether the tables were read, if they are to be.
+    read: bool,
+    written_at: Instant,
+}
+
+impl UserWriter {
+    /// With a connection the tables were read over it.
+    pub(super) fn new(
+        node: &Arc<Node>,
+        storage: &Arc<UserStorage>,
+        now: &Now,
+        connection: Option<Connection>,
+    ) -> Self {
+        storage.counts.connected.store(connection.is_some(), Relaxed);
+        let mut keeper = ContactKeeper::default();
+        if !storage.settings.loads {
+            // Nobody reads again what earlier processes wrote.
+            let location = start::location(node);
+            location.into_iter().for_each(|location| keeper.compare_next(location));
+        }
+        Self {
+            node: Arc::clone(node),
+            storage: Arc::clone(storage),
+            now: Arc::clone(now),
+            keeper,
+            read: connection.is_some() || !storage.settings.loads,
+            link: Link::new(connection),
+            written_at: Instant::now(),
+        }
+    }
+
+    /// The thread's life, until the storage is stopped.
+    pub(crate) fn run(mut self) {
+        loop {
+            let (marks_from, until) = self.next_round();
+            let round = self.storage.inbox.wait(marks_from, until);
+            if round.last {
+                return self.last_round(round);
+            }
+            self.round(round);
+        }
+    }
+
+    /// Does at once what there is to do: for who drives a proxy by hand, in virtual time.
+    pub fn work_now(&mut self) {
+        let round = self.storage.inbox.take();
+        self.round(round);
+    }
+
+    /// The last round, for who drives a proxy by hand: the process ends in good order.
+    pub fn end_now(self) {
+        let round = self.storage.inbox.take();
+        self.last_round(round);
+    }
+
+    /// From when on marks are a reason for a round, and when there is one in any case.
+    fn next_round(&self) -> (Instant, Option<Instant>) {
+        let together = self.written_at + TOGETHER;
+        let retry = self.link.retry_at();
+        let writes_back = self.storage.settings.writes == Some(WriteMode::Back);
+        let period = writes_back.then(|| self.written_at + self.storage.settings.period);
+        let until = retry.into_iter().chain(period).min();
+        (retry.map_or(together, |retry| retry.max(together)), until)
+    }
+
+    fn round(&mut self, round: Round) {
+        let now = (self.now)();
+        let Some(mut connection) = self.link.take(&self.storage, now) else {
+            return self.refuse(round.orders);
+        };
+        let mut orders = round.orders.into_iter();
+        let done = self.work(&mut connection, &mut orders);
+        self.written_at = Instant::now();
+        self.storage.counts.pending.store(self.keeper.pending() as u64, Relaxed);
+        match done {
+            Ok(()) => self.link.worked(&self.storage, now, connection),
+            Err(failure) => {
+                self.link.failed(&self.storage, now, Some(connection), &failure);
+                self.refuse(orders.collect());
+            }
+        }
+    }
+
+    fn refuse(&self, orders: Vec<Order>) {
+        for order in orders {
+            order.answer(Err(self.link.trouble()));
+        }
+    }
+
+    fn work(
+        &mut self,
+        connection: &mut Connection,
+        orders: &mut dyn Iterator<Item = Order>,
+    ) -> Result<(), Failure> {
+        self.open_tables(connection)?;
+        if !self.read {
+            start::read(&self.node, &self.storage, (self.now)(), connection)?;
+            self.read = true;
+        }
+        let mut rows = self.write_all(connection)?;
+        for order in orders {
+            let done = match &order {
+                Order::Flush(_) => Ok(rows),
+                Order::Sync { table, aor, .. } => {
+                    let (now, of) = ((self.now)(), (table.as_str(), aor.as_deref()));
+                    start::sync(&self.node, &self.storage, now, connection, of)
+                }
+            };
+            rows = 0;
+            order.answer(done.as_ref().copied().map_err(ToString::to_string));
+            done?;
+        }
+        Ok(())
+    }
+
+    /// A table that a script named later, and that the database does not have, stops no other one.
+    fn open_tables(&self, connection: &mut Connection) -> Result<(), Failure> {
+        let Some(location) = start::location(&self.node) else { return Ok(()) };
+        while let Err(failure) = connection.open_tables(&self.storage, location) {
+            if failure.kind != FailureKind::Schema {
+                return Err(failure);
+            }
+            tracing::error!("some users cannot be stored in {}: {failure}", self.storage.url);
+        }
+        Ok(())
+    }
+
+    /// Writes all that differs. How many rows that were.
+    fn write_all(&mut self, connection: &mut Connection) -> Result<u64, Failure> {
+        let Connection { database, tables, .. } = connection;
+        let location = start::location(&self.node);
+        let (Some(location), Some(_)) = (location, self.storage.settings.writes) else {
+            return Ok(0);
+        };
+        let words = &Words(&self.node);
+        let counts = &self.storage.counts;
+        let mut rows = 0;
+        loop {
+            let now = (self.now)();
+            let more = self.keeper.gather(now, location, tables, words);
+            let written = self.keeper.write(now, &mut **database, location, tables, words)?;
+            rows += written.rows as u64;
+            counts.written.fetch_add(written.rows as u64, Relaxed);
+            counts.commits.fetch_add(u64::from(written.rows > 0), Relaxed);
+            counts.rejected.fetch_add(written.refused.len() as u64, Relaxed);
+            for refused in &written.refused {
+                let (table, failure) = (refused.table.name(), &refused.failure);
+                tracing::error!("a row of {table} was refused: {failure}");
+            }
+            if !more {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// The program ends, nobody registers: what differs is written. A database in trouble is waited
+    /// for, but not for ever.
+    fn last_round(mut self, round: Round) {
+        let mut orders = round.orders.into_iter();
+        let until = Instant::now() + LAST_ROUND_MAX;
+        loop {
+            let now = (self.now)();
+            if let Some(mut connection) = self.link.take(&self.storage, now) {
+                match self.work(&mut connection, &mut orders) {
+                    Ok(()) => return tracing::info!("users written at the end"),
+                    Err(failure) => {
+                        self.link.failed(&self.storage, now, Some(connection), &failure);
+                    }
+                }
+            }
+            if Instant::now() >= until {
+                self.refuse(orders.collect());
+                let trouble = self.link.trouble();
+                return tracing::error!("users were not written at the end: {trouble}");
+            }
+            std::thread::sleep(LAST_ROUND_PAUSE);
+        }
+    }
+}
