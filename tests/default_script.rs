@@ -35,6 +35,18 @@ fn a_call_on_this_machine_goes_through_and_is_tracked() {
     forgotten(&world, &proxy);
 }
 
+// Phones are there again after a restart, in the database of the calls.
+#[test]
+fn phones_are_kept() {
+    use duologue::server::modules::usrloc::Usrloc;
+    use duologue::server::storage::users::WriteMode;
+    let (_world, _alice, proxy, _bob) = cast(8);
+    let node = std::sync::Arc::clone(&proxy.borrow().node);
+    let usrloc: &Usrloc = node.settings();
+    assert!(usrloc.storage.loads && usrloc.storage.writes == Some(WriteMode::Back));
+    assert!(node.user_storage.is_some() && node.storage.is_some());
+}
+
 #[test]
 fn a_call_is_refused_or_cancelled() {
     let (world, alice, proxy, bob) = cast(2);

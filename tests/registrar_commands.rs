@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop here")]
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use duologue::management::{commands, rpc};
-use duologue::{Builder, Server};
+use duologue::store::DatabaseUrl;
+use duologue::{Builder, DatabaseChoice, Server};
 use rpc::Registry;
 use serde_json::{Value, json};
 
@@ -31,8 +33,13 @@ struct Office {
 
 impl Office {
     fn open(settings: &str) -> Self {
+        Self::with(settings, DatabaseChoice::OfScript)
+    }
+
+    fn with(settings: &str, database: DatabaseChoice) -> Self {
         let script = SCRIPT.replace("SETTINGS", settings);
         let builder = Builder::text(script).sockets(["127.0.0.1:0".to_owned()]);
+        let builder = builder.database(database);
         let server = Arc::new(builder.start().unwrap());
         let registry = commands(&server, || {}).unwrap();
         Self { server, registry }
@@ -170,6 +177,87 @@ fn an_operator_adds_and_removes() {
     assert_eq!(office.error("usrloc:sync", json!(["location", "ann"])).0, 400);
     assert_eq!(office.error("ul_sync", json!(["nowhere"])), not_found("Table"));
     office.result("ul_show_contact", json!(["location", "ann"]));
+}
+
+/// An empty database for users, by name.
+fn database(name: &str) -> DatabaseChoice {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("registrar_commands");
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join(format!("{name}.sqlite"));
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{suffix}", file.display()));
+    }
+    DatabaseChoice::At(DatabaseUrl::file(&file))
+}
+
+/// How ann's contact stands to its row.
+fn state(office: &Office) -> Value {
+    office.result("ul_show_contact", json!(["location", "ann"]))["Contacts"][0]["State"].clone()
+}
+
+// spec/modules.md §13: `State`, `ul_flush`, `ul_sync`, and what the storage counts
+#[test]
+fn an_operator_sees_what_is_stored_and_when() {
+    let settings = "modparam(\"usrloc\", \"db_mode\", 2)\n\
+                    modparam(\"usrloc\", \"timer_interval\", 3600)";
+    let database = database("states");
+    let DatabaseChoice::At(url) = &database else { unreachable!() };
+    let mut rows = duologue::store::connect(url, &Default::default()).unwrap();
+    let office = Office::with(settings, database);
+    office.registers("ann", "<sip:ann@192.0.2.9>;expires=600");
+    assert_eq!(state(&office), "CS_NEW");
+    assert_eq!(office.result("ul_flush", json!([])), "OK");
+    assert_eq!(state(&office), "CS_SYNC");
+    assert_eq!(office.result("ul_add", add("ann", "sip:ann@192.0.2.9", 60)), "OK");
+    assert_eq!(state(&office), "CS_DIRTY");
+    assert_eq!(office.result("usrloc:flush", json!([])), "OK");
+    let counts = office.result("get_statistics", json!([["usrloc:"]]));
+    for (name, value) in [
+        ("db_connected", 1),
+        ("db_pending", 0),
+        ("db_written_rows", 2),
+        ("db_commits", 2),
+        ("db_failures", 0),
+        ("db_rejected_rows", 0),
+        ("db_restored_contacts", 0),
+    ] {
+        let shown = &counts[format!("usrloc:{name}")];
+        let shown = shown.as_u64().or(shown.as_str().and_then(|it| it.parse().ok()));
+        assert_eq!(shown, Some(value), "{name}: {counts}");
+    }
+    assert!(rows.query("SELECT * FROM location").unwrap().len() == 1);
+    rows.define(&["UPDATE location SET contact = 'sip:ann@192.0.2.77'".to_owned()]).unwrap();
+    assert_eq!(office.result("ul_sync", json!(["location", "ann"])), "OK");
+    let shown = office.result("ul_show_contact", json!(["location", "ann"]));
+    assert_eq!(shown["Contacts"][0]["Contact"], "sip:ann@192.0.2.77");
+    rows.define(&["DELETE FROM location".to_owned()]).unwrap();
+    assert_eq!(office.result("usrloc:sync", json!(["location"])), "OK");
+    let gone = office.error("ul_show_contact", json!(["location", "ann"]));
+    assert_eq!(gone, (404, "AOR not found".to_owned()));
+    assert_eq!(office.error("ul_sync", json!(["nowhere"])).0, 404);
+}
+
+// spec/modules.md §13, `sql_write_mode`, `timer_interval`: rows are written by themselves, and the next
+// process finds the phone
+#[test]
+fn a_period_passes_and_the_next_process_finds_the_phone() {
+    for mode in ["1", "2"] {
+        let settings = format!(
+            "modparam(\"usrloc\", \"db_mode\", {mode})\n\
+             modparam(\"usrloc\", \"timer_interval\", 1)"
+        );
+        let database = database(&format!("period{mode}"));
+        let office = Office::with(&settings, database.clone());
+        office.registers("ann", "<sip:ann@192.0.2.9>;expires=600");
+        let until = Instant::now() + Duration::from_secs(20);
+        while state(&office) != "CS_SYNC" {
+            assert!(Instant::now() < until, "mode {mode}: it is not written");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // As after a crash: the first process has not ended.
+        let next = Office::with(&settings, database);
+        assert_eq!(state(&next), "CS_SYNC");
+    }
 }
 
 #[test]

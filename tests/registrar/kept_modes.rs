@@ -10,7 +10,7 @@ use duologue::store::Value;
 use duologue::usrloc::RowState;
 
 use crate::disk::{Disk, THROUGH, kept, on_disk, plan};
-use crate::office::{BOB, script};
+use crate::office::{BOB, LOOKUP, SAVE, script};
 
 fn param(name: &str, value: &str) -> String {
     format!("modparam(\"usrloc\", \"{name}\", {value})\n")
@@ -86,6 +86,19 @@ fn without_a_database_nothing_is_written() {
     let plan = plan(&script, DatabaseChoice::Nowhere);
     let proxy = crate::world::Proxy::of(plan);
     assert!(proxy.node.user_storage.is_none());
+}
+
+// db_url: users have a database of their own, whatever holds for the others
+#[test]
+fn users_may_have_a_database_of_their_own() {
+    let elsewhere = on_disk().replace("FILE", "/nowhere/calls.sqlite");
+    let settings = format!("{elsewhere}{THROUGH}{}", param("db_url", "\"sqlite://FILE\""));
+    let mut disk = Disk::new("own", &script(&settings, SAVE, LOOKUP));
+    disk.bob.registers();
+    disk.writes();
+    disk.restart();
+    assert_eq!((disk.users(), disk.rows()), (1, 1));
+    disk.over();
 }
 
 #[test]

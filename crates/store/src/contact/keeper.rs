@@ -20,11 +20,14 @@ const TAKEN_AT_A_TIME: usize = 32;
 #[derive(Debug, Default)]
 pub struct ContactKeeper {
     pending: Pending,
-    /// By their table: whose contact is to be written, and its number.
-    written: HashMap<Arc<str>, HashSet<(Arc<[u8]>, ContactId)>>,
+    /// By their table: what memory is told once it is written.
+    written: HashMap<Arc<str>, Taken>,
     /// Tables in which rows without a contact may be.
     lost: BTreeSet<Arc<str>>,
 }
+
+/// Contacts that are on their way, each with whose it is.
+type Taken = HashSet<(Arc<[u8]>, ContactId)>;
 
 /// What was written.
 #[derive(Debug, Default)]

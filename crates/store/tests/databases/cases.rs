@@ -8,7 +8,7 @@ use duologue_store::dialog::place as column;
 use duologue_store::{
     Batch, Database, DatabaseUrl, DialogTable, FailureKind, LocationRow, LocationTable, Names,
     ReadRow, RejectedTable, ScriptFlags, Severity, Sharing, Step, Table, Tables, Value, VarValue,
-    apply_setting_aside, check, create, dialog, migrate,
+    apply_setting_aside, check, create, create_table, dialog, location, migrate,
 };
 
 use crate::place::Place;
@@ -27,6 +27,7 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("tables and columns have the names of the script", names_are_free),
     ("a refused row is set aside and the others are written", refused_rows_are_set_aside),
     ("contacts come back as they were", contacts_come_back),
+    ("a table of contacts is made alone", a_table_of_contacts_is_made_alone),
 ];
 
 /// A database with all tables, and its table of dialogs.
@@ -429,4 +430,26 @@ fn contacts_come_back(place: &dyn Place) {
         })
         .unwrap();
     assert_eq!(found, [contact]);
+}
+
+// modules.md §13: each table of users has one of its own, and one for what is set aside
+fn a_table_of_contacts_is_made_alone(place: &dyn Place) {
+    let url = place.fresh();
+    let mut database = place.open(&url);
+    let mut names = Names::of(&location::SCHEMA);
+    names.set_table("aliases").unwrap();
+    names.set("contact_id_column", "number").unwrap();
+    let made = create_table(&mut *database, &location::SCHEMA, &names).unwrap();
+    assert_eq!(made, ["version", "aliases"]);
+    assert_eq!(create_table(&mut *database, &location::SCHEMA, &names).unwrap(), [""; 0]);
+    let contacts = LocationTable::open(&mut *database, &names).unwrap();
+    let rejected = RejectedTable::open(&mut *database, "aliases").unwrap();
+    let mut batch = Batch::new();
+    let row = contacts.encode(&LocationRow { contact_id: 7, ..LocationRow::default() }, None).row;
+    rejected.set_aside(&mut batch, contacts.table(), &row, "no reason", 1);
+    batch.upsert(contacts.table(), row);
+    database.apply(&batch).unwrap();
+    for sql in ["SELECT number FROM aliases", "SELECT source FROM aliases_rejected"] {
+        assert_eq!(database.query(sql).unwrap().len(), 1, "{sql}");
+    }
 }
