@@ -115,7 +115,7 @@ pub(crate) struct Options {
     #[arg(short = 'A', value_name = "ADDRESS")]
     pub(crate) advertised_address: Option<String>,
 
-    /// Keep dialogs in this database instead of the script's db_default_url, or in none.
+    /// Keep dialogs and users in this database instead of the script's db_default_url, or in none.
     #[arg(long, value_name = "URL|none", env = "DUOLOGUE_DATABASE", hide_env_values = true)]
     #[arg(value_parser = database)]
     pub(crate) database: Option<DatabaseChoice>,

@@ -9,7 +9,7 @@ use duologue_management::{
 use duologue_script::FlagKind;
 use duologue_server::Server;
 use duologue_server::modules::registrar::q_text;
-use duologue_server::modules::usrloc::{Usrloc, key_of};
+use duologue_server::modules::usrloc::{Usrloc, branch_flag_names, key_of};
 use duologue_sip::{Moment, Uri};
 use duologue_usrloc::{
     Change, Contact, Cursor, Expires, Listed, Location, Methods, Refused, RowState, Table, Update,
@@ -359,7 +359,7 @@ fn contact(server: &Server, now: Moment, contact: &Contact, state: RowState) -> 
     text(&contact.path).map(|path| put("Path", path));
     put("State", state_name(state).into());
     put("Flags", contact.flags.into());
-    put("Cflags", flag_names(server, contact.branch_flags).into());
+    put("Cflags", branch_flag_names(server.node(), contact.branch_flags).into());
     let socket = contact.socket.and_then(|socket| server.node().sockets.get(socket));
     socket.map(|socket| put("Socket", socket.text().into()));
     put("Methods", contact.methods.0.into());
@@ -378,12 +378,4 @@ const fn state_name(state: RowState) -> &'static str {
         RowState::Dirty => "CS_DIRTY",
         RowState::Synced => "CS_SYNC",
     }
-}
-
-fn flag_names(server: &Server, mask: u32) -> String {
-    let script = server.node().script();
-    let names = script.program.flag_names(FlagKind::Branch).iter().zip(0..32);
-    let set: Vec<&str> =
-        names.filter(|(_, bit)| mask & 1 << bit != 0).map(|(name, _)| name.as_str()).collect();
-    set.join(" ")
 }

@@ -179,6 +179,23 @@ fn tables_and_domains_are_kept_apart() {
     disk.over();
 }
 
+// reload_routes: a table that the new script names is read and written from then on
+#[test]
+fn a_table_that_is_named_later_is_read_then() {
+    let mut disk = Disk::new("later", &kept(THROUGH));
+    let both = script(&format!("{}{THROUGH}", on_disk()), r#"save("aliases");"#, LOOKUP);
+    disk.restart_as(&both);
+    disk.bob.registers();
+    disk.writes();
+    disk.restart_as(&kept(THROUGH));
+    assert_eq!(disk.users(), 0);
+    let opened = disk.usrloc(|it| it.location().unwrap().open("aliases").is_some());
+    assert!(opened);
+    disk.writes();
+    assert_eq!(disk.users(), 1);
+    disk.over();
+}
+
 /// What was told of the database: up or down, and how many rows waited.
 fn told(disk: &Disk) -> Arc<Mutex<Vec<String>>> {
     let told = Arc::new(Mutex::new(Vec::new()));

@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use duologue_sip::Tick;
+
 use crate::location::Growth;
 use crate::record::{Plan, sort};
 use crate::shard::Shard;
 use crate::table::Origin;
-use crate::{Contact, ContactId, Cursor, Gone, KeyValue, RowState, Table};
+use crate::{Contact, ContactId, Cursor, Expires, Gone, KeyValue, RowState, Table};
 
 /// What came of a contact that was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,16 @@ pub enum Restored {
 /// There is no room for it, with its user or at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoom;
+
+/// What tells which of two stored contacts of one phone is newer. Moments before this process are all
+/// the same; who ends later registered later then.
+fn age(contact: &Contact) -> (Tick, Tick, ContactId) {
+    let ends = match contact.expires {
+        Expires::At(at) => at,
+        Expires::Never => Tick::from_millis(u64::MAX),
+    };
+    (contact.modified, ends, contact.id)
+}
 
 impl Table {
     /// Puts a contact that was stored in its place, under the number that it had. `keys` are those of
@@ -59,7 +71,7 @@ impl Table {
             match known.id == contact.id {
                 true if is_newer => return Ok(Restored::Known),
                 true => restored = Restored::Known,
-                false if is_newer || known.modified >= contact.modified => {
+                false if is_newer || age(&known) >= age(&contact) => {
                     return Ok(Restored::Outdated);
                 }
                 false => shard.marked.remove(known.id),

@@ -43,9 +43,9 @@ pub struct WrittenContacts {
 pub type ContactTables = HashMap<Arc<str>, (LocationTable, RejectedTable)>;
 
 impl ContactKeeper {
-    /// The next [`write`](Self::write) also removes rows whose contact is not in memory.
-    pub fn compare_next(&mut self, users: &Location) {
-        self.lost.extend(users.tables().map(|table| Arc::clone(table.name())));
+    /// The next [`write`](Self::write) also removes rows of this table whose contact is not in memory.
+    pub fn compare_next(&mut self, table: &Arc<str>) {
+        self.lost.insert(Arc::clone(table));
     }
 
     /// How many rows wait to be written or removed.

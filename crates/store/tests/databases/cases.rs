@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use duologue_store::dialog::place as column;
 use duologue_store::{
-    Batch, Database, DatabaseUrl, DialogTable, FailureKind, LocationRow, LocationTable, Names,
-    ReadRow, RejectedTable, ScriptFlags, Severity, Sharing, Step, Table, Tables, Value, VarValue,
-    apply_setting_aside, check, create, create_table, dialog, location, migrate,
+    Batch, Database, DatabaseUrl, DialogTable, FailureKind, Names, ReadRow, RejectedTable,
+    ScriptFlags, Severity, Sharing, Step, Table, Tables, Value, VarValue, apply_setting_aside,
+    check, create, dialog, migrate,
 };
 
 use crate::place::Place;
-use crate::rows;
+use crate::{rows, users};
 
 pub(crate) type Case = fn(&dyn Place);
 
@@ -26,8 +26,9 @@ pub(crate) const ALL: &[(&str, Case)] = &[
     ("a table of OpenSIPS is shared", an_opensips_table_is_shared),
     ("tables and columns have the names of the script", names_are_free),
     ("a refused row is set aside and the others are written", refused_rows_are_set_aside),
-    ("contacts come back as they were", contacts_come_back),
-    ("a table of contacts is made alone", a_table_of_contacts_is_made_alone),
+    ("contacts come back as they were", users::contacts_come_back),
+    ("a table of contacts is made alone", users::a_table_of_contacts_is_made_alone),
+    ("users are kept", users::users_are_kept),
 ];
 
 /// A database with all tables, and its table of dialogs.
@@ -398,58 +399,4 @@ fn refused_rows_are_set_aside(place: &dyn Place) {
     let mut batch = Batch::new();
     batch.upsert(&nowhere, dialogs.encode(&rows::plain(1), None).row);
     assert_eq!(database.apply(&batch).unwrap_err().kind, FailureKind::Schema);
-}
-
-// modules.md §13, §31: table location
-fn contacts_come_back(place: &dyn Place) {
-    let (_, mut database, _) = made(place);
-    let contacts = LocationTable::open(&mut *database, &Tables::default().location).unwrap();
-    let contact = LocationRow {
-        contact_id: u64::MAX - 1,
-        username: b"ann".to_vec(),
-        domain: Some(b"example.com".to_vec()),
-        contact: b"sip:ann@192.0.2.1".to_vec(),
-        path: Some(vec![b'p'; 5000]),
-        expires: 4_000_000_000,
-        q_hundredths: Some(75),
-        call_id: b"a\0\xff".to_vec(),
-        cseq: u32::MAX,
-        last_modified: 1_800_000_000,
-        methods: Some(u32::MAX),
-        user_agent: "Telefon ☎".into(),
-        ..LocationRow::default()
-    };
-    let mut batch = Batch::new();
-    batch.upsert(contacts.table(), contacts.encode(&contact, None).row);
-    database.apply(&batch).unwrap();
-    let mut found = Vec::new();
-    database
-        .stream(contacts.table(), 10, &mut |rows| {
-            found.extend(rows.into_iter().map(|row| contacts.decode(row).unwrap().contact));
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-    assert_eq!(found, [contact]);
-}
-
-// modules.md §13: each table of users has one of its own, and one for what is set aside
-fn a_table_of_contacts_is_made_alone(place: &dyn Place) {
-    let url = place.fresh();
-    let mut database = place.open(&url);
-    let mut names = Names::of(&location::SCHEMA);
-    names.set_table("aliases").unwrap();
-    names.set("contact_id_column", "number").unwrap();
-    let made = create_table(&mut *database, &location::SCHEMA, &names).unwrap();
-    assert_eq!(made, ["version", "aliases"]);
-    assert_eq!(create_table(&mut *database, &location::SCHEMA, &names).unwrap(), [""; 0]);
-    let contacts = LocationTable::open(&mut *database, &names).unwrap();
-    let rejected = RejectedTable::open(&mut *database, "aliases").unwrap();
-    let mut batch = Batch::new();
-    let row = contacts.encode(&LocationRow { contact_id: 7, ..LocationRow::default() }, None).row;
-    rejected.set_aside(&mut batch, contacts.table(), &row, "no reason", 1);
-    batch.upsert(contacts.table(), row);
-    database.apply(&batch).unwrap();
-    for sql in ["SELECT number FROM aliases", "SELECT source FROM aliases_rejected"] {
-        assert_eq!(database.query(sql).unwrap().len(), 1, "{sql}");
-    }
 }

@@ -12,6 +12,7 @@ mod faults;
 mod place;
 mod rows;
 mod server;
+mod users;
 
 use place::Place;
 

@@ -315,6 +315,15 @@ pub fn key_of(aor: &[u8], use_domain: bool) -> Vec<u8> {
     }
 }
 
+/// The names of branch flags, with blanks between them.
+pub fn branch_flag_names(node: &Node, mask: u32) -> String {
+    let script = node.script();
+    let names = script.program.flag_names(FlagKind::Branch).iter().zip(0..32);
+    let set: Vec<&str> =
+        names.filter(|(_, bit)| mask & 1 << bit != 0).map(|(name, _)| name.as_str()).collect();
+    set.join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use duologue_sip::Moment;
-use duologue_store::{Failure, Restored, restore_contacts, sync_contacts};
+use duologue_store::{ContactWords, Failure, Restored, restore_contacts, sync_contacts};
 use duologue_usrloc::{Contact, Location, Table};
 
 use super::connection::Connection;
@@ -32,23 +32,18 @@ pub fn start(node: &Arc<Node>, now: &Now) -> Result<Option<UserWriter>, StartErr
     let refused = |failure: Failure| {
         StartError::Database(format!("users cannot be kept in {}: {failure}", storage.url))
     };
+    let mut writer = UserWriter::new(node, &storage, now);
     let connected = connect(&*storage, storage.settings.start_wait).map_err(refused)?;
-    let Some(mut connection) = connected else {
-        return Ok(Some(UserWriter::new(node, &storage, now, None)));
-    };
+    let Some(mut connection) = connected else { return Ok(Some(writer)) };
     let opened = connection.open_tables(&storage, location);
-    let read = opened.and_then(|()| match storage.settings.loads {
-        true => read(node, &storage, now(), &mut connection),
-        false => Ok(()),
-    });
-    match read {
-        Ok(()) => Ok(Some(UserWriter::new(node, &storage, now, Some(connection)))),
+    match opened.and_then(|()| writer.meet_tables(&mut connection)) {
+        Ok(()) => writer.keep(connection),
         Err(failure) if failure.is_passing() => {
             tracing::error!("the tables of users could not be read to their end: {failure}");
-            Ok(Some(UserWriter::new(node, &storage, now, None)))
         }
-        Err(failure) => Err(refused(failure)),
+        Err(failure) => return Err(refused(failure)),
     }
+    Ok(Some(writer))
 }
 
 /// Where users are.
@@ -56,40 +51,40 @@ pub(super) fn location(node: &Node) -> Option<&Location> {
     node.settings::<Usrloc>().location()
 }
 
-/// Reads all tables that are open: what is not in memory comes back.
+/// Reads a table: what is not in memory comes back.
 pub(super) fn read(
     node: &Node,
     storage: &UserStorage,
     now: Moment,
     connection: &mut Connection,
+    users: &Table,
 ) -> Result<(), Failure> {
     let Connection { database, tables, .. } = connection;
-    for users in location(node).into_iter().flat_map(Location::tables) {
-        let Some((rows, rejected)) = tables.get(users.name()) else { continue };
-        let (words, each) = (&Words(node), &mut back(node, users));
-        let restored =
-            restore_contacts(&mut **database, (rows, rejected), (users, words), now, each)?;
-        told(storage, users, &restored);
-    }
+    let Some((rows, rejected)) = tables.get(users.name()) else { return Ok(()) };
+    let (words, each) = (&Words(node), &mut back(node, users));
+    let of = (users, words as &dyn ContactWords);
+    let restored = restore_contacts(&mut **database, (rows, rejected), of, now, each)?;
+    told(storage, users, &restored);
     Ok(())
 }
 
-/// Makes a table in memory, or one of its users, what the rows say. How many contacts came.
+/// Makes a table in memory, or one of its users, what the rows say. How many contacts came; `None` if
+/// the database does not have it.
 pub(super) fn sync(
     node: &Node,
     storage: &UserStorage,
     now: Moment,
     connection: &mut Connection,
     (table, aor): (&str, Option<&[u8]>),
-) -> Result<u64, Failure> {
+) -> Result<Option<u64>, Failure> {
     let Connection { database, tables, .. } = connection;
     let users = location(node).and_then(|location| location.table(table));
-    let Some((users, (rows, rejected))) = users.zip(tables.get(table)) else { return Ok(0) };
+    let Some((users, (rows, rejected))) = users.zip(tables.get(table)) else { return Ok(None) };
     let (words, each) = (&Words(node), &mut back(node, users));
-    let restored =
-        sync_contacts(&mut **database, (rows, rejected), (users, words), now, aor, each)?;
+    let of = (users, words as &dyn ContactWords);
+    let restored = sync_contacts(&mut **database, (rows, rejected), of, now, aor, each)?;
     told(storage, users, &restored);
-    Ok(restored.loaded)
+    Ok(Some(restored.loaded))
 }
 
 /// What becomes of a contact that is there again.

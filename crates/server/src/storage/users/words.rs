@@ -3,7 +3,7 @@
 use duologue_script::FlagKind;
 use duologue_store::ContactWords;
 
-use crate::modules::usrloc::Usrloc;
+use crate::modules::usrloc::{Usrloc, branch_flag_names};
 use crate::storage::words::Words;
 
 impl ContactWords for Words<'_> {
@@ -12,11 +12,7 @@ impl ContactWords for Words<'_> {
     }
 
     fn branch_flags(&self, mask: u32) -> String {
-        let script = self.0.script();
-        let names = script.program.flag_names(FlagKind::Branch).iter().zip(0..32);
-        let set: Vec<&str> =
-            names.filter(|(_, bit)| mask & 1 << bit != 0).map(|(name, _)| name.as_str()).collect();
-        set.join(" ")
+        branch_flag_names(self.0, mask)
     }
 
     fn branch_flags_named(&self, names: &str) -> u32 {

@@ -1,10 +1,12 @@
 //! The writer of users: a thread with the connection, and what it does in a round.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use duologue_store::{ContactKeeper, Failure, FailureKind};
+use duologue_usrloc::Location;
 
 use super::connection::Connection;
 use super::{Now, Order, Round, UserStorage, WriteMode, start};
@@ -28,35 +30,46 @@ pub struct UserWriter {
     now: Now,
     keeper: ContactKeeper,
     link: Link<UserStorage>,
-    /// Whether the tables were read, if they are to be.
-    read: bool,
+    /// Tables whose rows were read, or are nobody's to read.
+    met: HashSet<Arc<str>>,
     written_at: Instant,
 }
 
 impl UserWriter {
-    /// With a connection the tables were read over it.
-    pub(super) fn new(
-        node: &Arc<Node>,
-        storage: &Arc<UserStorage>,
-        now: &Now,
-        connection: Option<Connection>,
-    ) -> Self {
-        storage.counts.connected.store(connection.is_some(), Relaxed);
-        let mut keeper = ContactKeeper::default();
-        if !storage.settings.loads {
-            // Nobody reads again what earlier processes wrote.
-            let location = start::location(node);
-            location.into_iter().for_each(|location| keeper.compare_next(location));
-        }
+    pub(super) fn new(node: &Arc<Node>, storage: &Arc<UserStorage>, now: &Now) -> Self {
         Self {
             node: Arc::clone(node),
             storage: Arc::clone(storage),
             now: Arc::clone(now),
-            keeper,
-            read: connection.is_some() || !storage.settings.loads,
-            link: Link::new(connection),
+            keeper: ContactKeeper::default(),
+            link: Link::new(None),
+            met: HashSet::new(),
             written_at: Instant::now(),
         }
+    }
+
+    /// The first connection.
+    pub(super) fn keep(&mut self, connection: Connection) {
+        self.storage.counts.connected.store(true, Relaxed);
+        self.link = Link::new(Some(connection));
+    }
+
+    /// Reads the rows of tables that are seen for the first time. Where nobody reads them, those of
+    /// earlier processes go with the first writing.
+    pub(super) fn meet_tables(&mut self, connection: &mut Connection) -> Result<(), Failure> {
+        let (node, storage) = (&*self.node, &*self.storage);
+        for users in start::location(node).into_iter().flat_map(Location::tables) {
+            let name = users.name();
+            if self.met.contains(name) || !connection.tables.contains_key(name) {
+                continue;
+            }
+            match storage.settings.loads {
+                true => start::read(node, storage, (self.now)(), connection, users)?,
+                false => self.keeper.compare_next(name),
+            }
+            self.met.insert(Arc::clone(name));
+        }
+        Ok(())
     }
 
     /// The thread's life, until the storage is stopped.
@@ -123,21 +136,21 @@ impl UserWriter {
         orders: &mut dyn Iterator<Item = Order>,
     ) -> Result<(), Failure> {
         self.open_tables(connection)?;
-        if !self.read {
-            start::read(&self.node, &self.storage, (self.now)(), connection)?;
-            self.read = true;
-        }
-        let mut rows = self.write_all(connection)?;
+        self.meet_tables(connection)?;
+        let rows = self.write_all(connection)?;
         for order in orders {
             let done = match &order {
-                Order::Flush(_) => Ok(rows),
+                Order::Flush(_) => Ok(Some(rows)),
                 Order::Sync { table, aor, .. } => {
                     let (now, of) = ((self.now)(), (table.as_str(), aor.as_deref()));
                     start::sync(&self.node, &self.storage, now, connection, of)
                 }
             };
-            rows = 0;
-            order.answer(done.as_ref().copied().map_err(ToString::to_string));
+            order.answer(match &done {
+                Ok(Some(rows)) => Ok(*rows),
+                Ok(None) => Err("the database does not have this table".to_owned()),
+                Err(failure) => Err(failure.to_string()),
+            });
             done?;
         }
         Ok(())
