@@ -72,7 +72,8 @@ impl House {
         let management = ports::free_tcp()?;
         let script = fs::read_to_string(paths::root().join("src/default.cfg"))?
             .replace("udp:127.0.0.1:5060", &format!("udp:127.0.0.1:{sip}"))
-            .replace("\"port\", 8888", &format!("\"port\", {management}"));
+            .replace("\"port\", 8888", &format!("\"port\", {management}"))
+            .replace("sqlite:duologue.sqlite", &paths::database(directory));
         let file = directory.join("default.cfg");
         fs::write(&file, script)?;
         let mut command = Command::new(paths::built("duologue"));

@@ -339,6 +339,7 @@ fn script_of(directory: &Path, socket: Socket) -> Result<String> {
         path(directory, "mi_fifo"),
         path(directory, ""),
     );
+    let script = script.replace("sqlite:duologue.sqlite", &paths::database(directory));
     Ok(script.replace("loadmodule \"mi_http.so\"\n", &doors))
 }
 

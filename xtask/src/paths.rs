@@ -48,6 +48,11 @@ pub(crate) fn kept(name: &str) -> Result<PathBuf> {
     Ok(directory)
 }
 
+/// The URL of a database in a directory: the built-in script keeps its own beside whoever starts it.
+pub(crate) fn database(directory: &Path) -> String {
+    format!("sqlite://{}", directory.join("duologue.sqlite").display())
+}
+
 fn build_directory() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
