@@ -12,7 +12,7 @@ use duologue::server::storage::users::{self, UserStorage, UserWriter};
 use duologue::sip::{Moment, Tick};
 use duologue::store::{DatabaseUrl, Value, connect};
 use duologue::usrloc::{Contact, RowState};
-use duologue::{DatabaseChoice, Overrides, Plan};
+use duologue::{DatabaseChoice, Overrides, Plan, StartError};
 use duologue_testkit::{UNIX_AT_START, World};
 
 use crate::office::{LOOKUP, Office, SAVE, script};
@@ -191,12 +191,25 @@ pub(crate) fn plan(script: &str, database: DatabaseChoice) -> Plan {
     plan.unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Why a process does not start on this machine's disk.
+pub(crate) fn refused(script: &str) -> String {
+    let clock = Arc::new(AtomicU64::new(1000));
+    try_start(script, &clock).err().expect("it starts").to_string()
+}
+
 fn start(script: &str, clock: &Arc<AtomicU64>) -> (Proxy, Option<UserWriter>) {
+    try_start(script, clock).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn try_start(
+    script: &str,
+    clock: &Arc<AtomicU64>,
+) -> Result<(Proxy, Option<UserWriter>), StartError> {
     // No two processes have the same secret.
     let secret = 100 + clock.load(Relaxed);
     let proxy = Proxy::with_secret(plan(script, DatabaseChoice::OfScript), secret);
     let clock = Arc::clone(clock);
     let now: Now = Arc::new(move || at(clock.load(Relaxed)));
-    let writer = users::start(&proxy.node, &now).unwrap_or_else(|error| panic!("{error}"));
-    (proxy, writer)
+    let writer = users::start(&proxy.node, &now)?;
+    Ok((proxy, writer))
 }

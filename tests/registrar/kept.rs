@@ -6,7 +6,7 @@ use std::time::Duration;
 use duologue::store::Value;
 use duologue::usrloc::{Expires, RowState};
 
-use crate::disk::{Disk, THROUGH, kept, on_disk};
+use crate::disk::{Disk, THROUGH, kept, on_disk, refused};
 use crate::office::{BOB, LOOKUP, replaced, script, without};
 
 /// Bob's phone is registered and stored.
@@ -226,6 +226,18 @@ fn rows_of_opensips_are_taken_over() {
     disk.restart();
     assert_eq!((disk.users(), room(&disk).as_deref()), (2, Some(&b"12"[..])));
     disk.calls("sip:carol@10.0.0.1:5060", &disk.phone("carol"));
+}
+
+// §31: a table of another version is nobody's to guess at
+#[test]
+fn a_table_of_another_version_refuses_the_start() {
+    let mut disk = stored_phone("version");
+    disk.kill();
+    disk.sql("UPDATE version SET table_version = 1012 WHERE table_name = 'location'");
+    let script = kept(THROUGH).replace("FILE", disk.file.to_str().unwrap());
+    let refused = refused(&script);
+    assert!(refused.contains("table `location` has version 1012; 1013 is known"), "{refused}");
+    assert!(refused.contains("users cannot be kept in sqlite:"), "{refused}");
 }
 
 // RFC 8599: a phone that sleeps is woken before its binding ends, by whichever process there is then

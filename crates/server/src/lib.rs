@@ -17,7 +17,7 @@
 //! - [`dialogs`], [`own_requests`], [`new_requests`]: the bridge to the dialog engine, requests of
 //!   our own; `own_routes`: startup, timers and events;
 //! - [`statistics`], [`cachedb`]: what counts and what remembers beyond a call;
-//! - [`storage`], [`durable`]: dialogs that outlive the process, and answers that wait for them; [`intents`]: what is asked of calls from outside;
+//! - [`storage`], [`durable`]: dialogs and users that outlive the process, and answers that wait for them; [`intents`]: what is asked of calls from outside;
 //! - [`server`]: all of it started, with threads; [`node`]: what they share; [`loaded`]: the script
 //!   that runs, and another one in its place.
 

@@ -95,8 +95,14 @@ impl Table {
     fn restore_keys(&self, shard: &mut Shard, aor: &Arc<[u8]>, keys: &[KeyValue]) {
         let limits = &self.shared.settings.limits;
         let Some(record) = shard.records.get(aor) else { return };
-        let differs = |it: &Arc<Contact>| shard.row_state(it.id) == RowState::Dirty;
-        if record.keys.all() == keys || record.contacts.iter().any(differs) {
+        let has_keys = !record.keys.all().is_empty();
+        let is_newer = |it: &Arc<Contact>| match shard.row_state(it.id) {
+            RowState::Synced => false,
+            RowState::Dirty => true,
+            // Who registered anew has the keys of before, unless a script has given others.
+            RowState::New => has_keys,
+        };
+        if record.keys.all() == keys || record.contacts.iter().any(is_newer) {
             return;
         }
         let Some(record) = shard.records.get_mut(aor) else { return };

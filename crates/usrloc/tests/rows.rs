@@ -180,6 +180,34 @@ fn memory_is_newer_than_a_row_unless_it_was_written() {
 }
 
 #[test]
+fn keys_are_those_of_the_row_unless_a_script_gave_others() {
+    let location = location();
+    location.follow(|| {});
+    let table = table(&location);
+    let keys = [(b"k"[..].into(), b"row"[..].into())];
+    let key = |user: &[u8]| table.key(user, b"k");
+    for user in [&b"ann"[..], b"bob"] {
+        registers(&location, user, "sip:new@h", 1);
+    }
+    table.set_key(b"bob", b"k", b"script").unwrap();
+    table.restore(b"ann", stored(71, "sip:old@h"), &keys).unwrap();
+    table.restore(b"bob", stored(72, "sip:old@h"), &keys).unwrap();
+    assert_eq!(key(b"ann").as_deref(), Some(&b"row"[..]));
+    assert_eq!(key(b"bob").as_deref(), Some(&b"script"[..]));
+    // Somebody else changed the row of a user whose contacts are all written.
+    for id in [1, 2].map(ContactId) {
+        taken(&location);
+        table.saved(b"ann", id);
+        table.saved(b"bob", id);
+    }
+    table.saved(b"bob", ContactId(72));
+    let other = [(b"k"[..].into(), b"other"[..].into())];
+    table.restore(b"bob", stored(72, "sip:old@h"), &other).unwrap();
+    assert_eq!(key(b"bob").as_deref(), Some(&b"other"[..]));
+    location.audit().unwrap();
+}
+
+#[test]
 fn what_has_no_row_any_more_goes() {
     let location = location();
     location.follow(|| {});
