@@ -31,6 +31,7 @@ mod clock;
 pub mod commands;
 pub mod context;
 pub mod core;
+mod databases;
 pub mod dialogs;
 pub mod durable;
 pub mod effects;
@@ -81,6 +82,7 @@ pub mod waiting;
 pub mod wheel;
 pub mod worker;
 
+pub use databases::DatabaseChoice;
 pub use loaded::Reload;
 pub use node::Node;
-pub use server::{DatabaseChoice, Overrides, Plan, Server, StartError};
+pub use server::{Overrides, Plan, Server, StartError};

@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use duologue_dialog::{Dialogs, Journal};
 use duologue_script::{Bond, Diagnostics, Script, Setting, Sources};
 use duologue_sip::Moment;
-use duologue_store::{DatabaseUrl, Restored};
+use duologue_store::Restored;
 use duologue_transaction::BranchKey;
 use parking_lot::Mutex;
 
@@ -22,6 +22,7 @@ use crate::call::Ending;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::core::type_of_service;
+use crate::databases::{DatabaseChoice, Databases};
 use crate::dialogs::{Published, Told};
 use crate::events::{self, Events};
 use crate::index::CallIndex;
@@ -41,7 +42,7 @@ use crate::slow::{SlowMessages, THRESHOLD};
 use crate::sockets::{Advertised, AliasSpec, BondSpec, Proto, SocketSpec, Sockets};
 use crate::statistics::{KERNEL_DROPS, Statistics};
 use crate::storage::users::{self, UserStorage};
-use crate::storage::{self, Mode, Storage, Watch};
+use crate::storage::{self, Storage, Watch};
 use crate::worker::Worker;
 
 /// How many calls may be alive (have transactions) at a time. Above it new INVITEs get 503.
@@ -75,18 +76,6 @@ pub struct Overrides {
     pub database: DatabaseChoice,
 }
 
-/// What becomes of the databases that the script names for its dialogs and users.
-#[derive(Clone, Debug, Default)]
-pub enum DatabaseChoice {
-    /// It is used.
-    #[default]
-    OfScript,
-    /// None is: nothing is read or written.
-    Nowhere,
-    /// This one is, for all of them.
-    At(DatabaseUrl),
-}
-
 /// A script that loaded without an error, with its settings understood. Nothing is open yet.
 pub struct Plan {
     catalog: Catalog,
@@ -99,76 +88,6 @@ pub struct Plan {
     overrides: Overrides,
     on_start: Vec<OnStart>,
     watch: Watch,
-}
-
-/// Where dialogs (spec/dialog.md §11.2) and users (spec/modules.md §13) are kept.
-#[derive(Clone, Debug, Default)]
-struct Databases {
-    dialogs: Option<DatabaseUrl>,
-    users: Option<DatabaseUrl>,
-}
-
-impl Databases {
-    fn of(
-        script: &Script,
-        settings: &[Settings],
-        overrides: &Overrides,
-    ) -> Result<Self, StartError> {
-        let dialogs = &find::<DialogSettings>(settings).storage;
-        let users = &find::<Usrloc>(settings).storage;
-        let dialogs_of =
-            Wish { module: &modules::dialog::MODULE, mode: "db_mode", url: dialogs.url.as_ref() };
-        let users_of =
-            Wish { module: &modules::usrloc::MODULE, mode: "its mode", url: users.url.as_ref() };
-        let wanted = |wish: Wish<'_>| wish.url(script, overrides);
-        Ok(Self {
-            dialogs: (dialogs.mode != Mode::NoDb).then_some(dialogs_of).map_or(Ok(None), wanted)?,
-            users: users.wants_database().then_some(users_of).map_or(Ok(None), wanted)?,
-        })
-    }
-}
-
-/// A module that wants a database.
-struct Wish<'a> {
-    module: &'static Module,
-    /// The parameter that says so.
-    mode: &'static str,
-    /// Its `db_url`.
-    url: Option<&'a DatabaseUrl>,
-}
-
-impl Wish<'_> {
-    /// At `db_url`, else at `db_default_url`; nowhere if the module is not loaded, or the one who
-    /// started us said so.
-    fn url(
-        &self,
-        script: &Script,
-        overrides: &Overrides,
-    ) -> Result<Option<DatabaseUrl>, StartError> {
-        let is_loaded = script.setup.has_module(self.module.name);
-        if !is_loaded || matches!(overrides.database, DatabaseChoice::Nowhere) {
-            return Ok(None);
-        }
-        let refused = |reason: String| StartError::Module(self.module.name, reason);
-        let default = script.setup.global("db_default_url").and_then(Setting::str);
-        let url = match (&overrides.database, self.url, default) {
-            (DatabaseChoice::At(url), ..) | (_, Some(url), _) => url.clone(),
-            (_, None, Some(default)) => {
-                default.parse().map_err(|error| refused(format!("db_default_url: {error}")))?
-            }
-            (_, None, None) => {
-                let mode = self.mode;
-                return Err(refused(format!(
-                    "{mode} wants a database: set db_url or db_default_url"
-                )));
-            }
-        };
-        if matches!(overrides.database, DatabaseChoice::OfScript) {
-            url.require_driver(|module| script.setup.has_module(module))
-                .map_err(|error| refused(format!("db_url: {error}")))?;
-        }
-        Ok(Some(url))
-    }
 }
 
 /// What an embedding program does when the proxy is built.
@@ -564,7 +483,7 @@ pub(crate) fn name_flags(catalog: &Catalog, script: &mut Script) -> Result<(), S
 }
 
 /// The settings of a built-in module: each is configured, loaded or not.
-fn find<T: 'static>(settings: &[Settings]) -> &T {
+pub(crate) fn find<T: 'static>(settings: &[Settings]) -> &T {
     let mut found = settings.iter().filter_map(|settings| settings.downcast_ref());
     found.next().expect("every module of the catalog is configured when the script is loaded")
 }

@@ -13,7 +13,8 @@ use duologue_dialog::{
 };
 use duologue_sip::Flow;
 use duologue_store::{
-    Batch, DatabaseUrl, DialogTable, Dictionary, Options, Tables, connect, create, record,
+    Batch, DatabaseUrl, DialogTable, Dictionary, Options, SocketNames, Tables, connect, create,
+    record,
 };
 
 /// How many rows are written at a time.
@@ -35,6 +36,9 @@ impl Dictionary for Socket {
     fn flags_named(&self, _: &str) -> u32 {
         0
     }
+}
+
+impl SocketNames for Socket {
     fn socket(&self, _: u16) -> Option<String> {
         Some(self.0.clone())
     }
