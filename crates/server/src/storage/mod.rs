@@ -1,4 +1,4 @@
-//! Dialogs that outlive the process (spec/dialog.md §11, DESIGN "Storage"), and [users](users) that
+//! Dialogs that outlive the process (spec/dialog.md §11, DESIGN "Storage"), and [users] that
 //! do.
 //!
 //! ```text
