@@ -4,12 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop here")]
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -65,26 +65,33 @@ impl House {
 
     /// Head and body of the response to a command over HTTP.
     fn posted(&self, authorization: &str, document: &Value) -> (String, Value) {
-        let body = document.to_string();
-        let line = format!(
-            "POST /mi HTTP/1.1\r\n{authorization}Content-Type: application/json\r\n\
-             Content-Length: {}",
-            body.len()
-        );
-        let (head, body) = self.exchanged(&line, &body);
-        (head, serde_json::from_str(&body).unwrap_or_default())
+        posted(self.doors.http().unwrap().address(), authorization, document)
     }
 
     fn exchanged(&self, line: &str, body: &str) -> (String, String) {
-        let address = self.doors.http().unwrap().address();
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(LIMIT)).unwrap();
-        write!(stream, "{line}\r\nHost: {address}\r\nConnection: close\r\n\r\n{body}").unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
+        exchanged(self.doors.http().unwrap().address(), line, body)
     }
+}
+
+fn posted(address: SocketAddr, authorization: &str, document: &Value) -> (String, Value) {
+    let body = document.to_string();
+    let line = format!(
+        "POST /mi HTTP/1.1\r\n{authorization}Content-Type: application/json\r\n\
+         Content-Length: {}",
+        body.len()
+    );
+    let (head, body) = exchanged(address, &line, &body);
+    (head, serde_json::from_str(&body).unwrap_or_default())
+}
+
+fn exchanged(address: SocketAddr, line: &str, body: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    write!(stream, "{line}\r\nHost: {address}\r\nConnection: close\r\n\r\n{body}").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
 }
 
 impl Drop for House {
@@ -238,6 +245,52 @@ fn tokens_of_the_program_stand_for_those_of_the_script() {
     // There is a token for readers alone, so nobody may change anything.
     assert_eq!(status("mine", &sets("of_mine")).1["error"]["code"], 403);
     assert!(house.posted("", &request("ps", json!([]))).0.starts_with("HTTP/1.1 401 "));
+}
+
+// The command line may hold what a reader must not know.
+#[test]
+fn a_reader_learns_no_token_from_the_command_line() {
+    struct Program(Child);
+    impl Drop for Program {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+    let script = std::env::temp_dir().join(format!("duologue-arg-{}.cfg", std::process::id()));
+    fs::write(&script, format!("loadmodule \"proto_udp.so\"\n{HTTP}\nroute {{ exit; }}")).unwrap();
+    let program = Command::new(env!("CARGO_BIN_EXE_duologue"))
+        .args(["--token", "S3CRET", "--read-only-token=r3ader", "-l", "127.0.0.1:0", "-f"])
+        .arg(&script)
+        .args(["--database", "mysql://me:passw0rd@127.0.0.1/calls"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let mut program = Program(program.unwrap());
+    let said = BufReader::new(program.0.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let place = said.filter_map(|line| line.strip_prefix("management: http://").map(str::to_owned));
+    let place = place.take(1).last().unwrap();
+    let address = place.split_once('/').unwrap().0.parse().unwrap();
+    let reader = "Authorization: Bearer r3ader\r\n";
+    let (_, answer) = posted(address, reader, &request("arg", json!([])));
+    fs::remove_file(&script).unwrap();
+    let told: Vec<_> = answer["result"].as_array().unwrap().iter().skip(1).collect();
+    let url = "mysql://me:***@127.0.0.1:3306/calls";
+    let script = script.to_str().unwrap();
+    assert_eq!(
+        json!(told),
+        json!([
+            "--token",
+            "***",
+            "--read-only-token=***",
+            "-l",
+            "127.0.0.1:0",
+            "-f",
+            script,
+            "--database",
+            url
+        ])
+    );
 }
 
 #[test]

@@ -9,6 +9,8 @@ use duologue_server::logs::Running;
 use duologue_server::statistics::Listed;
 use duologue_server::{Server, loglevel, memory};
 
+use super::arguments;
+
 /// The running process, as the core commands see it.
 pub struct Info {
     server: Arc<Server>,
@@ -127,7 +129,7 @@ impl ServerInfo for Info {
     }
 
     fn arguments(&self) -> Vec<String> {
-        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect()
+        arguments::shown(std::env::args_os())
     }
 
     fn working_directory(&self) -> String {

@@ -1,5 +1,6 @@
 //! Management: what operators ask of a running server over JSON-RPC.
 
+mod arguments;
 mod blacklists;
 mod cache;
 mod cfgutils;

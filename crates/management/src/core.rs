@@ -37,7 +37,7 @@ pub trait ServerInfo: Send + Sync + 'static {
     fn statistics(&self, visit: &mut dyn FnMut(Statistic<'_>));
     /// Sets an incremental statistic back to zero.
     fn reset_statistic(&self, group: &str, name: &str);
-    /// The command line, program name first.
+    /// The command line, program name first, without secrets: who may only read sees it.
     fn arguments(&self) -> Vec<String>;
     /// The working directory.
     fn working_directory(&self) -> String;
