@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use duologue_management::http::{Config, Door, Tls, serve};
+use duologue_management::http::{CONNECTIONS_MAX, Config, Door, Tls, serve};
 use duologue_management::{Answer, Command, Error, Registry, Warning};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use socket2::{Domain, Socket, Type};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -69,8 +70,8 @@ fn open(tls: Tls, change: impl FnOnce(&mut Config)) -> Result<Door, Error> {
     serve(config, Arc::new(registry))
 }
 
-/// The whole response to a POST over TLS by a client that trusts this certificate.
-fn posted(door: &Door, trusted: &Path, headers: &str, body: &str) -> io::Result<String> {
+/// A client that trusts this certificate and speaks through this connection.
+fn client(socket: TcpStream, trusted: &Path) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(trusted).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -79,10 +80,14 @@ fn posted(door: &Door, trusted: &Path, headers: &str, body: &str) -> io::Result<
         .with_root_certificates(roots)
         .with_no_client_auth();
     let name = ServerName::try_from("127.0.0.1").unwrap();
-    let client = ClientConnection::new(Arc::new(config), name).unwrap();
+    StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), socket)
+}
+
+/// The whole response to a POST over TLS by a client that trusts this certificate.
+fn posted(door: &Door, trusted: &Path, headers: &str, body: &str) -> io::Result<String> {
     let socket = TcpStream::connect(door.address())?;
     socket.set_read_timeout(Some(LIMIT))?;
-    let mut stream = StreamOwned::new(client, socket);
+    let mut stream = client(socket, trusted);
     write!(
         stream,
         "POST /mi HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -141,6 +146,39 @@ fn who_speaks_something_else_hears_nothing_and_keeps_nobody() {
         }
         assert!(!said.starts_with(b"HTTP"), "{said:?}");
     }
+}
+
+/// Responses that TLS has taken and the network has not: they hold up neither the door nor its end.
+#[test]
+fn who_asks_much_and_reads_nothing_keeps_nobody() {
+    /// More than the network takes for such a client, and less than that and the 64 KiB of TLS.
+    const UNREAD: usize = 75_000;
+    let scratch = Scratch::new("unread");
+    let trusted = scratch.path("certificate");
+    let door = open(scratch.tls(), |config| {
+        config.connection_timeout = Duration::from_secs(1);
+        config.token = Some("t0ken".into());
+    });
+    let door = door.unwrap();
+    let one = posted(&door, &trusted, "", WHICH).unwrap();
+    assert!(one.starts_with("HTTP/1.1 401 "), "{one}");
+    let get = format!("GET /mi HTTP/1.1\r\nHost: {}\r\n", door.address());
+    let last = format!("{get}Connection: close\r\n\r\n");
+    let requests = format!("{get}\r\n").repeat(UNREAD / one.len()) + &last;
+    let deaf = || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(2048).unwrap();
+        socket.set_tcp_mss(536).unwrap();
+        socket.connect(&door.address().into()).unwrap();
+        socket.set_write_timeout(Some(LIMIT)).unwrap();
+        let mut stream = client(socket.into(), &trusted);
+        stream.write_all(requests.as_bytes()).unwrap();
+        stream.flush().unwrap();
+        stream
+    };
+    let _deaf: Vec<_> = (0..CONNECTIONS_MAX).map(|_| deaf()).collect();
+    let answer = posted(&door, &trusted, "Authorization: Bearer t0ken\r\n", WHICH).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[test]

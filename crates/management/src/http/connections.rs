@@ -169,11 +169,15 @@ impl AsyncWrite for Connection {
         self.stream.is_write_vectored()
     }
 
+    /// With TLS what was written may still be here: a client that does not read must not hold up this
+    /// either, nor the end.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_deadline(cx)?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_deadline(cx)?;
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
