@@ -53,10 +53,14 @@ impl Line {
         self.target == SCRIPTED
     }
 
-    /// Whether no level keeps it back: the script's lines have a threshold of their own, and nobody who
-    /// does something shall silence the line that tells of it.
+    /// Whether it tells who did what: nobody who does something shall silence the line that tells of it.
+    pub(crate) fn is_audit(&self) -> bool {
+        self.target == audit::TARGET
+    }
+
+    /// Whether no level keeps it back: the script's lines have a threshold of their own.
     pub(crate) fn is_always_told(&self) -> bool {
-        self.is_scripted() || self.target == audit::TARGET
+        self.is_scripted() || self.is_audit()
     }
 
     /// With its line break.
