@@ -12,7 +12,7 @@ use duologue::server::modules::mi::checked_token;
 #[command(next_help_heading = "Management over HTTP")]
 pub(crate) struct Tokens {
     /// Ask for this token, which lets in to everything; wins over the script's.
-    #[arg(long, value_name = "TOKEN", env = "DUOLOGUE_TOKEN", hide_env_values = true)]
+    #[arg(long, value_name = "TOKEN", env = "DUOLOGUE_SERVER_TOKEN", hide_env_values = true)]
     token: Option<String>,
 
     /// A file that holds it, which no list of processes shows; wins over --token.
@@ -20,7 +20,8 @@ pub(crate) struct Tokens {
     token_file: Option<PathBuf>,
 
     /// Let who has this token read, and change nothing; wins over the script's.
-    #[arg(long, value_name = "TOKEN", env = "DUOLOGUE_READ_ONLY_TOKEN", hide_env_values = true)]
+    #[arg(long, value_name = "TOKEN", env = "DUOLOGUE_SERVER_READ_ONLY_TOKEN")]
+    #[arg(hide_env_values = true)]
     read_only_token: Option<String>,
 
     /// A file that holds that one; wins over --read-only-token.

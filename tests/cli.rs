@@ -167,6 +167,22 @@ fn help_tells_options_and_exit_codes() {
     insta::assert_snapshot!("help_db_migrate", desk.run(&["db", "migrate", "--help"]));
 }
 
+// The token with which the tools come in is not the one that a proxy started beside them asks for.
+#[test]
+fn the_proxy_and_the_tools_read_tokens_of_different_names() {
+    let script = "socket = udp:127.0.0.1:5060\nloadmodule \"proto_udp.so\"\nroute { exit; }\n";
+    let desk = Desk::with("tokens", &[("a.cfg", script)]);
+    // No header field carries this one, so whoever reads it refuses it.
+    let with = |name: &str| {
+        let mut command = desk.command(&["-C", "-f", "a.cfg"]);
+        shown(&command.env(name, "two words").output().unwrap())
+    };
+    assert!(with("DUOLOGUE_TOKEN").starts_with("exit code 0\n"), "{}", with("DUOLOGUE_TOKEN"));
+    for name in ["DUOLOGUE_SERVER_TOKEN", "DUOLOGUE_SERVER_READ_ONLY_TOKEN"] {
+        assert!(with(name).contains("has characters that no header field carries"), "{name}");
+    }
+}
+
 #[test]
 fn tables_are_checked_and_made() {
     // An empty file is an empty database.
