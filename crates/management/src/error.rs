@@ -76,6 +76,8 @@ impl std::error::Error for Error {
 pub enum Warning {
     /// Whoever reaches this address can command the server.
     Unprotected(SocketAddr),
+    /// Whoever reaches this address can read what the server knows.
+    Open(SocketAddr),
     /// Whoever is on the way to this address reads the secrets that let in, and all answers.
     Readable(SocketAddr),
 }
@@ -87,6 +89,11 @@ impl fmt::Display for Warning {
                 f,
                 "management listens on {address} without a token: whoever reaches it commands \
                  this server"
+            ),
+            Self::Open(address) => write!(
+                f,
+                "management listens on {address} without a token: whoever reaches it reads who \
+                 calls whom"
             ),
             Self::Readable(address) => write!(
                 f,

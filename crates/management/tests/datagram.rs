@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::{LIMIT, Scratch, registry, until};
 use duologue_management::datagram::{Address, Config, Door, serve};
-use duologue_management::{Access, Error, Warning};
+use duologue_management::{Access, Error, Role, Warning};
 use serde_json::Value;
 
 const OK: &str = r#"{"jsonrpc":"2.0","result":"OK","id":1}"#;
@@ -182,4 +182,13 @@ fn an_open_address_is_worth_a_warning() {
     let door = over_udp(|config| config.address = Address::Udp(([0, 0, 0, 0], 0).into()));
     let Address::Udp(address) = door.address() else { panic!("it is a UDP door") };
     assert_eq!(door.warning(), Some(Warning::Unprotected(address)));
+    // Who may only read learns who calls whom.
+    let readers = over_udp(|config| {
+        config.address = Address::Udp(([0, 0, 0, 0], 0).into());
+        config.role = Role::ReadOnly;
+    });
+    let Address::Udp(address) = readers.address() else { panic!("it is a UDP door") };
+    assert_eq!(readers.warning(), Some(Warning::Open(address)));
+    assert!(Warning::Open(address).to_string().contains("reads who calls whom"));
+    assert_eq!(over_udp(|config| config.role = Role::ReadOnly).warning(), None);
 }

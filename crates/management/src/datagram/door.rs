@@ -82,7 +82,10 @@ impl Door {
     /// What the operator should be told, if anything.
     pub fn warning(&self) -> Option<Warning> {
         let open = self.address.filter(|address| !address.ip().is_loopback());
-        open.filter(|_| self.role == Role::Full).map(Warning::Unprotected)
+        open.map(match self.role {
+            Role::Full => Warning::Unprotected,
+            Role::ReadOnly => Warning::Open,
+        })
     }
 
     /// How many replies did not reach who asked.
