@@ -374,7 +374,7 @@ fn a_socket_tells_who_sent_a_command() {
     assert_eq!(
         lines_with("by_socket", 1),
         [format!(
-            "cfgutils:shv_set door=mi_datagram peer={}/client uid={user} role=full \
+            "cfgutils:shv_set door=mi_datagram peer=uid={user} \"{}/client\" role=full \
              params={{\"name\":\"by_socket\",\"type\":\"int\",\"value\":1}} result=ok",
             house.directory.display()
         )]
@@ -384,7 +384,15 @@ fn a_socket_tells_who_sent_a_command() {
     let document = sets("by_nameless").to_string();
     client.send_to(document.as_bytes(), house.directory.join("mi")).unwrap();
     let line = &lines_with("by_nameless", 1)[0];
-    assert!(line.contains(&format!("peer=nameless uid={user} ")), "{line}");
+    assert!(line.contains(&format!("peer=uid={user} nameless role=full ")), "{line}");
+    // A path that looks like more of the line is a path.
+    let forging = house.directory.join("x\" uid=0 role=read-only result=403");
+    let client = UnixDatagram::bind(&forging).unwrap();
+    let document = sets("by_forger").to_string();
+    client.send_to(document.as_bytes(), house.directory.join("mi")).unwrap();
+    let line = &lines_with("by_forger", 1)[0];
+    let shown = format!("peer=uid={user} \"{}/x\\\" uid=0 ", house.directory.display());
+    assert!(line.contains(&shown) && line.contains("result=403\" role=full "), "{line}");
     let readers = unix("readers", "modparam(\"mi_datagram\", \"read_only\", 1)");
     assert_eq!(ask(&readers, sets("by_reader"))["error"]["code"], 403);
     assert!(lines_with("by_reader", 1)[0].ends_with("result=403"));

@@ -44,11 +44,14 @@ impl fmt::Display for Peer {
         match self {
             Self::Udp(address) => write!(f, "{address}"),
             Self::Unix(path, user) => {
-                match path {
-                    Some(path) => write!(f, "{}", path.display())?,
-                    None => f.write_str("nameless")?,
+                if let Some(user) = user {
+                    write!(f, "uid={user} ")?;
                 }
-                user.map_or(Ok(()), |user| write!(f, " uid={user}"))
+                match path {
+                    // The sender chose it: it stays within its quotes, behind what the system says.
+                    Some(path) => write!(f, "{:?}", path.to_string_lossy()),
+                    None => f.write_str("nameless"),
+                }
             }
         }
     }
