@@ -52,8 +52,7 @@ fn told(params: &Params, secret: &[&str]) -> String {
     let shown = params.bound().iter().map(|(name, value)| {
         let value = match value {
             _ if secret.contains(name) => HIDDEN.into(),
-            Value::String(text) => without_credentials(text).into(),
-            value => value.clone(),
+            value => without_credentials(value),
         };
         ((*name).to_owned(), value)
     });
@@ -84,16 +83,50 @@ impl io::Write for Beginning {
     }
 }
 
-/// Header lines whose credentials are left out, or any other text as it is.
-fn without_credentials(text: &str) -> String {
-    let line = |line: &str| match line.split_once(':') {
-        Some((name, _)) if CREDENTIALS.iter().any(|one| name.trim().eq_ignore_ascii_case(one)) => {
-            let end = &line[line.trim_end_matches(['\r', '\n']).len()..];
-            format!("{name}: {HIDDEN}{end}")
+/// A value whose texts are without the credentials that header lines in them carry, however deep.
+fn without_credentials(value: &Value) -> Value {
+    match value {
+        Value::String(text) => masked(text).into(),
+        Value::Array(values) => values.iter().map(without_credentials).collect(),
+        Value::Object(values) => {
+            let shown = values.iter().map(|(name, value)| {
+                let value = match carries_credentials(name) {
+                    true => HIDDEN.into(),
+                    false => without_credentials(value),
+                };
+                (name.clone(), value)
+            });
+            Value::Object(shown.collect())
         }
-        _ => line.to_owned(),
-    };
-    text.split_inclusive('\n').map(line).collect()
+        value => value.clone(),
+    }
+}
+
+/// Header lines whose credentials are left out, or any other text as it is.
+fn masked(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut hides = false;
+    for line in text.split_inclusive('\n') {
+        // RFC 3261 §7.3.1: a line that begins with a blank belongs to the header before it.
+        if hides && line.starts_with([' ', '\t']) {
+            continue;
+        }
+        let name = line.split_once(':').map(|(name, _)| name);
+        let name = name.filter(|name| carries_credentials(name));
+        hides = name.is_some();
+        match name {
+            Some(name) => {
+                let end = &line[line.trim_end_matches(['\r', '\n']).len()..];
+                shown.extend([name, ": ", HIDDEN, end]);
+            }
+            None => shown.push_str(line),
+        }
+    }
+    shown
+}
+
+fn carries_credentials(header: &str) -> bool {
+    CREDENTIALS.iter().any(|one| header.trim().eq_ignore_ascii_case(one))
 }
 
 /// The same text with everything escaped that would not stay on its line, or that a terminal obeys.
@@ -155,5 +188,14 @@ mod tests {
             r#"{"x":"X-A: 1\r\nproxy-Authorization: ***\r\nX-B: 2"}"#
         );
         assert_eq!(told_of(json!("Authorization:x")), r#"{"x":"Authorization: ***"}"#);
+        // RFC 3261 §7.3.1: on several lines, and with more headers behind.
+        let folded =
+            "Authorization: Digest\r\n response=\"ab\",\r\n\tnonce=\"cd\"\r\nX-B: 2\r\n more";
+        assert_eq!(told_of(json!(folded)), r#"{"x":"Authorization: ***\r\nX-B: 2\r\n more"}"#);
+        let nested = json!([["Proxy-Authorization: x"], { "headers": { "authorization": ["y"] } }]);
+        assert_eq!(
+            told_of(nested),
+            r#"{"x":[["Proxy-Authorization: ***"],{"headers":{"authorization":"***"}}]}"#
+        );
     }
 }
