@@ -299,10 +299,19 @@ fn tokens_that_make_no_sense_are_refused() {
         let script = format!("loadmodule \"proto_udp.so\"\n{HTTP}\n{settings}\nroute {{ exit; }}");
         Builder::text(script).sockets(["127.0.0.1:0".to_owned()])
     };
+    let basic = |user: &str, password: &str| {
+        format!(
+            "modparam(\"httpd\", \"auth_username\", \"{user}\")\n\
+             modparam(\"httpd\", \"auth_password\", \"{password}\")"
+        )
+    };
     for (line, says) in [
         (r#"modparam("httpd", "token", "")"#, "token is empty"),
         (r#"modparam("httpd", "read_only_token", "two words")"#, "read_only_token has characters"),
         (r#"modparam("httpd", "token", 7)"#, "token"),
+        // Nor does a user without a name, or a password that everybody has.
+        (&*basic("", "secret"), "auth_username is empty"),
+        (&*basic("ada", ""), "auth_password is empty"),
     ] {
         let refused = script(line).plan().unwrap_err().to_string();
         assert!(refused.contains(says), "{line}: {refused}");

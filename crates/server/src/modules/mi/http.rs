@@ -89,6 +89,8 @@ fn configure_httpd(parameters: &Parameters<'_>) -> Result<Settings, String> {
     let port = u16::try_from(port).map_err(|_| "port must be below 65536".to_owned())?;
     let credentials = match (parameters.str("auth_username"), parameters.str("auth_password")) {
         (None, None) => None,
+        (Some(""), Some(_)) => return Err("auth_username is empty".to_owned()),
+        (Some(_), Some("")) => return Err("auth_password is empty".to_owned()),
         (Some(user), Some(password)) => Some((user.to_owned(), password.to_owned())),
         _ => return Err("auth_username and auth_password belong together".to_owned()),
     };
