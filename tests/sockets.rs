@@ -6,6 +6,7 @@ mod world;
 
 use std::net::SocketAddr;
 
+use duologue::dialog::NewRequest;
 use duologue_testkit::{Agent, CallState, Served, World};
 use world::{Proxy, forgotten, plain, script_to};
 
@@ -163,6 +164,36 @@ fn match_dialog_finds_a_did_in_a_request_uri_of_ours() {
         world.settle();
         assert_eq!(bob.last("INFO").header("X-Status"), Some("4"), "{uri}");
         bob.hangs_up();
+        forgotten(&world, &proxy);
+    }
+}
+
+// spec/script.md §2.2, spec/dialog.md §16: what the local route forces for a request of our own, a bond or
+// a socket of the other family, keeps it from nobody.
+#[test]
+fn our_own_requests_leave_by_what_is_forced() {
+    let settings = format!(
+        "socket = udp:{OUTER}\nsocket = udp:{OUTER_V6}\n\
+         socket = bond:outside {{\"udp:{OUTER}\", \"udp:{OUTER_V6}\"}}"
+    );
+    let six = format!("udp:{OUTER_V6}");
+    for (seed, forced, own) in
+        [(9, "bond:outside", OUTER), (10, &*format!("udp:{OUTER}"), OUTER), (11, &*six, INNER)]
+    {
+        let world = World::seeded(seed);
+        let addresses = [INNER, OUTER, OUTER_V6].map(|text| text.parse::<SocketAddr>().unwrap());
+        let local = format!("local_route {{ $socket_out = \"{forced}\"; }}");
+        let proxy = world.serve_at(&addresses, Proxy::new(&script_to(&settings, "", &local)));
+        let (alice, bob) = (world.agent("alice"), world.agent("bob"));
+        world::answered(&world, &alice, &bob);
+        let dialogs = proxy.borrow().node.dialogs.clone();
+        let dialog = dialogs.by_callid(alice.call_id().as_bytes(), None).unwrap();
+        let sent = dialog.send_request(NewRequest::to_callee("INFO"), |_| ());
+        sent.expect("the call is up");
+        world.settle();
+        let via = bob.last("INFO").list("Via")[0].to_owned();
+        assert!(via.contains(&format!(" {own};")), "{forced}: {via}");
+        alice.hangs_up();
         forgotten(&world, &proxy);
     }
 }

@@ -167,7 +167,7 @@ fn run_local_route(
     let moved = if own.routes.is_empty() { target.uri } else { None };
     match target.next_hop.or(moved) {
         Some(next_hop) => Some((edits, way_to(turn, own, &next_hop, target.socket)?)),
-        None => Some((edits, Flow { socket: target.socket.unwrap_or(flow.socket), ..flow })),
+        None => Some((edits, leaving_by(turn.node, flow, target.socket)?)),
     }
 }
 
@@ -215,6 +215,17 @@ pub(crate) fn flow_to(node: &Node, uri: &[u8], socket: Option<u16>) -> Option<Fl
     let (proto, address) = destination(uri).ok()?;
     let socket = node.sockets.for_destination(proto, address.ip(), socket)?;
     Some(Flow::datagram(socket, address))
+}
+
+/// The same way from the socket that the script forced, if it forced one and it fits: of a bond the
+/// member that does.
+fn leaving_by(node: &Node, flow: Flow, forced: Option<u16>) -> Option<Flow> {
+    if forced.is_none() {
+        return Some(flow);
+    }
+    let proto = node.sockets.get(flow.socket)?.proto();
+    let socket = node.sockets.for_destination(proto, flow.peer.ip(), forced)?;
+    Some(Flow { socket, ..flow })
 }
 
 /// The way to the leg (lessons 23): from the socket that it used before, to its next hop; or back
