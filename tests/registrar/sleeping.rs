@@ -133,6 +133,35 @@ fn phones_that_are_awake_do_not_wait() {
     office.over();
 }
 
+// Phones of several users, of whom the first to wake is busy: the call still waits for the others.
+#[test]
+fn the_first_user_who_wakes_is_not_the_last() {
+    let lookup = r#"
+        append_branch("sip:carol@10.0.0.1");
+        lookup("location", "branch");
+        if ($retcode == 2) exit;
+    "#;
+    let office = Office::of(89, &script(SETTINGS, SAVE, lookup));
+    let (pushed, alice, bob) = (Pushed::of(&office), &office.alice, &office.bob);
+    let carol = office.phone("carol");
+    let hers = ASLEEP.replace("bob@10.0.0.12", "carol@10.0.0.13").replace("token", "hers");
+    bob.tries_with(|register| contact(register, ASLEEP));
+    carol.tries_as("carol", |register| contact(register, &hers));
+    alice.invite_uri(BOB);
+    office.run_for(Duration::from_secs(1));
+    assert_eq!(pushed.reasons().len(), 2);
+    bob.sends_register("bob", |register| contact(register, ASLEEP));
+    bob.rejects(486);
+    office.run_for(Duration::from_secs(1));
+    assert_eq!((bob.count("INVITE"), alice.final_status()), (1, None));
+    carol.sends_register("carol", |register| contact(register, &hers));
+    carol.answers();
+    office.run_for(Duration::from_secs(1));
+    assert_eq!(alice.state(), CallState::Talking);
+    alice.hangs_up();
+    office.over();
+}
+
 #[test]
 fn a_caller_who_hangs_up_meanwhile_wakes_nobody_for_long() {
     let office = Office::of(83, &sleeping(""));

@@ -36,6 +36,8 @@ pub struct Entry {
     pub attached: Option<Box<Attached>>,
     /// Whether the last reply upstream was made here.
     pub replied_locally: bool,
+    /// How many phones are being woken for it, each to become a branch.
+    pub sleeping: u32,
     /// The method of the request.
     method: MethodKind,
     /// Whether we record-routed, and on which branches (by bit) with two headers.
@@ -187,6 +189,7 @@ impl Transactions {
             dialog: None,
             attached: None,
             replied_locally: false,
+            sleeping: 0,
             method,
             record_routes,
         });

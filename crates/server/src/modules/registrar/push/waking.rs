@@ -1,7 +1,6 @@
 //! Waking a phone, waiting for it, and what comes when it is awake.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use duologue_script::Launch;
 use duologue_sip::{Method, Moment, Tick};
@@ -22,13 +21,9 @@ use crate::waiting::{Begun, Pending};
 /// How many things one look does, so that the timers of calls do not wait.
 const DONE_PER_RUN: usize = 256;
 
-/// A call that waits for one phone, perhaps for others, too.
-#[derive(Clone, Debug)]
-pub(in super::super) struct Ringing {
-    transaction: TransactionId,
-    /// For how many phones it waits.
-    left: Arc<AtomicUsize>,
-}
+/// A call that waits for one phone, perhaps for others, too: its transaction counts them.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Ringing(TransactionId);
 
 /// What became of waking phones for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,27 +67,25 @@ impl Push {
         }
         let Some(transaction) = ctx.transaction else { return Woken::Refused };
         let deadline = ctx.turn.now.tick + self.refresh_timeout;
-        let ringing = Ringing { transaction, left: Arc::new(AtomicUsize::new(asleep.len())) };
         let mut waits = 0;
         for contact in asleep {
             let launch = Launch { report: None, text: None };
             let begun = ctx.launched(launch, |ctx| {
                 let (pending, completion) = Pending::until_told(ctx);
-                let what = What::Branch(ringing.clone());
+                let what = What::Branch(Ringing(transaction));
                 self.sleepers.lock().wait(contact.id, deadline, completion, what);
                 Begun::Waits(pending)
             });
             // What finds no place to wait is counted there.
             if begun < 0 {
-                ringing.left.fetch_sub(1, Ordering::Relaxed);
                 continue;
             }
             waits += 1;
             self.tell(ctx, desk.usrloc, desk.table, aor, contact, "ini");
         }
-        if waits == 0 {
-            return Woken::Refused;
-        }
+        let entry = ctx.turn.body.transactions.get_mut(transaction);
+        let Some(entry) = entry.filter(|_| waits > 0) else { return Woken::Refused };
+        entry.sleeping += waits;
         relay::with_transaction(&mut ctx.turn, transaction, |it, now, _| it.wait_for_branches(now));
         Woken::Waits
     }
@@ -156,23 +149,25 @@ impl Push {
 
 impl Ringing {
     /// The phone is awake: it rings as well.
-    fn joined_by(&self, turn: &mut Turn<'_>, contact: &Contact) -> i32 {
-        let sent = relay::inject(turn, self.transaction, vec![target(contact)]);
+    fn joined_by(self, turn: &mut Turn<'_>, contact: &Contact) -> i32 {
+        let sent = relay::inject(turn, self.0, vec![target(contact)]);
         self.one_less(turn);
         if sent.is_some_and(|sent| sent > 0) { 1 } else { -1 }
     }
 
     /// The phone sleeps on.
-    fn missed(&self, turn: &mut Turn<'_>) -> i32 {
+    fn missed(self, turn: &mut Turn<'_>) -> i32 {
         self.one_less(turn);
         -1
     }
 
-    /// After the last one nobody waits for branches any more.
-    fn one_less(&self, turn: &mut Turn<'_>) {
-        if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+    /// After the last one, whosever phone it is, nobody waits for branches any more.
+    fn one_less(self, turn: &mut Turn<'_>) {
+        let Some(entry) = turn.body.transactions.get_mut(self.0) else { return };
+        entry.sleeping = entry.sleeping.saturating_sub(1);
+        if entry.sleeping == 0 {
             let give_up = |it: &mut Transaction, now, fx: &mut _| it.give_up_waiting(now, fx);
-            relay::with_transaction(turn, self.transaction, give_up);
+            relay::with_transaction(turn, self.0, give_up);
         }
     }
 }
