@@ -204,6 +204,32 @@ fn modules_refuse_a_script_as_they_refuse_a_start() {
     forgotten(&world, &proxy);
 }
 
+// spec/dialog.md §10.2: flags are what they are called, whatever came and was refused in between.
+#[test]
+fn a_refused_script_names_no_flags() {
+    let sets = |flags: &[&str], more: &str| {
+        let set = |flag: &&str| format!("set_dlg_flag(\"{flag}\"); ");
+        let sets: String = flags.iter().map(set).collect();
+        let told = "append_hf(\"X-Flags: $DLG_flags\\r\\n\");";
+        script_to("", &format!("{sets} {told} {more}"), "")
+    };
+    let (world, alice, proxy, bob) = cast(10, &sets(&["a", "b"], ""));
+    // Nobody serves such a socket.
+    let subscribes = "subscribe_event(\"E_SEEN\", \"pigeon:loft\");";
+    let refused = reload(&proxy, &sets(&["c"], subscribes)).unwrap_err();
+    assert!(matches!(refused, StartError::Events(_)), "{refused}");
+    let node = Arc::clone(&proxy.borrow().node);
+    assert!(node.dialogs.user_flags_named("c").is_err(), "a refused script leaves nothing");
+    assert_eq!(node.dialogs.user_flags_named("a b"), Ok(0b11));
+    // A module, or a row of the database, is quicker than the next script.
+    node.dialogs.user_flag("quick").unwrap();
+    reload(&proxy, &sets(&["d", "b"], "")).unwrap();
+    answered(&world, &alice, &bob);
+    assert_eq!(bob.last("INVITE").header("X-Flags"), Some("b d"));
+    alice.hangs_up();
+    forgotten(&world, &proxy);
+}
+
 // spec/modules.md §13: a table that the new script is the first to name is opened.
 #[test]
 fn a_new_table_of_users_is_open() {

@@ -5,8 +5,8 @@ mod world;
 use std::time::Duration;
 
 use duologue::{Overrides, Plan};
-use duologue_testkit::Agent;
-use world::{NAME, Text, answered, cast, forgotten, script_to};
+use duologue_testkit::{Agent, World};
+use world::{NAME, Proxy, Text, answered, cast, forgotten, script_to};
 
 const PROFILES: &str = r#"
     modparam("dialog", "profiles_with_value", "user; trunk/b")
@@ -170,6 +170,28 @@ fn flags_have_names() {
     for (header, value) in [("X-Assigned", "vip"), ("X-Rc", "-1"), ("X-None", "<>")] {
         assert_eq!(shown(&bob, "INFO", header), value, "{header}");
     }
+    bob.hangs_up();
+    forgotten(&world, &proxy);
+}
+
+// §10.2: others have flags of dialogs as well, and a script's are still those that it names
+#[test]
+fn flags_that_others_named_first_are_others() {
+    let targets = r#"
+        set_dlg_flag("paid");
+        append_hf("X-Flags: $DLG_flags\r\n");
+        if (is_dlg_flag_set("paid")) append_hf("X-Paid: yes\r\n");
+    "#;
+    let plan = Plan::load(NAME, &Text(&script_to("", targets, "")), &[], Overrides::default());
+    let plan = plan.unwrap().on_start(|host| {
+        host.dialogs()?.user_flag("recorded")?;
+        Ok(())
+    });
+    let world = World::seeded(30);
+    let (alice, proxy, bob) = world.three_party(Proxy::of(plan));
+    answered(&world, &alice, &bob);
+    assert_eq!(shown(&bob, "INVITE", "X-Flags"), "paid");
+    assert_eq!(shown(&bob, "INVITE", "X-Paid"), "yes");
     bob.hangs_up();
     forgotten(&world, &proxy);
 }

@@ -14,6 +14,7 @@ use crate::catalog::Catalog;
 use crate::events::{self, DIALOG_END, DIALOG_FAILED, DIALOG_START};
 use crate::module::Host;
 use crate::modules::cfgutils::CfgutilsSettings;
+use crate::modules::dialog;
 use crate::modules::registrar::Registrar;
 use crate::modules::tm::{self, TmSettings};
 use crate::node::Node;
@@ -68,17 +69,29 @@ impl Node {
         let running = (&self.setup, &self.script().program);
         let Reloaded { script, warnings, pending } =
             Script::reload(path, sources, &self.catalog, running).map_err(StartError::Script)?;
-        let has_dialogs = self.setup.has_module(crate::modules::dialog::MODULE.name);
+        let has_dialogs = self.setup.has_module(dialog::MODULE.name);
         events::check_routes(&script.program, has_dialogs).map_err(StartError::Events)?;
         let forwards = forwards_statelessly(&self.catalog, &script)?;
         let settings = (self.settings(), self.settings(), self.settings());
         let loaded = Loaded::new(script.program, forwards, &self.catalog, settings);
-        each_module(&Host::new(self, &loaded.program), |module| module.meet)?;
-        // What it subscribes to may come before it runs: who is told then finds no such block.
-        events::join_script(self, &loaded.program).map_err(StartError::Events)?;
+        meet_script(self, &loaded.program)?;
         self.script.store(Arc::new(loaded));
         Ok(Reload { warnings, pending })
     }
+}
+
+/// Holds a script that is about to run against the modules, and lets it join what outlives scripts.
+///
+/// # Errors
+/// Whoever refuses it.
+pub(crate) fn meet_script(node: &Node, program: &Program) -> Result<(), StartError> {
+    let host = Host::new(node, program);
+    each_module(&host, |module| module.meet)?;
+    // What it subscribes to may come before it runs: who is told then finds no such block.
+    events::join_script(node, program).map_err(StartError::Events)?;
+    // At last, because a number that was given stays given.
+    dialog::number_flags(&host)
+        .map_err(|reason| StartError::Module(dialog::MODULE.name, reason.to_string()))
 }
 
 /// What there is to say about a script that runs from now on.

@@ -27,7 +27,7 @@ use crate::dialogs::{Published, Told};
 use crate::events::{self, Events};
 use crate::index::CallIndex;
 use crate::intents::{self, connect_intents};
-use crate::loaded::Loaded;
+use crate::loaded::{Loaded, meet_script};
 use crate::loglevel::Threshold;
 use crate::logs::LogSettings;
 use crate::module::{Host, Module, Parameters, Refusal, Settings, Start};
@@ -354,8 +354,7 @@ impl Plan {
             .try_for_each(|start| start(&host))
             .map_err(StartError::Refused)?;
         node.caches.settle();
-        each_module(&Host::new(&node, &script.program), |module| module.meet)?;
-        events::join_script(&node, &script.program).map_err(StartError::Events)?;
+        meet_script(&node, &script.program)?;
         Ok(node)
     }
 

@@ -58,7 +58,8 @@ impl<'a> Host<'a> {
         if self.program.has_module(module) { Ok(()) } else { Err(NotLoaded { module }) }
     }
 
-    /// The names of the flags of a kind that the script uses; a name's place is its bit number.
+    /// The names of the flags of a kind that the script uses; a name's place is its bit number. Dialogs
+    /// number theirs themselves, by name: [`Dialogs::user_flags_named`].
     pub fn flag_names(&self, kind: FlagKind) -> &'a [String] {
         self.program.flag_names(kind)
     }

@@ -1,9 +1,27 @@
 //! The script's flags of a dialog, by name (spec/dialog.md §10.2).
+//!
+//! A flag has two numbers: its program's, and that of the dialogs, which outlive programs and whose
+//! flags others name as well (modules, rows of a database). The name is what both mean.
 
 use duologue_dialog::{Dialog, Gone};
-use duologue_script::{Args, Assign, Called, Reading, Text, Value, VarAccess, WriteError};
+use duologue_script::{
+    Args, Assign, Called, FlagKind, Reading, Text, Value, VarAccess, WriteError,
+};
 
 use crate::context::Context;
+use crate::module::{Host, Refusal};
+
+/// Gives the script's flags the numbers that dialogs know them by. They keep them: call it once
+/// nobody else refuses the script.
+///
+/// # Errors
+/// There is no number left, or a name that no dialog's flag can have.
+pub(crate) fn number(host: &Host<'_>) -> Result<(), Refusal> {
+    for name in host.flag_names(FlagKind::Dialog) {
+        host.dialogs()?.user_flag(name)?;
+    }
+    Ok(())
+}
 
 pub(super) fn set(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called {
     with(ctx, args, |dialog, mask| dialog.change_user_flags(mask, 0).is_ok())
@@ -25,7 +43,7 @@ pub(super) fn test_and_set(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called
         _ => return Called::Value(-1),
     };
     let Some(dialog) = ctx.dialog() else { return Called::Value(-2) };
-    match mask(args).map(|mask| dialog.test_and_set_user_flags(mask, want)) {
+    match mask(ctx, args).map(|mask| dialog.test_and_set_user_flags(mask, want)) {
         Some(Ok(true)) => Called::Value(1),
         Some(Err(Gone)) => Called::Value(-2),
         Some(Ok(false)) | None => Called::Value(-1),
@@ -33,13 +51,16 @@ pub(super) fn test_and_set(ctx: &mut Context<'_>, args: &mut Args<'_>) -> Called
 }
 
 fn with(ctx: &mut Context<'_>, args: &Args<'_>, what: impl FnOnce(&Dialog, u32) -> bool) -> Called {
-    let done = ctx.dialog().zip(mask(args)).is_some_and(|(dialog, mask)| what(&dialog, mask));
+    let done = ctx.dialog().zip(mask(ctx, args)).is_some_and(|(dialog, mask)| what(&dialog, mask));
     Called::Value(if done { 1 } else { -1 })
 }
 
-/// The bit of the flag: names got their numbers when the script was loaded.
-fn mask(args: &Args<'_>) -> Option<u32> {
-    1_u32.checked_shl(args.flag(0)?.into())
+/// The bit that dialogs know the flag by.
+fn mask(ctx: &Context<'_>, args: &Args<'_>) -> Option<u32> {
+    // The program that runs now knows the flags of those before it by the same numbers.
+    let script = ctx.turn.node.script();
+    let name = script.program.flag_names(FlagKind::Dialog).get(usize::from(args.flag(0)?))?;
+    ctx.turn.node.dialogs.user_flags_named(name).ok()
 }
 
 pub(super) fn read(ctx: &mut Context<'_>, _: &VarAccess<'_>, out: &mut Text) -> Reading {

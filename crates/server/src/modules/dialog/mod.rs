@@ -20,6 +20,7 @@ use duologue_script::{FlagKind, Param, ParamKind, RouteKind, RouteKinds, Subname
 
 use crate::module::{Function, Module, Parameter, Variable};
 
+pub(crate) use flags::number as number_flags;
 pub use matching::after_loose_route;
 pub(crate) use matching::find;
 pub use settings::DialogSettings;
@@ -191,6 +192,5 @@ pub static MODULE: Module = Module {
     asynchronous: &[],
     configure: settings::configure,
     start: settings::start,
-    meet: settings::meet,
     ..Module::EMPTY
 };

@@ -5,7 +5,6 @@ use duologue_dialog::{
     KeepSdp, LateAnswer, LegTarget, MatchMode, NoAckAction, ProfileDefinition, ProfileError,
     ProfileKind, Settings as Engine, Sharing,
 };
-use duologue_script::FlagKind;
 
 use crate::dialogs::EventIds;
 use crate::module::{Host, Parameters, Refusal, Settings};
@@ -107,15 +106,6 @@ pub(super) fn profiles(
         }
     }
     Ok(profiles)
-}
-
-/// Gives the script's flags their numbers.
-pub(super) fn meet(host: &Host<'_>) -> Result<(), Refusal> {
-    let dialogs = host.dialogs()?;
-    for name in host.flag_names(FlagKind::Dialog) {
-        dialogs.user_flag(name)?;
-    }
-    Ok(())
 }
 
 /// Defines the profiles.
