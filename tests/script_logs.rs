@@ -99,6 +99,20 @@ fn a_route_without_a_socket_is_told() {
     }
 }
 
+// spec/script.md §2.2: a bond is one of the script's sockets, which who starts it may replace.
+#[test]
+fn bonds_without_their_sockets_are_told() {
+    let script =
+        format!("{HEAD}\nsocket = bond:outside {{\"udp:10.0.0.1:5060\"}}\nroute {{ exit; }}");
+    for (sockets, told) in [(vec!["127.0.0.1:0".to_owned()], 1), (Vec::new(), 0)] {
+        let overrides = Overrides { sockets, ..Overrides::default() };
+        let plan = Plan::load(NAME, &Text(&script), &[], overrides).unwrap();
+        let lines = heard(|| assert!(plan.sockets().is_ok()));
+        let about = lines.iter().filter(|line| line.2.contains("bond:outside is none"));
+        assert_eq!(about.count(), told);
+    }
+}
+
 fn scripted(lines: &[Line]) -> Vec<(i64, &str)> {
     let own = lines.iter().filter(|line| line.0 == "xlog");
     own.map(|(_, level, text)| (*level, text.as_str())).collect()

@@ -236,9 +236,12 @@ impl script::Catalog for Catalog {
         text: &str,
         setup: &Setup,
     ) -> Result<(), String> {
-        let declared = self.functions.get(usize::from(function.0));
+        let Some(declared) = self.functions.get(usize::from(function.0)) else { return Ok(()) };
+        if let Some(check) = declared.refers_to_setup {
+            check(setup, index, text)?;
+        }
         let module = self.script_functions.get(usize::from(function.0)).and_then(|it| it.module);
-        match declared.and_then(|function| function.refers).zip(module) {
+        match declared.refers.zip(module) {
             Some((check, module)) => check(&Parameters::of(setup, module), index, text),
             None => Ok(()),
         }

@@ -129,6 +129,10 @@ pub type Modern = fn(usize, &str) -> Option<String>;
 /// is read.
 pub type CheckReference = fn(&Parameters<'_>, usize, &str) -> Result<(), String>;
 
+/// Checks a literal argument against what the script says of itself (its sockets and bonds), once the
+/// whole script is read.
+pub type CheckSetup = fn(&Setup, usize, &str) -> Result<(), String>;
+
 /// Checks a constant text in parentheses, and may give it a number that getters find in
 /// [`VarAccess::key`].
 pub type ResolveName = fn(&str) -> Result<Option<u32>, String>;
@@ -148,6 +152,8 @@ pub struct Function {
     pub check: Option<CheckLiteral>,
     /// Checks what a literal argument names: position and text.
     pub refers: Option<CheckReference>,
+    /// The same, for what no module defines.
+    pub refers_to_setup: Option<CheckSetup>,
     /// What the author of a script that calls it should know: a warning when the script loads.
     pub note: Option<&'static str>,
     /// What to write today instead of a literal argument of older scripts: position and text.
@@ -162,12 +168,27 @@ impl Function {
         routes: RouteKinds,
         run: fn(&mut Context<'_>, &mut Args<'_>) -> Called,
     ) -> Self {
-        Self { name, params, routes, run, check: None, refers: None, note: None, modern: None }
+        Self {
+            name,
+            params,
+            routes,
+            run,
+            check: None,
+            refers: None,
+            refers_to_setup: None,
+            note: None,
+            modern: None,
+        }
     }
 
     /// The same, whose literal arguments name what parameters of the module define.
     pub const fn refers_to(self, refers: CheckReference) -> Self {
         Self { refers: Some(refers), ..self }
+    }
+
+    /// The same, whose literal arguments name what the script defines outside of modules.
+    pub const fn refers_to_setup(self, refers: CheckSetup) -> Self {
+        Self { refers_to_setup: Some(refers), ..self }
     }
 
     /// The same, with literal arguments checked at load.

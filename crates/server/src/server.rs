@@ -411,6 +411,11 @@ impl Plan {
         let by_route = self.switch("mhomed", false);
         // Sockets of the command line are others than those of the script.
         let bonds = self.script.setup.bonds.iter().filter(|_| self.overrides.sockets.is_empty());
+        if !self.overrides.sockets.is_empty() {
+            for bond in &self.script.setup.bonds {
+                tracing::warn!("bond:{} is none: other sockets stand for the script's", bond.name);
+            }
+        }
         let bond = |it: &Bond| BondSpec { name: it.name.clone(), members: it.members.clone() };
         let bonds = bonds.map(bond).collect();
         Sockets::build(specs, aliases, advertised)

@@ -103,9 +103,11 @@ pub static FUNCTIONS: &[Function] = &[
     Function::new("set_advertised_port", &[STR], ANY, via::set_advertised_port)
         .checked(via::check_port),
     Function::new("socket_belongs_to_bond", &[STR, STR], ANY, sockets::belongs_to_bond)
-        .checked(sockets::check_socket),
+        .checked(sockets::check_socket)
+        .refers_to_setup(sockets::check_bond),
     Function::new("force_send_socket", &[STR], ANY, sockets::force_send_socket)
-        .checked(sockets::check_socket),
+        .checked(sockets::check_socket)
+        .refers_to_setup(sockets::check_bond),
     Function::new("tcp_close_conn", &[STR], ANY, sockets::close_connection)
         .noted(sockets::ABOUT_CONNECTIONS),
     Function::new("sr_check_status", &[STR, OPTIONAL_STR], ANY, readiness::check)

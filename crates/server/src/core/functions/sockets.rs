@@ -1,6 +1,6 @@
 //! Sockets, and who we are.
 
-use duologue_script::{Args, Called};
+use duologue_script::{Args, Called, Setup};
 
 use super::yes_or_no;
 use crate::context::Context;
@@ -29,6 +29,17 @@ pub(super) fn check_socket(index: usize, text: &str) -> Result<(), String> {
     match text.parse::<SocketSpec>() {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("a socket is proto:host[:port], not \"{text}\"")),
+    }
+}
+
+/// A bond is one that the script defines: `bond:NAME`, or `NAME` where nothing else can stand.
+pub(super) fn check_bond(setup: &Setup, index: usize, text: &str) -> Result<(), String> {
+    let name = text.strip_prefix("bond:").or((index > 0).then_some(text));
+    match name {
+        Some(name) if !setup.bonds.iter().any(|bond| bond.name == name) => {
+            Err(format!("there is no bond `{name}`"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -279,6 +279,15 @@ fn bonds_of_sockets() {
     assert!(
         script(define, "socket_belongs_to_bond(\"127.0.0.1\", \"outside\");").contains("proto:")
     );
+    // One that nobody defined is told when the script loads; the definition may come later.
+    let belongs = |bond: &str| format!("socket_belongs_to_bond(\"udp:127.0.0.1\", \"{bond}\");");
+    for call in ["force_send_socket(\"bond:outsied\");", &belongs("outsied"), &belongs("bond:x")] {
+        assert!(script(define, call).contains("there is no bond `"), "{call}");
+    }
+    for bond in ["outside", "bond:outside"] {
+        let before = format!("route {{ {} exit; }}\n{define}", belongs(bond));
+        assert_eq!(refused(&before), "", "{bond}");
+    }
 }
 
 /// spec/modules.md §1.1, §1.2: one proxy behind an anycast address has nobody to replicate to.
