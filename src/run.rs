@@ -72,6 +72,7 @@ fn serve(options: Options) -> Result<(), Failure> {
     let tokens = options.tokens.read().map_err(Failure::Option)?;
     let plan = load(&options)?;
     if options.check || options.check_routes {
+        management::check(&plan).map_err(not_managed)?;
         println!("config file ok, exiting...");
         return Ok(());
     }
@@ -196,14 +197,16 @@ fn open_management(
     registry: &Arc<management::rpc::Registry>,
     tokens: management::Tokens,
 ) -> Result<management::Doors, Failure> {
-    let doors = management::open_with(server, registry, tokens).map_err(|error| {
-        let told = format!("management: {error}");
-        if error.is_configuration() { Failure::Option(told) } else { Failure::Machine(told) }
-    })?;
+    let doors = management::open_with(server, registry, tokens).map_err(not_managed)?;
     for warning in doors.warnings() {
         tracing::warn!("management: {warning}");
     }
     Ok(doors)
+}
+
+fn not_managed(error: management::rpc::Error) -> Failure {
+    let told = format!("management: {error}");
+    if error.is_configuration() { Failure::Option(told) } else { Failure::Machine(told) }
 }
 
 fn greet(server: &Server, doors: Option<&management::Doors>, built_in: bool) {

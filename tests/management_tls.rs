@@ -103,6 +103,31 @@ fn bad_files_refuse_the_start() {
     }
 }
 
+// What is wrong with the door is told by `-C`, not by the next restart.
+#[test]
+fn the_check_sees_what_would_refuse_the_start() {
+    let scratch = Scratch::new("checked");
+    let check = |settings: &str| {
+        let file = scratch.0.join("checked.cfg");
+        let settings = settings.replace("HERE", &scratch.0.display().to_string());
+        let script = format!(
+            "socket = udp:127.0.0.1:5060\nloadmodule \"proto_udp.so\"\nloadmodule \"httpd.so\"\n\
+             loadmodule \"mi_http.so\"\nloadmodule \"prometheus.so\"\n{settings}\nroute {{ exit; }}"
+        );
+        fs::write(&file, script).unwrap();
+        let (code, _, said) = tool(&["-C", "-f", &file.display().to_string()]);
+        (code, said)
+    };
+    assert_eq!(check(FILES), (0, String::new()));
+    let (code, said) = check(&FILES.replace("key.pem", "nothing.pem"));
+    assert!(code == 1 && said.contains("/nothing.pem for TLS: No such file"), "{code} {said}");
+    let (code, said) = check("modparam(\"prometheus\", \"root\", \"mi\")");
+    assert!(code == 1 && said.contains("/mi is the path of mi_http and of prometheus"), "{said}");
+    // In another root the names lead elsewhere.
+    let elsewhere = FILES.replace("HERE", "/in/the/root");
+    assert_eq!(check(&format!("chroot = \"HERE\"\n{elsewhere}")).0, 0);
+}
+
 #[test]
 fn a_list_of_ciphers_is_taken_with_a_notice() {
     let scratch = Scratch::new("ciphers");

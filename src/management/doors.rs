@@ -1,16 +1,17 @@
 //! The ways to the commands that the script opens.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use duologue_management::http::{Basic, Content, Feed, Page, Tls};
 use duologue_management::{Access, Account, Error, Registry, Role, Warning, datagram, fifo, http};
-use duologue_server::Server;
 use duologue_server::modules::mi::{
     self, DatagramAddress, FileAccess, HttpdSettings, MiDatagramSettings, MiFifoSettings,
     MiHttpSettings,
 };
 use duologue_server::modules::prometheus::{self, PrometheusSettings};
+use duologue_server::{Plan, Server};
 
 use super::{dialogs, metrics};
 
@@ -105,19 +106,46 @@ impl Doors {
     }
 }
 
+/// What would keep the door of `httpd` from opening, as far as the script tells it.
+///
+/// # Errors
+/// As [`Doors::open`].
+pub(super) fn check(plan: &Plan) -> Result<(), Error> {
+    if ![mi::MI_HTTP.name, prometheus::MODULE.name].iter().any(|module| plan.has_module(module)) {
+        return Ok(());
+    }
+    if let (Some(mi_http), Some(metrics)) = (plan.settings(), plan.settings()) {
+        each_has_its_own(&roots_of(|module| plan.has_module(module), mi_http, metrics))?;
+    }
+    // From another directory the same names lead to other files.
+    let stays = plan.root().or(plan.directory()).is_none();
+    let httpd = plan.settings::<HttpdSettings>().filter(|_| stays);
+    tls(httpd.and_then(|httpd| httpd.tls.as_ref())).map_or(Ok(()), |tls| tls.check())
+}
+
+fn tls(files: Option<&(PathBuf, PathBuf)>) -> Option<Tls> {
+    files.map(|(certificate, key)| Tls::new(certificate, key))
+}
+
 /// What stands where at the door of `httpd`, and whose it is.
 pub(super) fn roots(server: &Server) -> Vec<(String, &'static str)> {
-    let loads = |module: &str| server.node().script().program.has_module(module);
+    let (node, script) = (server.node(), server.node().script());
+    roots_of(|module| script.program.has_module(module), node.settings(), node.settings())
+}
+
+fn roots_of(
+    loads: impl Fn(&str) -> bool,
+    mi_http: &MiHttpSettings,
+    metrics: &PrometheusSettings,
+) -> Vec<(String, &'static str)> {
     let mut roots = Vec::new();
     if loads(mi::MI_HTTP.name) {
-        let mi_http: &MiHttpSettings = server.node().settings();
         roots.push((mi_http.root.clone(), mi::MI_HTTP.name));
         let watch = format!("{}/{WATCH}", mi_http.root);
         roots.push((watch.trim_matches('/').to_owned(), mi::MI_HTTP.name));
     }
     if loads(prometheus::MODULE.name) {
-        let settings: &PrometheusSettings = server.node().settings();
-        roots.push((settings.root.clone(), prometheus::MODULE.name));
+        roots.push((metrics.root.clone(), prometheus::MODULE.name));
     }
     roots.extend(["healthz", "readyz"].map(|page| (page.to_owned(), mi::HTTPD.name)));
     roots
@@ -155,7 +183,7 @@ fn http_config(
         pretty_printing: mi_http.pretty_printing,
         connection_timeout: httpd.conn_timeout,
         hosts: httpd.hosts.clone(),
-        tls: httpd.tls.as_ref().map(|(certificate, key)| Tls::new(certificate, key)),
+        tls: tls(httpd.tls.as_ref()),
         token: tokens.full.or_else(|| httpd.token.clone()),
         read_only_token: tokens.read_only.or_else(|| httpd.read_only_token.clone()),
         basic,

@@ -21,7 +21,7 @@ mod users;
 use std::sync::Arc;
 
 use duologue_management::{Duplicate, Registry};
-use duologue_server::Server;
+use duologue_server::{Plan, Server};
 
 pub use doors::{Doors, Tokens};
 pub use duologue_management as rpc;
@@ -53,6 +53,15 @@ pub fn commands(
     httpd::register(&mut registry, server)?;
     status_report::register(&mut registry, server)?;
     Ok(registry)
+}
+
+/// Looks, without opening anything, for what would keep [`open`] from opening the door of `httpd`: two
+/// that want to stand at one path, files of no use for TLS.
+///
+/// # Errors
+/// As [`open`].
+pub fn check(plan: &Plan) -> Result<(), rpc::Error> {
+    doors::check(plan)
 }
 
 /// Opens the doors: that of `httpd`, for `mi_http` and `prometheus`, and those of `mi_fifo` and

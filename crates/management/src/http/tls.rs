@@ -42,6 +42,14 @@ impl Tls {
         }
     }
 
+    /// Looks whether the files are of use now.
+    ///
+    /// # Errors
+    /// [`Error::Tls`]: which one is not, and why.
+    pub fn check(&self) -> Result<(), Error> {
+        self.load().map(drop)
+    }
+
     fn load(&self) -> Result<TlsAcceptor, Error> {
         let unusable = |file: &Path, why: String| Error::Tls(file.to_owned(), why);
         let chain = CertificateDer::pem_file_iter(&self.certificate)
