@@ -192,6 +192,7 @@ impl Record {
         self.lifetime_at = now.tick + Duration::from_secs(seconds.into());
         self.timeout_ts = unix_seconds(now).saturating_add(seconds);
         self.expiring = false;
+        self.flags |= DialogFlags::CHANGED;
     }
 
     /// While a race is being ended, nobody prolongs the call (§2.4.4).

@@ -181,6 +181,7 @@ fn learn(record: &mut Record, facts: &ReplyFacts<'_>) -> Result<Option<u16>, Not
         record.note_number(Way::down(leg), record.invite_cseq, facts.cseq);
     }
     if answers {
+        record.flags |= DialogFlags::CHANGED;
         record.legs[leg as usize].state = LegState::Answered;
         if !record.state.is_ended() {
             record.answer(leg);

@@ -133,14 +133,19 @@ impl Dialogs {
     pub(crate) fn mark(&self, shard: &mut Shard, slot: u32) {
         let Some(wake) = self.inner.follower.get() else { return };
         let Shard { slots, marked, .. } = shard;
-        let Some(Slot { content: Content::Live(record), .. }) = slots.get_mut(slot as usize) else {
+        let Some(Slot { content: Content::Live(record), marked: is_marked, .. }) =
+            slots.get_mut(slot as usize)
+        else {
             return;
         };
         if record.keeping.contains(Keeping::LISTED) || !record.is_stale() {
             return;
         }
         record.keeping |= Keeping::LISTED;
-        marked.slots.push(slot);
+        // A dialog before may have left the slot here: however many calls it had, it stands here once.
+        if !std::mem::replace(is_marked, true) {
+            marked.slots.push(slot);
+        }
         if self.inner.marked.swap(1, Ordering::SeqCst) == 0 {
             wake();
         }
@@ -173,6 +178,7 @@ impl Dialogs {
 
 impl Shard {
     fn take_marked(&mut self, now: Moment, slot: u32) -> Option<Stale> {
+        self.slots[slot as usize].marked = false;
         let key = self.key(slot);
         let record = self.record(key).ok()?;
         if !record.keeping.contains(Keeping::LISTED) {

@@ -98,6 +98,8 @@ pub(crate) struct Slot {
     pub(crate) call_id_hash: u64,
     pub(crate) id: DialogId,
     pub(crate) generation: u32,
+    /// Whether it stands in the list of marked slots, for this dialog or one before.
+    pub(crate) marked: bool,
 }
 
 pub(crate) struct Shard {
@@ -475,10 +477,11 @@ impl Shard {
     pub(crate) fn place(&mut self, id: DialogId, hash: u64, content: Content) -> u32 {
         let slot = if let Some(slot) = self.free.pop() {
             let cell = &mut self.slots[slot as usize];
-            *cell = Slot { content, call_id_hash: hash, id, generation: cell.generation };
+            let (generation, marked) = (cell.generation, cell.marked);
+            *cell = Slot { content, call_id_hash: hash, id, generation, marked };
             slot
         } else {
-            self.slots.push(Slot { content, call_id_hash: hash, id, generation: 0 });
+            self.slots.push(Slot { content, call_id_hash: hash, id, generation: 0, marked: false });
             (self.slots.len() - 1) as u32
         };
         let slots = &self.slots;

@@ -195,3 +195,41 @@ fn ends_that_nobody_takes_are_bounded() {
     assert!(stale.contains(&Stale::Lost));
     assert!(taken(&world).is_empty(), "it is told once");
 }
+
+// D2, §11.2: a second answer of a fork, and a lifetime that a race shortens, are to be stored
+#[test]
+fn a_second_answer_is_to_be_stored() {
+    let mut world = World::new();
+    world.dialogs.follow(|| ());
+    let dialog = world.create("call", "a", DialogFlags::END_ON_RACE_CONDITION);
+    world.branch(&dialog, 1);
+    world.branch(&dialog, 2);
+    let written = |world: &World| taken(world).len();
+    world.reply_with(&dialog, &support::reply(1, 200, "b"));
+    assert_eq!((written(&world), written(&world)), (1, 0));
+    world.reply_with(&dialog, &support::reply(2, 200, "c"));
+    assert_eq!(written(&world), 1, "the other leg");
+    world.cancelled(&dialog);
+    assert_eq!(written(&world), 1, "it will end soon");
+}
+
+// a slot that one call after the other had is listed once while nobody takes
+#[test]
+fn marks_do_not_grow_while_nobody_takes() {
+    let mut world = World::new();
+    world.dialogs.follow(|| ());
+    let memory = |world: &World| world.dialogs.memory();
+    let mut before = None;
+    for number in 0..200 {
+        let dialog = world.answered("call");
+        for bye in world.byes(&dialog) {
+            world.settled(&bye, Outcome::Reply(200));
+        }
+        world.transaction_ended(&dialog);
+        world.pass(40);
+        if number == 20 {
+            before = Some(memory(&world));
+        }
+    }
+    assert_eq!(Some(memory(&world)), before, "nothing was kept of them");
+}
