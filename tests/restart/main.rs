@@ -181,7 +181,7 @@ fn a_bad_row_is_set_aside() {
         "INSERT INTO dialog (dlg_id, callid, from_uri, from_tag, to_uri, to_tag, caller_cseq, \
          callee_cseq, caller_ping_cseq, callee_ping_cseq, caller_sock, callee_sock, state, \
          start_time, timeout) VALUES (7, 'x', 'sip:a@b', 'f', 'sip:c@d', 't', '1', '1', 0, 0, \
-         'udp:192.0.2.77:5060', 'tcp:192.0.2.77:5060', 4, 1, 4000000000)",
+         'udp:10.0.0.1:5060', 'udp:10.0.0.1:5060', 9, 1, 4000000000)",
     );
     place.restart();
     assert_eq!(place.dialogs().statistics().active_dialogs, 1);

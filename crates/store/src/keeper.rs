@@ -6,7 +6,7 @@
 //! stay what they are in the table of dialogs, a mark each. So a database that is away costs bounded
 //! memory, and nothing is lost when it is back.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use duologue_dialog::{
     DialogKey, Dialogs, ModuleFlags, STALE_PARTS, SavedKind, Stale, Stored, Values,
@@ -20,6 +20,9 @@ use crate::{Database, DialogTable, Failure, Refused, RejectedTable};
 /// How many rows are gathered at most before they are written.
 pub const PENDING_MAX: usize = 10_000;
 
+/// How many octets they have at most: a slow server has to take them within its time to answer.
+pub const PENDING_OCTETS_MAX: usize = 4 << 20;
+
 /// How many dialogs of a part are taken at a time: a call waits for no more than these.
 const TAKEN_AT_A_TIME: usize = 32;
 
@@ -27,8 +30,10 @@ const TAKEN_AT_A_TIME: usize = 32;
 pub struct Keeper {
     dialogs: Dialogs,
     pending: Pending,
-    tells: Vec<(DialogKey, SavedKind)>,
+    tells: HashMap<DialogKey, SavedKind>,
     keeps_values: bool,
+    /// Rows without a dialog in memory are somebody's.
+    spares: bool,
     /// Rows without a dialog may be there.
     lost: bool,
 }
@@ -57,14 +62,19 @@ pub struct Written {
 impl Keeper {
     /// A keeper of these dialogs. Their changes have to be [followed](Dialogs::follow).
     pub fn new(dialogs: Dialogs) -> Self {
-        let (pending, tells) = (Pending::default(), Vec::new());
-        Self { dialogs, pending, tells, keeps_values: true, lost: false }
+        let (pending, tells) = (Pending::default(), HashMap::new());
+        Self { dialogs, pending, tells, keeps_values: true, spares: false, lost: false }
     }
 
     /// Whether values, profiles and flags are written from now on, or wiped (decision D19: the old
     /// `db_flush_vals_profiles=0`).
     pub const fn keep_values(&mut self, keep: bool) {
         self.keeps_values = keep;
+    }
+
+    /// Whether rows without a dialog in memory stay: a restore has [left](crate::Restored::left) some.
+    pub const fn spare_rows(&mut self, spare: bool) {
+        self.spares = spare;
     }
 
     /// The next [`write`](Self::write) also removes rows whose dialog is not in memory.
@@ -83,7 +93,8 @@ impl Keeper {
         let mut stale = Vec::new();
         for part in 0..STALE_PARTS {
             loop {
-                if self.pending.batch.len() >= PENDING_MAX {
+                let rows = self.pending.batch.len() + gathered.asks.len();
+                if rows >= PENDING_MAX || self.pending.batch.octets() >= PENDING_OCTETS_MAX {
                     gathered.more = true;
                     return gathered;
                 }
@@ -124,7 +135,13 @@ impl Keeper {
             }
             Stale::Asks { .. } => None,
         };
-        self.tells.extend(tells.zip(kind));
+        if let Some((key, kind)) = tells.zip(kind) {
+            // However often it changed, one commit is told once; a row that was not there yet is new.
+            let told = self.tells.entry(key).or_insert(kind);
+            if *told != SavedKind::Insert || kind == SavedKind::Delete {
+                *told = kind;
+            }
+        }
     }
 
     /// Writes what was gathered, in one transaction if the database takes it. Rows that it refuses go
@@ -140,15 +157,14 @@ impl Keeper {
         rejected: &RejectedTable,
     ) -> Result<Written, Failure> {
         table.writable()?;
-        if std::mem::take(&mut self.lost) {
+        if std::mem::take(&mut self.lost) && !self.spares {
             self.compare(database, table).inspect_err(|_| self.lost = true)?;
         }
         let rows = self.pending.batch.len();
         let refused = self.pending.write(now, database, &|_| Some(rejected))?;
         let bad: HashSet<_> = refused.iter().filter_map(|it| it.row.first()?.as_id()).collect();
-        let mut tells = std::mem::take(&mut self.tells);
-        tells.retain(|(key, _)| !bad.contains(&key.id.db_id()));
-        Ok(Written { rows, tells, refused })
+        let tells = self.tells.drain().filter(|(key, _)| !bad.contains(&key.id.db_id()));
+        Ok(Written { rows, tells: tells.collect(), refused })
     }
 
     /// Rows whose dialog ended without being remembered are removed.

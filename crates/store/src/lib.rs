@@ -88,7 +88,7 @@ pub use dialog::{DialogRow, DialogTable, ReadRow, ScriptFlags};
 pub use extra::{Extra, ExtraError};
 pub use failure::{Failure, FailureKind};
 pub use fit::{Encoding, Fit};
-pub use keeper::{Gathered, Keeper, PENDING_MAX, Written};
+pub use keeper::{Gathered, Keeper, PENDING_MAX, PENDING_OCTETS_MAX, Written};
 pub use location::{LocationRow, LocationTable, ReadLocation};
 pub use migrate::{Step, migrate};
 pub use record::{Dictionary, SocketNames, Unreadable};

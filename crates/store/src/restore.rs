@@ -6,11 +6,14 @@ use std::ops::ControlFlow;
 use duologue_dialog::{Dialog, Dialogs, RestoreError, Stored};
 use duologue_sip::Moment;
 
-use crate::record::{self, Dictionary};
-use crate::{Batch, Database, DialogTable, Failure, RejectedTable, Row};
+use crate::record::{self, Dictionary, Unreadable};
+use crate::{Batch, Database, DialogTable, Failure, RejectedTable, Row, apply_setting_aside};
 
 /// How many rows are read at a time.
 const SLICE: usize = 500;
+
+/// How many rows a start sets aside and removes at most.
+const CLEANUP_MAX: usize = 5_000;
 
 /// What came of the rows of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,22 +27,26 @@ pub struct Restored {
     pub ended: u64,
     /// Rows set aside.
     pub rejected: u64,
+    /// Rows that stay where they are, for the next start: their socket is none of ours now, there is
+    /// no room for them in memory, or more were bad than one start sets aside.
+    pub left: u64,
 }
 
 impl Restored {
     /// How many rows there were.
     pub const fn rows(&self) -> u64 {
-        self.loaded + self.known + self.ended + self.rejected
+        self.loaded + self.known + self.ended + self.rejected + self.left
     }
 }
 
 /// Reads the whole table into memory. A row that cannot come back goes to `rejected` with the reason,
-/// unless the table of dialogs is full: that row stays where it is. `owner` gives the shell's word for
+/// or is [left](Restored::left) where another start may take it. `owner` gives the shell's word for
 /// a call of this Call-ID; `each` hears of every dialog that is there again (LOADED is told there)
 /// and of how far it got.
 ///
 /// # Errors
-/// Any [`Failure`] of the database. What was read by then is there.
+/// Any [`Failure`] while the rows are read. What was read by then is there. That rows cannot be set
+/// aside or removed fails nothing: they are found again.
 pub fn restore(
     database: &mut dyn Database,
     (table, rejected): (&DialogTable, &RejectedTable),
@@ -54,12 +61,14 @@ pub fn restore(
     database.stream(table.table(), SLICE, &mut |rows| {
         for row in rows {
             let key = row.first().and_then(|value| value.as_id());
+            let has_room = cleanup.len() < CLEANUP_MAX;
             match revive((table, row.clone()), (dialogs, words), now, owner) {
                 Revived::There(dialog) => {
                     restored.loaded += 1;
                     each(&dialog, &restored);
                 }
                 Revived::Known => restored.known += 1,
+                Revived::Ended | Revived::Bad(_) if !has_room => restored.left += 1,
                 Revived::Ended => {
                     restored.ended += 1;
                     key.into_iter().for_each(|key| cleanup.delete(table.table(), key));
@@ -69,13 +78,14 @@ pub fn restore(
                     rejected.set_aside(&mut cleanup, table.table(), &row, &reason, at);
                     key.into_iter().for_each(|key| cleanup.delete(table.table(), key));
                 }
-                Revived::NoRoom => restored.rejected += 1,
+                Revived::Left => restored.left += 1,
             }
         }
         ControlFlow::Continue(())
     })?;
     if !cleanup.is_empty() {
-        database.apply(&cleanup)?;
+        // What fails here is tried at the next start: the calls are there.
+        let _ = apply_setting_aside(database, cleanup);
     }
     Ok(restored)
 }
@@ -85,7 +95,7 @@ enum Revived {
     Known,
     Ended,
     Bad(String),
-    NoRoom,
+    Left,
 }
 
 fn revive(
@@ -100,6 +110,8 @@ fn revive(
     };
     let stored: Stored = match record::read(&row, words) {
         Ok(stored) => stored,
+        // The next script may have it again.
+        Err(Unreadable::Socket(_)) => return Revived::Left,
         Err(why) => return Revived::Bad(why.to_string()),
     };
     if stored.state.is_ended() {
@@ -112,7 +124,7 @@ fn revive(
             Revived::Known
         }
         Err(RestoreError::Ended) => Revived::Known,
-        Err(RestoreError::Full) => Revived::NoRoom,
+        Err(RestoreError::Full) => Revived::Left,
         Err(error) => Revived::Bad(error.to_string()),
     }
 }

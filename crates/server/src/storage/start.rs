@@ -41,7 +41,7 @@ pub fn start(node: &Arc<Node>, now: &Now, watch: &mut Watch) -> Result<Option<Wr
     match read(node, &storage, now, &mut connection, watch) {
         Ok(restored) => {
             told(&storage, &restored);
-            Ok(Some(Writer::new(node, &storage, now, connection)))
+            Ok(Some(Writer::new(node, &storage, now, (connection, &restored))))
         }
         Err(failure) if failure.is_passing() => {
             tracing::error!("the table of dialogs could not be read to its end: {failure}");
@@ -77,7 +77,7 @@ pub(super) fn read(
             watch(so_far);
         },
     )?;
-    if storage.settings.mode == Mode::Shutdown {
+    if storage.settings.mode == Mode::Shutdown && restored.left == 0 {
         // §11.2: the rows are written when the program ends.
         let mut nothing = Batch::new();
         nothing.clear(table.table());
@@ -90,10 +90,16 @@ pub(super) fn read(
 
 /// Lessons 10: bad rows are told, and refuse nothing.
 pub(super) fn told(storage: &Storage, restored: &Restored) {
-    let Restored { loaded, known, ended, rejected } = *restored;
-    tracing::info!(loaded, known, ended, rejected, "dialogs read from {}", storage.url);
+    let Restored { loaded, known, ended, rejected, left } = *restored;
+    tracing::info!(loaded, known, ended, rejected, left, "dialogs read from {}", storage.url);
     if rejected > 0 {
         let table = storage.settings.names.table();
         tracing::error!("{rejected} rows cannot come back: see {table}_rejected for the reasons");
+    }
+    if left > 0 {
+        tracing::error!(
+            "{left} rows stay where they are: their socket is none of ours, or there is no room for \
+             them; the next start tries them again"
+        );
     }
 }

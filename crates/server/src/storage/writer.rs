@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use duologue_dialog::{DialogKey, Dialogs, SavedKind, Stale};
-use duologue_store::{Failure, Keeper, Written};
+use duologue_store::{Failure, Keeper, Restored, Written};
 
 use super::connection::Connection;
 use super::inbox::{Order, Round};
@@ -67,10 +67,11 @@ impl Writer {
         node: &Arc<Node>,
         storage: &Arc<Storage>,
         now: &Now,
-        connection: Connection,
+        (connection, restored): (Connection, &Restored),
     ) -> Self {
         storage.counts.connected.store(true, Relaxed);
-        let without = Self::without_connection(node, storage, now);
+        let mut without = Self::without_connection(node, storage, now);
+        without.keeper.spare_rows(restored.left > 0);
         Self { link: Link::new(Some(connection)), read: true, ..without }
     }
 
@@ -191,6 +192,7 @@ impl Writer {
         let nobody: &mut super::Watch = &mut (Box::new(|_: &_| {}) as super::Watch);
         let restored = start::read(node, storage, &self.now, connection, nobody)?;
         start::told(storage, &restored);
+        self.keeper.spare_rows(restored.left > 0);
         self.read = true;
         Ok(restored.loaded)
     }

@@ -94,7 +94,7 @@ impl Reading<'_> {
                         restored.rejected += 1;
                         self.rejected.set_aside(&mut cleanup, table, &row, reason, at);
                     }
-                    Revived::NoRoom => restored.rejected += 1,
+                    Revived::NoRoom => restored.left += 1,
                     Revived::NotAsked => {}
                 }
                 let Some(key) = key else { continue };

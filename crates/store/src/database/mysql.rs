@@ -167,9 +167,9 @@ fn failure(error: mysql::Error) -> Failure {
 fn kind(code: u16) -> FailureKind {
     match code {
         // Too many connections; locks that others hold, or hold in a circle.
-        1040 | 1203 | 1205 | 1213 | 1226 | 3572 => FailureKind::Busy,
+        1040 | 1047 | 1203 | 1205 | 1213 | 1226 | 3572 => FailureKind::Busy,
         // Disk full, table full, out of memory, error writing a file.
-        3 | 1021 | 1026 | 1037 | 1038 | 1041 | 1114 => FailureKind::Full,
+        3 | 1021 | 1026 | 1030 | 1037 | 1038 | 1041 | 1114 => FailureKind::Full,
         // Shutting down, killed, idle too long, standby, unknown statement after a restart.
         1053 | 1077 | 1152 | 1154..=1161 | 1184 | 1243 | 1290 | 1317 | 1792 | 1836 | 1927 => {
             FailureKind::Lost

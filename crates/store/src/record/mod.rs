@@ -78,7 +78,11 @@ pub fn write(stored: &Stored, words: &dyn Dictionary) -> (DialogRow, Vec<u8>) {
 /// [`Unreadable`]: such a row is set aside.
 pub fn read(row: &ReadRow, words: &dyn Dictionary) -> Result<Stored, Unreadable> {
     match &row.payload {
-        Some(payload) if row.is_ours => v1::decode(payload, words),
+        Some(payload) if row.is_ours => match v1::decode(payload, words) {
+            // A newer program wrote it, or it is damaged: what OpenSIPS's columns hold is a call still.
+            Err(Unreadable::Version(_) | Unreadable::Payload) => columns::read(&row.dialog, words),
+            read => read,
+        },
         _ => columns::read(&row.dialog, words),
     }
 }

@@ -111,7 +111,7 @@ fn rows_that_do_not_come_back() {
     let limits = Limits { contacts: 0, ..Limits::default() };
     let settings = Settings { limits, ..Settings::default() };
     let full = Location::new(settings, (1, 2), 1, ["location".to_owned()]);
-    let expected = Restored { ended: 1, rejected: 2, ..Restored::default() };
+    let expected = Restored { ended: 1, rejected: 1, left: 1, ..Restored::default() };
     assert_eq!(place.restore(&full, false), expected);
     assert_eq!((place.count("location"), place.count("location_rejected")), (1, 1));
 }

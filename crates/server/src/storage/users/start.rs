@@ -95,11 +95,12 @@ fn back<'a>(node: &'a Node, users: &'a Table) -> impl FnMut(&[u8], &Contact, &Re
 
 /// Lessons 10: bad rows are told, and refuse nothing.
 fn told(storage: &UserStorage, users: &Table, restored: &Restored) {
-    let Restored { loaded, known, ended, rejected } = *restored;
+    let Restored { loaded, known, ended, rejected, left } = *restored;
     storage.counts.restored.fetch_add(loaded, Relaxed);
     storage.counts.rejected.fetch_add(rejected, Relaxed);
     let name = users.name();
-    tracing::info!(loaded, known, ended, rejected, "contacts of {name} read from {}", storage.url);
+    let url = &storage.url;
+    tracing::info!(loaded, known, ended, rejected, left, "contacts of {name} read from {url}");
     if rejected > 0 {
         tracing::error!("{rejected} rows cannot come back: see {name}_rejected for the reasons");
     }
