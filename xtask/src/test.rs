@@ -56,9 +56,9 @@ enum Part {
     Examples,
     /// Calls through scripts of the size that operators run.
     Deployments,
-    /// Calls that go on after the program was killed.
+    /// Calls that go on after the program was killed (only if asked for).
     Crashes,
-    /// Calls that go on while their database is in trouble.
+    /// Calls that go on while their database is in trouble (only if asked for).
     Faults,
     /// Calls between two baresip through the default script.
     Interop,
@@ -75,6 +75,12 @@ enum Part {
 }
 
 impl Part {
+    /// Whether it runs only if somebody asks for it: crashes and faults come at moments of chance, and
+    /// `tests/restart` plays them in virtual time.
+    fn is_asked_for(self) -> bool {
+        matches!(self, Self::Crashes | Self::Faults)
+    }
+
     /// Whether it needs running programs beside the tests.
     fn sends_calls(self) -> bool {
         !matches!(self, Self::Lint | Self::Unit | Self::Threads)
@@ -159,6 +165,7 @@ impl Options {
         match self.only {
             Some(only) => only == part,
             None if !self.subject.is_ours() => part == Part::E2e,
+            None if part.is_asked_for() => false,
             None => !part.sends_calls() || !self.skip_e2e,
         }
     }
