@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// The program with the script of a directory; each start has a log of its own.
 fn program(directory: &Path, starts: u32) -> Result<Daemon> {
     let mut command = Command::new(paths::built("duologue"));
-    command.current_dir(directory).arg("-f").arg("opensips.cfg");
+    command.current_dir(directory).arg("-f").arg(directory.join("opensips.cfg"));
     let log = match starts {
         0 => "duologue.log".to_owned(),
         again => format!("duologue.{again}.log"),
