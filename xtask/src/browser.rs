@@ -12,7 +12,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -25,6 +26,9 @@ use tap::{Seen, Tap};
 
 /// How long the browser may take for a page.
 const LIMIT: Duration = Duration::from_secs(90);
+
+/// How long a line of the log may take to be in its file.
+const WRITTEN: Duration = Duration::from_secs(5);
 
 /// The threshold of `xlog()` that pages try to set; it is another one before.
 const LEVEL: i64 = 4;
@@ -157,9 +161,16 @@ impl Stage {
                 return Err(format!("the level is not {level}").into());
             }
         }
-        match self.audited()? {
-            2 => Ok(()),
-            lines => Err(format!("the audit has {lines} lines, not 2").into()),
+        // Lines are written by a thread of their own.
+        let until = Instant::now() + WRITTEN;
+        loop {
+            match self.audited()? {
+                2 => return Ok(()),
+                lines if Instant::now() > until => {
+                    return Err(format!("the audit has {lines} lines, not 2").into());
+                }
+                _ => sleep(Duration::from_millis(20)),
+            }
         }
     }
 
