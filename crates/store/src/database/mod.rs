@@ -56,10 +56,11 @@ pub trait Database: Send {
 /// How a connection behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// Whether what was committed has to survive the loss of power: SQLite syncs the disk after each
-    /// commit, PostgreSQL answers after it has. Without it the last moments may be lost, nothing
-    /// gets inconsistent, and commits are several times cheaper. MySQL has one setting for the whole
-    /// server (`innodb_flush_log_at_trx_commit`), which we leave alone. Default: yes.
+    /// Whether what was committed has to survive the loss of this machine's power: SQLite syncs the
+    /// disk after each commit. Without it the last moments may be lost, nothing gets inconsistent,
+    /// and commits are several times cheaper. What a server has committed survives its crash either
+    /// way: PostgreSQL is told so, MySQL has one setting for all (`innodb_flush_log_at_trx_commit`),
+    /// which we leave alone. Default: yes.
     pub durable: bool,
     /// Whether a missing file is made; servers have their databases made by others. Default: yes.
     pub create: bool,

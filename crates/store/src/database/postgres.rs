@@ -113,11 +113,11 @@ fn config(server: &Server, options: &Options) -> Config {
         config.password(password);
     }
     config.connect_timeout(options.connect_timeout);
-    let commit = if options.durable { "on" } else { "off" };
     let lock_timeout = options.busy_timeout.as_millis();
+    // A commit is one for good, whatever the server's own setting is: one that a crash of the server
+    // takes back would leave rows of calls that ended, and nobody would write them again.
     config.options(format!(
-        "-c synchronous_commit={commit} -c lock_timeout={lock_timeout} \
-         -c client_min_messages=warning"
+        "-c synchronous_commit=on -c lock_timeout={lock_timeout} -c client_min_messages=warning"
     ));
     config
 }
