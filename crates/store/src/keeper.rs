@@ -2,7 +2,7 @@
 //! removed, and what to tell of them once that is done. It owns no thread and no connection; who has
 //! both calls [`gather`](Keeper::gather) and [`write`](Keeper::write) in turn.
 //!
-//! What is gathered coalesces by dialog, and no more than [`PENDING_MAX`] rows are: beyond, changes
+//! What is gathered coalesces by dialog, and no more than [`PENDING_MAX`](crate::PENDING_MAX) rows are: beyond, changes
 //! stay what they are in the table of dialogs, a mark each. So a database that is away costs bounded
 //! memory, and nothing is lost when it is back.
 
@@ -16,12 +16,6 @@ use duologue_sip::Moment;
 use crate::pending::Pending;
 use crate::record::{self, Dictionary};
 use crate::{Database, DialogTable, Failure, Refused, RejectedTable};
-
-/// How many rows are gathered at most before they are written.
-pub const PENDING_MAX: usize = 10_000;
-
-/// How many octets they have at most: a slow server has to take them within its time to answer.
-pub const PENDING_OCTETS_MAX: usize = 4 << 20;
 
 /// How many dialogs of a part are taken at a time: a call waits for no more than these.
 const TAKEN_AT_A_TIME: usize = 32;
@@ -93,8 +87,7 @@ impl Keeper {
         let mut stale = Vec::new();
         for part in 0..STALE_PARTS {
             loop {
-                let rows = self.pending.batch.len() + gathered.asks.len();
-                if rows >= PENDING_MAX || self.pending.batch.octets() >= PENDING_OCTETS_MAX {
+                if self.pending.is_full(gathered.asks.len()) {
                     gathered.more = true;
                     return gathered;
                 }

@@ -5,6 +5,12 @@ use crate::{
 };
 use duologue_sip::Moment;
 
+/// How many rows are gathered at most before they are written.
+pub const PENDING_MAX: usize = 10_000;
+
+/// How many octets they have at most: a slow server has to take them within its time to answer.
+pub const PENDING_OCTETS_MAX: usize = 8 << 20;
+
 /// Changes of rows until they are committed.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
@@ -14,6 +20,11 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
+    /// Whether this and so many more rows have to be written before others are gathered.
+    pub(crate) fn is_full(&self, more: usize) -> bool {
+        self.batch.len() + more >= PENDING_MAX || self.batch.octets() >= PENDING_OCTETS_MAX
+    }
+
     /// Writes what waits, in one transaction if the database takes it. Rows that it refuses go where
     /// `aside` says; what cannot even be set aside is told, and left.
     ///

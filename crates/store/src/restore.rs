@@ -6,14 +6,12 @@ use std::ops::ControlFlow;
 use duologue_dialog::{Dialog, Dialogs, RestoreError, Stored};
 use duologue_sip::Moment;
 
+use crate::cleanup::Cleanup;
 use crate::record::{self, Dictionary, Unreadable};
-use crate::{Batch, Database, DialogTable, Failure, RejectedTable, Row, apply_setting_aside};
+use crate::{BadRow, Database, DialogTable, Failure, RejectedTable, Row};
 
 /// How many rows are read at a time.
 const SLICE: usize = 500;
-
-/// How many rows a start sets aside and removes at most.
-const CLEANUP_MAX: usize = 5_000;
 
 /// What came of the rows of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,37 +54,30 @@ pub fn restore(
     each: &mut dyn FnMut(&Dialog, &Restored),
 ) -> Result<Restored, Failure> {
     let mut restored = Restored::default();
-    let mut cleanup = Batch::new();
-    let at = u32::try_from(now.unix).unwrap_or(u32::MAX);
+    let mut cleanup = Cleanup::new(table.table(), rejected, now);
     database.stream(table.table(), SLICE, &mut |rows| {
         for row in rows {
-            let key = row.first().and_then(|value| value.as_id());
-            let has_room = cleanup.len() < CLEANUP_MAX;
-            match revive((table, row.clone()), (dialogs, words), now, owner) {
+            match revive((table, &row), (dialogs, words), now, owner) {
                 Revived::There(dialog) => {
                     restored.loaded += 1;
                     each(&dialog, &restored);
                 }
                 Revived::Known => restored.known += 1,
-                Revived::Ended | Revived::Bad(_) if !has_room => restored.left += 1,
+                Revived::Left => restored.left += 1,
+                Revived::Ended | Revived::Bad(_) if cleanup.is_full() => restored.left += 1,
                 Revived::Ended => {
                     restored.ended += 1;
-                    key.into_iter().for_each(|key| cleanup.delete(table.table(), key));
+                    cleanup.remove(&row);
                 }
                 Revived::Bad(reason) => {
                     restored.rejected += 1;
-                    rejected.set_aside(&mut cleanup, table.table(), &row, &reason, at);
-                    key.into_iter().for_each(|key| cleanup.delete(table.table(), key));
+                    cleanup.set_aside(&row, &reason);
                 }
-                Revived::Left => restored.left += 1,
             }
         }
         ControlFlow::Continue(())
     })?;
-    if !cleanup.is_empty() {
-        // What fails here is tried at the next start: the calls are there.
-        let _ = apply_setting_aside(database, cleanup);
-    }
+    cleanup.carry_out(database);
     Ok(restored)
 }
 
@@ -99,20 +90,17 @@ enum Revived {
 }
 
 fn revive(
-    (table, row): (&DialogTable, Row),
+    (table, row): (&DialogTable, &Row),
     (dialogs, words): (&Dialogs, &dyn Dictionary),
     now: Moment,
     owner: &dyn Fn(&[u8]) -> u64,
 ) -> Revived {
-    let row = match table.decode(row) {
-        Ok(row) => row,
-        Err(bad) => return Revived::Bad(bad.to_string()),
-    };
-    let stored: Stored = match record::read(&row, words) {
+    let stored = match stored_in(table, row, words) {
         Ok(stored) => stored,
         // The next script may have it again.
-        Err(Unreadable::Socket(_)) => return Revived::Left,
-        Err(why) => return Revived::Bad(why.to_string()),
+        Err(Bad::Dialog(Unreadable::Socket(_))) => return Revived::Left,
+        Err(Bad::Dialog(why)) => return Revived::Bad(why.to_string()),
+        Err(Bad::Row(why)) => return Revived::Bad(why.to_string()),
     };
     if stored.state.is_ended() {
         return Revived::Ended;
@@ -126,5 +114,24 @@ fn revive(
         Err(RestoreError::Ended) => Revived::Known,
         Err(RestoreError::Full) => Revived::Left,
         Err(error) => Revived::Bad(error.to_string()),
+    }
+}
+
+enum Bad {
+    Row(BadRow),
+    Dialog(Unreadable),
+}
+
+/// The dialog of a row. Nearly every row is as we wrote it: its payload says all, and its columns need
+/// not even be taken apart.
+fn stored_in(table: &DialogTable, row: &Row, words: &dyn Dictionary) -> Result<Stored, Bad> {
+    let ours = table.table().own_payload(row);
+    match ours.map(|payload| record::read_payload(&payload, words)) {
+        Some(Ok(stored)) => Ok(stored),
+        Some(Err(why @ Unreadable::Socket(_))) => Err(Bad::Dialog(why)),
+        Some(Err(_)) | None => {
+            let row = table.decode(row.clone()).map_err(Bad::Row)?;
+            record::read(&row, words).map_err(Bad::Dialog)
+        }
     }
 }

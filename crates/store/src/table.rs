@@ -142,6 +142,13 @@ impl Table {
         Encoded { row, cut }
     }
 
+    /// The payload of a row that is as we wrote it: its columns say nothing else.
+    pub fn own_payload(&self, row: &Row) -> Option<Vec<u8>> {
+        let (extra, row) = row.split_last().filter(|_| self.has_extra)?;
+        let extra = Extra::decode(extra.bytes()?).ok()?;
+        extra.payload.filter(|_| self.seal(row) == extra.seal)
+    }
+
     /// The values of the schema's columns and the payload of a row that was read.
     ///
     /// A cut value becomes whole again, unless another program has changed it since.
@@ -311,6 +318,7 @@ mod tests {
         let table = narrow();
         let mut stored = table.encode(row(b"too long"), Some(b"ours")).row;
         stored[1] = Value::Text(b"new".to_vec());
+        assert_eq!(table.own_payload(&stored), None);
         let decoded = table.decode(stored);
         assert_eq!(decoded.row[1], Value::Text(b"new".to_vec()));
         assert_eq!(decoded.payload.as_deref(), Some(b"ours".as_slice()));
@@ -323,6 +331,7 @@ mod tests {
         let mut stored = table.encode(row(b"text"), Some(b"")).row;
         stored[0] = Value::Int(-1);
         stored[2] = Value::Int(-294_967_296);
+        assert_eq!(table.own_payload(&stored).as_deref(), Some(b"".as_slice()));
         assert!(table.decode(stored).is_ours);
     }
 

@@ -1,6 +1,6 @@
 //! Which rows of contacts are to be written or removed, and what to tell once that is done. Like the
 //! [`Keeper`](crate::Keeper) of dialogs it owns no thread and no connection, gathers no more than
-//! [`PENDING_MAX`] rows, and leaves the rest as marks where they are.
+//! [`PENDING_MAX`](crate::PENDING_MAX) rows, and leaves the rest as marks where they are.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use duologue_usrloc::{ContactId, Location, Stale, Table};
 
 use super::{ContactWords, read_contact, write_contact};
 use crate::pending::Pending;
-use crate::{Batch, Database, Failure, LocationTable, PENDING_MAX, Refused, RejectedTable};
+use crate::{Batch, Database, Failure, LocationTable, Refused, RejectedTable};
 
 /// How many contacts are taken at a time: a registration waits for no more than these.
 const TAKEN_AT_A_TIME: usize = 32;
@@ -68,7 +68,7 @@ impl ContactKeeper {
             let Some((rows, _)) = tables.get(users.name()) else { continue };
             let mut next = Some(0);
             while let Some(from) = next {
-                if self.pending() >= PENDING_MAX {
+                if self.pending.is_full(0) {
                     return true;
                 }
                 next = users.take_stale(from, TAKEN_AT_A_TIME, &mut stale);

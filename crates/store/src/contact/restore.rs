@@ -7,7 +7,8 @@ use duologue_sip::Moment;
 use duologue_usrloc::{Contact, ContactId, NoRoom, Restored as InMemory, Table};
 
 use super::{ContactWords, StoredContact, read_contact};
-use crate::{Batch, Database, Failure, LocationTable, RejectedTable, Restored, Row};
+use crate::cleanup::Cleanup;
+use crate::{Database, Failure, LocationTable, RejectedTable, Restored, Row};
 
 /// How many rows are read at a time.
 const SLICE: usize = 500;
@@ -17,7 +18,7 @@ const SLICE: usize = 500;
 /// where it is. `each` hears of every contact that is there again, and of how far it got.
 ///
 /// # Errors
-/// Any [`Failure`] of the database. What was read by then is there.
+/// As [`restore`](crate::restore()).
 pub fn restore_contacts(
     database: &mut dyn Database,
     (rows, rejected): (&LocationTable, &RejectedTable),
@@ -76,39 +77,37 @@ impl Reading<'_> {
         each: &mut dyn FnMut(&[u8], &Contact, &Restored),
     ) -> Result<Restored, Failure> {
         let mut restored = Restored::default();
-        let mut cleanup = Batch::new();
-        let at = u32::try_from(self.now.unix).unwrap_or(u32::MAX);
         let table = self.rows.table();
+        let mut cleanup = Cleanup::new(table, self.rejected, self.now);
         database.stream(table, SLICE, &mut |rows| {
             for row in rows {
                 let key = row.first().and_then(|value| value.as_id());
                 let revived = self.revive(row.clone());
-                match &revived {
+                if let (Revived::There(_) | Revived::Known, Some(key)) = (&revived, key) {
+                    seen(ContactId(key));
+                }
+                match revived {
                     Revived::There(stored) => {
                         restored.loaded += 1;
                         each(&stored.aor, &stored.contact, &restored);
                     }
                     Revived::Known => restored.known += 1,
-                    Revived::Over => restored.ended += 1,
-                    Revived::Bad(reason) => {
-                        restored.rejected += 1;
-                        self.rejected.set_aside(&mut cleanup, table, &row, reason, at);
-                    }
                     Revived::NoRoom => restored.left += 1,
                     Revived::NotAsked => {}
-                }
-                let Some(key) = key else { continue };
-                match revived {
-                    Revived::Over | Revived::Bad(_) => cleanup.delete(table, key),
-                    Revived::There(_) | Revived::Known => seen(ContactId(key)),
-                    Revived::NoRoom | Revived::NotAsked => {}
+                    Revived::Over | Revived::Bad(_) if cleanup.is_full() => restored.left += 1,
+                    Revived::Over => {
+                        restored.ended += 1;
+                        cleanup.remove(&row);
+                    }
+                    Revived::Bad(reason) => {
+                        restored.rejected += 1;
+                        cleanup.set_aside(&row, &reason);
+                    }
                 }
             }
             ControlFlow::Continue(())
         })?;
-        if !cleanup.is_empty() {
-            database.apply(&cleanup)?;
-        }
+        cleanup.carry_out(database);
         Ok(restored)
     }
 

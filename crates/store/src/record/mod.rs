@@ -72,13 +72,21 @@ pub fn write(stored: &Stored, words: &dyn Dictionary) -> (DialogRow, Vec<u8>) {
     (columns::of(stored, words), v1::encode(stored, words))
 }
 
+/// The dialog of a payload.
+///
+/// # Errors
+/// [`Unreadable`].
+pub(crate) fn read_payload(payload: &[u8], words: &dyn Dictionary) -> Result<Stored, Unreadable> {
+    v1::decode(payload, words)
+}
+
 /// The dialog of a row.
 ///
 /// # Errors
 /// [`Unreadable`]: such a row is set aside.
 pub fn read(row: &ReadRow, words: &dyn Dictionary) -> Result<Stored, Unreadable> {
     match &row.payload {
-        Some(payload) if row.is_ours => match v1::decode(payload, words) {
+        Some(payload) if row.is_ours => match read_payload(payload, words) {
             // A newer program wrote it, or it is damaged: what OpenSIPS's columns hold is a call still.
             Err(Unreadable::Version(_) | Unreadable::Payload) => columns::read(&row.dialog, words),
             read => read,
