@@ -56,7 +56,7 @@ pub(crate) fn run(tally: &mut Tally) -> Result<()> {
     for (number, (name, make)) in faults.into_iter().enumerate() {
         let directory = directory.join(number.to_string());
         fs::create_dir_all(&directory)?;
-        if name.contains("disk") && !is_root() {
+        if name.contains("disk") && !packages::is_root() {
             println!("  left out: {name} (only root can mount a small disk)");
             continue;
         }
@@ -264,8 +264,4 @@ impl Drop for Full {
         // A mount that stays is empty once the machine starts again.
         let _ = process::run(unmount.arg("-l").arg(&self.disk), Duration::from_secs(10));
     }
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }

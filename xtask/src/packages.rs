@@ -83,7 +83,8 @@ fn may_install() -> bool {
         || Command::new("sudo").args(["-n", "true"]).output().is_ok_and(|out| out.status.success())
 }
 
-fn is_root() -> bool {
+/// Whether this is the user who may do everything.
+pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 

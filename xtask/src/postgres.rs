@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::process::{self, Daemon};
-use crate::{Result, accounting, ports};
+use crate::{Result, accounting, packages, ports};
 
 /// Who it runs as, where we are root: it refuses to be.
 const USER: &str = "postgres";
@@ -29,7 +29,7 @@ impl Postgres {
         let port = ports::free_tcp()?;
         let directory = std::env::temp_dir().join(format!("duologue-postgres-{port}"));
         fs::create_dir_all(&directory)?;
-        if is_root() {
+        if packages::is_root() {
             succeed(Command::new("chown").arg(USER).arg(&directory))?;
         }
         let data = directory.join("data");
@@ -114,7 +114,7 @@ fn launch(programs: &Path, directory: &Path, port: u16) -> Result<Daemon> {
 fn as_user(command: &[&str]) -> Command {
     let mut child = Command::new("setpriv");
     child.arg("--pdeathsig=QUIT");
-    if is_root() {
+    if packages::is_root() {
         child.args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"]);
     }
     child.arg("--").args(command);
@@ -124,10 +124,6 @@ fn as_user(command: &[&str]) -> Command {
 fn succeed(command: &mut Command) -> Result<()> {
     let status = process::run(command, LIMIT)?;
     if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
-}
-
-fn is_root() -> bool {
-    Command::new("id").arg("-u").output().is_ok_and(|out| out.stdout.trim_ascii() == b"0")
 }
 
 /// The newest version that Debian has installed.
