@@ -63,7 +63,14 @@ pub(crate) fn post(node: &Node, key: DialogKey, job: impl Fn() -> Job) -> bool {
 
 /// Queues a job on the call of a Call-ID and sees to it that a worker runs it.
 fn post_to(node: &Node, call_id: &[u8], job: impl Fn() -> Job) -> bool {
-    match node.calls.enter_own(call_id, &job) {
+    let entered = node.calls.enter_own(call_id, &job);
+    hand_over(node, entered, job)
+}
+
+/// A call that nobody runs gets its job and waits for a worker; one that is run has queued it. False
+/// if there is no such call, or no room.
+pub(crate) fn hand_over(node: &Node, entered: Entered, job: impl FnOnce() -> Job) -> bool {
+    match entered {
         Entered::Run(call) => {
             call.queue(job());
             node.queue.push(call);

@@ -13,7 +13,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::call::{Job, Offer, ReplyTo, SendTag};
 use crate::context::Context;
-use crate::index::Entered;
+use crate::intents::hand_over;
 use crate::modules::tm::TmSettings;
 use crate::node::Node;
 use crate::own_requests;
@@ -164,25 +164,17 @@ pub fn send(node: &Node, request: NewRequest) -> bool {
     let made_up = || format!("{:016x}@duologue.invalid", number(node)).into_bytes();
     let call_id = request.call_id.clone().unwrap_or_else(made_up);
     let job = || Job::NewRequest(Box::new(request.clone()));
-    match node.calls.enter(&call_id, true, job) {
-        Entered::Run(call) => {
-            call.queue(job());
-            node.queue.push(call);
-            true
-        }
-        // A Call-ID that somebody gave us may be that of a call that is being run.
-        Entered::Queued => true,
-        Entered::Overflow | Entered::Unknown | Entered::Full => false,
-    }
+    // A Call-ID that somebody gave us may be that of a call that is being run.
+    let entered = node.calls.enter(&call_id, true, job);
+    hand_over(node, entered, job)
 }
 
 /// Gives up a request of ours that is under way; true or false is told when its call had its turn.
 pub fn cancel(node: &Node, call_id: &[u8], cseq: u32, done: Sender<bool>) {
     let job = || Job::CancelOwn(cseq, done.clone());
-    if let Entered::Run(call) = node.calls.enter(call_id, false, job) {
-        call.queue(job());
-        node.queue.push(call);
-    }
+    let entered = node.calls.enter(call_id, false, job);
+    // Where there is no such call, `done` is dropped, which says so.
+    hand_over(node, entered, job);
 }
 
 /// Answers a request that waits for its reply, named as `$T_id` does; false if there is no such call.

@@ -7,7 +7,7 @@ use duologue_sip::Method;
 use super::current;
 use crate::call::{Job, ReplyTo, Which};
 use crate::context::Context;
-use crate::index::Entered;
+use crate::intents::hand_over;
 use crate::relay;
 use crate::replies::{self, Local};
 use crate::upstream;
@@ -64,15 +64,9 @@ pub(super) fn t_reply_by_callid(ctx: &mut Context<'_>, args: &mut Args<'_>) -> C
         return Called::Value(if upstream::reply_to(&mut ctx.turn, &to) { 1 } else { -1 });
     }
     let job = || Job::Reply(Box::new(to.clone()));
-    match ctx.turn.node.calls.enter(call_id, false, job) {
-        Entered::Run(call) => {
-            call.queue(job());
-            ctx.turn.node.queue.push(call);
-            Called::Value(1)
-        }
-        Entered::Queued => Called::Value(1),
-        Entered::Overflow | Entered::Unknown | Entered::Full => Called::Value(-1),
-    }
+    let node = ctx.turn.node;
+    let entered = node.calls.enter(call_id, false, job);
+    Called::Value(if hand_over(node, entered, job) { 1 } else { -1 })
 }
 
 /// The given CSeq (`7` or `7 INVITE`), else the message's own number.
