@@ -78,6 +78,21 @@ fn a_cancel_meanwhile_is_answered() {
     place.forgotten();
 }
 
+// a lock that somebody holds for a moment costs the answer that moment, no more
+#[test]
+fn a_lock_is_waited_out() {
+    let mut place = durable("durable_locked", "modparam(\"dialog\", \"durable_wait\", 5000)");
+    let lock = place.locked();
+    answered_and_waiting(&place);
+    place.writes_now();
+    assert_eq!(place.rows(), 0, "it is locked");
+    drop(lock);
+    place.writes_until(|place| place.rows() == 1);
+    assert_eq!((place.alice.state(), late_commits(&place)), (CallState::Talking, 0));
+    place.alice.hangs_up();
+    place.forgotten();
+}
+
 // durable_failure "forward": after durable_wait it leaves all the same
 #[test]
 fn an_answer_that_cannot_be_stored_is_forwarded() {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use duologue::dialog::{Dialog, Dialogs};
 use duologue::server::storage::{self, Now, Writer};
@@ -79,6 +80,24 @@ impl Place {
         if let Some(writer) = &mut self.writer {
             writer.work_now();
         }
+    }
+
+    /// The writer works until this is so. It has its own patience with a database that was in
+    /// trouble, by the real clock.
+    pub(crate) fn writes_until(&mut self, reached: impl Fn(&Self) -> bool) {
+        let until = Instant::now() + Duration::from_secs(10);
+        while !reached(self) {
+            assert!(Instant::now() < until, "it did not come to that");
+            self.writes_now();
+        }
+        self.world.settle();
+    }
+
+    /// Somebody else writes to the database, and takes his time.
+    pub(crate) fn locked(&self) -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open(&self.file).unwrap();
+        connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+        connection
     }
 
     /// The process is killed; nobody is told, nothing is written.

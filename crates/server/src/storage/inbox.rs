@@ -3,65 +3,23 @@
 use std::sync::mpsc::{self, Sender};
 use std::time::Instant;
 
-use duologue_dialog::{DialogKey, Stale};
 use parking_lot::{Condvar, Mutex};
 
 /// Who waits for an order: how many rows it was about, or a text for people.
 pub type Answer = Sender<Result<u64, String>>;
 
-/// What an operator asks for.
-#[derive(Debug)]
-pub enum Order {
-    /// Read the table into memory (`dialog:db_sync`).
-    Read(Answer),
-    /// Write the table anew (`dialog:restore_db`).
-    Rewrite(Answer),
-}
-
-impl Order {
-    pub(super) fn answer(self, with: Result<u64, String>) {
-        let (Self::Read(to) | Self::Rewrite(to)) = self;
-        // Who asked may have gone.
-        let _ = to.send(with);
-    }
-}
-
-/// What there is to do now.
-#[derive(Debug, Default)]
-pub(super) struct Round {
-    /// Dialogs that were asked for their values, and how they are to be written.
-    pub(super) taken: Vec<(DialogKey, Option<Stale>)>,
-    /// Dialogs whose answer waits for their row.
-    pub(super) awaited: Vec<DialogKey>,
-    /// What operators ask for.
-    pub(super) orders: Vec<Order>,
-    /// The program ends: this round is the last one.
-    pub(super) last: bool,
-}
-
 /// What a writer has to do, gathered until it has time.
 pub(super) trait Work: Default {
     /// Whether somebody waits for it.
     fn is_urgent(&self) -> bool;
-    /// Whether the program ends: this round is the last one.
-    fn is_last(&self) -> bool;
-    /// The next round is the last one.
-    fn end(&mut self);
 }
 
-impl Work for Round {
-    fn is_urgent(&self) -> bool {
-        let Self { taken, awaited, orders, last } = self;
-        *last || !(taken.is_empty() && awaited.is_empty() && orders.is_empty())
-    }
-
-    fn is_last(&self) -> bool {
-        self.last
-    }
-
-    fn end(&mut self) {
-        self.last = true;
-    }
+/// What there is to do now.
+#[derive(Debug)]
+pub(super) struct Round<W> {
+    pub(super) work: W,
+    /// The program ends: this round is the last one.
+    pub(super) last: bool,
 }
 
 /// The door of a writer.
@@ -77,6 +35,8 @@ pub(super) struct Inbox<W> {
 struct State<W> {
     /// Something differs from its row.
     marked: bool,
+    /// The program ends.
+    ending: bool,
     next: W,
 }
 
@@ -104,7 +64,7 @@ impl<W: Work> Inbox<W> {
         let (answer, answered) = mpsc::channel();
         {
             let mut state = self.state.lock();
-            if state.next.is_last() {
+            if state.ending {
                 return Err(ENDING.to_owned());
             }
             put(&mut state.next, answer);
@@ -115,24 +75,24 @@ impl<W: Work> Inbox<W> {
 
     /// The next round is the last one.
     pub(super) fn stop(&self) {
-        self.add(W::end);
+        self.state.lock().ending = true;
+        self.ready.notify_one();
     }
 
     /// What there is to do by now.
-    pub(super) fn take(&self) -> W {
-        let mut state = self.state.lock();
-        state.take()
+    pub(super) fn take(&self) -> Round<W> {
+        self.state.lock().take()
     }
 
     /// Waits for something to do, at most until `until`. What only differs from its row does not
     /// come before `marks_from`, so that more comes together.
-    pub(super) fn wait(&self, marks_from: Instant, until: Option<Instant>) -> W {
+    pub(super) fn wait(&self, marks_from: Instant, until: Option<Instant>) -> Round<W> {
         let mut state = self.state.lock();
         loop {
             let now = Instant::now();
             let marked = self.eager && state.marked;
             let due = until.is_some_and(|until| until <= now);
-            if state.next.is_urgent() || due || (marked && marks_from <= now) {
+            if state.ending || state.next.is_urgent() || due || (marked && marks_from <= now) {
                 return state.take();
             }
             let until = until.into_iter().chain(marked.then_some(marks_from)).min();
@@ -147,14 +107,9 @@ impl<W: Work> Inbox<W> {
 }
 
 impl<W: Work> State<W> {
-    fn take(&mut self) -> W {
+    fn take(&mut self) -> Round<W> {
         self.marked = false;
-        let mut next = W::default();
-        if self.next.is_last() {
-            // The end is not taken back.
-            next.end();
-        }
-        std::mem::replace(&mut self.next, next)
+        Round { work: std::mem::take(&mut self.next), last: self.ending }
     }
 }
 

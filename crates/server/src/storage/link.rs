@@ -110,8 +110,28 @@ impl<S: Linked> Link<S> {
         }
     }
 
+    /// What came of using the connection, which goes back or is given up.
+    pub(super) fn settle<T>(
+        &mut self,
+        storage: &S,
+        now: Moment,
+        connection: S::Connection,
+        done: Result<T, Failure>,
+    ) -> Option<T> {
+        match done {
+            Ok(done) => {
+                self.worked(storage, now, connection);
+                Some(done)
+            }
+            Err(failure) => {
+                self.failed(storage, now, Some(connection), &failure);
+                None
+            }
+        }
+    }
+
     /// It works.
-    pub(super) fn worked(&mut self, storage: &S, now: Moment, connection: S::Connection) {
+    fn worked(&mut self, storage: &S, now: Moment, connection: S::Connection) {
         self.connection = Some(connection);
         self.pause = PAUSE_MIN;
         let place = storage.place();
@@ -123,7 +143,7 @@ impl<S: Linked> Link<S> {
     }
 
     /// It does not: what is lost is made anew later, what is busy or full is tried again.
-    pub(super) fn failed(
+    fn failed(
         &mut self,
         storage: &S,
         now: Moment,

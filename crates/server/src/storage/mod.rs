@@ -17,6 +17,7 @@ mod connection;
 mod counts;
 mod inbox;
 mod link;
+mod orders;
 mod settings;
 mod start;
 pub mod users;
@@ -24,16 +25,19 @@ mod words;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use duologue_dialog::DialogKey;
 use duologue_sip::Moment;
 use duologue_store::{DatabaseUrl, Restored};
 
 use crate::events::{Events, Publisher};
-use inbox::{Inbox, Round};
+use inbox::Inbox;
+use orders::ToDo;
 
 pub use counts::StorageCounts;
-pub use inbox::{Answer, Order};
+pub use inbox::Answer;
+pub use orders::Order;
 pub use settings::{DurableFailure, Mode, StorageSettings};
 pub use start::start;
 pub use writer::Writer;
@@ -46,13 +50,21 @@ const STATE_CHANGED: &str = "E_DLG_DB_STATE_CHANGED";
 pub struct Storage {
     settings: StorageSettings,
     url: DatabaseUrl,
-    inbox: Inbox<Round>,
+    inbox: Inbox<ToDo>,
     counts: StorageCounts,
     state_changed: Publisher,
 }
 
 /// Who watches how far the start has come.
 pub type Watch = Box<dyn FnMut(&Restored) + Send>;
+
+/// What differs within this time is written together, where it is written as soon as it does. It is
+/// what a crash may cost where answers do not wait.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// How long the last round may take when the database is in trouble, and the pause between two
+/// attempts.
+const LAST_ROUND: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(100));
 
 /// A clock.
 pub type Now = Arc<dyn Fn() -> Moment + Send + Sync>;
@@ -86,12 +98,12 @@ impl Storage {
     /// # Errors
     /// What the database says, or that the program ends.
     pub fn ask(&self, order: fn(Answer) -> Order) -> Result<u64, String> {
-        self.inbox.ask(|round, answer| round.orders.push(order(answer)))
+        self.inbox.ask(|to_do, answer| to_do.orders.push(order(answer)))
     }
 
     /// The row of this dialog is written at once, and its call hears when it is.
     pub(crate) fn commit_soon(&self, key: DialogKey) {
-        self.inbox.add(|round| round.awaited.push(key));
+        self.inbox.add(|to_do| to_do.awaited.push(key));
     }
 
     /// The writer does its last round: no call runs any more.
@@ -101,6 +113,6 @@ impl Storage {
 
     /// What came of asking a dialog for its values, in the turn of its call.
     pub(crate) fn values_told(&self, key: DialogKey, stale: Option<duologue_dialog::Stale>) {
-        self.inbox.add(|round| round.taken.push((key, stale)));
+        self.inbox.add(|to_do| to_do.taken.push((key, stale)));
     }
 }

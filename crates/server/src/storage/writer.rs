@@ -9,24 +9,17 @@ use duologue_dialog::{DialogKey, Dialogs, SavedKind, Stale};
 use duologue_store::{Failure, Keeper, Restored, Written};
 
 use super::connection::Connection;
-use super::inbox::{Order, Round};
 use super::link::Link;
+use super::orders::{Order, ToDo};
 use super::words::Words;
-use super::{Mode, Now, Storage, start};
+use super::{LAST_ROUND, Mode, Now, Storage, TOGETHER, start};
 use crate::call::Job;
 use crate::dialogs::log_panics_of;
 use crate::intents;
 use crate::node::Node;
 
-/// In realtime, what differs within this time is written together. It is what a crash may cost where
-/// answers do not wait.
-const TOGETHER: Duration = Duration::from_millis(50);
-
 /// A call that took no job is offered it again after this.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// How long the last round may take when the database is in trouble.
-const LAST_ROUND_MAX: Duration = Duration::from_secs(10);
 
 /// Writes what differs from its row.
 pub struct Writer {
@@ -60,6 +53,18 @@ enum Telling {
     Saved(DialogKey, SavedKind),
     /// Its row is there: the answer may leave.
     Committed(DialogKey),
+}
+
+impl Telling {
+    fn job(self) -> (DialogKey, impl Fn() -> Job) {
+        let (Self::Ask(key) | Self::Saved(key, _) | Self::Committed(key)) = self;
+        let job = move || match self {
+            Self::Ask(key) => Job::WriteValues(key),
+            Self::Saved(key, kind) => Job::Saved(key, kind),
+            Self::Committed(key) => Job::Committed(key),
+        };
+        (key, job)
+    }
 }
 
 impl Writer {
@@ -100,22 +105,22 @@ impl Writer {
             let (marks_from, until) = self.next_round();
             let round = self.storage.inbox.wait(marks_from, until);
             if round.last {
-                return self.last_round(round);
+                return self.last_round(round.work);
             }
-            self.round(round);
+            self.round(round.work);
         }
     }
 
     /// Does at once what there is to do: for who drives a proxy by hand, in virtual time.
     pub fn work_now(&mut self) {
         let round = self.storage.inbox.take();
-        self.round(round);
+        self.round(round.work);
     }
 
     /// The last round, for who drives a proxy by hand: the process ends in good order.
     pub fn end_now(self) {
         let round = self.storage.inbox.take();
-        self.last_round(round);
+        self.last_round(round.work);
     }
 
     /// From when on marks are a reason for a round, and when there is one in any case.
@@ -129,32 +134,25 @@ impl Writer {
         (retry.map_or(together, |retry| retry.max(together)), until)
     }
 
-    fn round(&mut self, round: Round) {
-        for (key, stale) in round.taken {
+    fn round(&mut self, to_do: ToDo) {
+        for (key, stale) in to_do.taken {
             self.asked.remove(&key);
             self.taken.extend(stale);
         }
-        self.awaited.extend(round.awaited);
+        self.awaited.extend(to_do.awaited);
         for telling in std::mem::take(&mut self.untold) {
             self.tell(telling);
         }
         let now = (self.now)();
         let Some(mut connection) = self.link.take(&self.storage, now) else {
-            // Nobody waits for a database that is away: their calls have their own patience.
-            self.awaited.clear();
-            return self.refuse(round.orders);
+            return self.refuse(to_do.orders);
         };
-        let mut orders = round.orders.into_iter();
+        let mut orders = to_do.orders.into_iter();
         let done = self.work(&mut connection, &mut orders);
         self.written_at = Instant::now();
         self.storage.counts.pending.store(self.keeper.pending() as u64, Relaxed);
-        match done {
-            Ok(()) => self.link.worked(&self.storage, now, connection),
-            Err(failure) => {
-                self.link.failed(&self.storage, now, Some(connection), &failure);
-                self.awaited.clear();
-                self.refuse(orders.collect());
-            }
+        if self.link.settle(&self.storage, now, connection, done).is_none() {
+            self.refuse(orders.collect());
         }
     }
 
@@ -261,16 +259,8 @@ impl Writer {
         if !self.calls_run {
             return self.tell_here(telling);
         }
-        let (key, job): (_, fn(DialogKey, SavedKind) -> Job) = match telling {
-            Telling::Ask(key) => (key, |key, _| Job::WriteValues(key)),
-            Telling::Saved(key, _) => (key, Job::Saved),
-            Telling::Committed(key) => (key, |key, _| Job::Committed(key)),
-        };
-        let kind = match telling {
-            Telling::Saved(_, kind) => kind,
-            Telling::Ask(_) | Telling::Committed(_) => SavedKind::Update,
-        };
-        if !intents::post(&self.node, key, || job(key, kind)) {
+        let (key, job) = telling.job();
+        if !intents::post(&self.node, key, job) {
             self.untold.push(telling);
         }
     }
@@ -292,7 +282,7 @@ impl Writer {
 
     /// The program ends, no call runs: all that is up is written, with values (§11.2). A database in
     /// trouble is waited for, but not for ever.
-    fn last_round(mut self, round: Round) {
+    fn last_round(mut self, to_do: ToDo) {
         self.calls_run = false;
         self.keeper.keep_values(true);
         if self.storage.settings.mode == Mode::Shutdown {
@@ -300,30 +290,29 @@ impl Writer {
         } else if !self.storage.settings.keep_values {
             self.node.dialogs.doubt_all();
         }
-        self.refuse(round.orders);
-        for (_, stale) in round.taken {
+        self.refuse(to_do.orders);
+        for (_, stale) in to_do.taken {
             self.taken.extend(stale);
         }
         // What calls did not come to any more is done here.
         let asked = std::mem::take(&mut self.asked).into_iter().map(Telling::Ask);
         let left: Vec<_> = asked.chain(std::mem::take(&mut self.untold)).collect();
         left.into_iter().for_each(|telling| self.tell_here(telling));
-        let until = Instant::now() + LAST_ROUND_MAX;
+        let (patience, pause) = LAST_ROUND;
+        let until = Instant::now() + patience;
         loop {
             let now = (self.now)();
             if let Some(mut connection) = self.link.take(&self.storage, now) {
-                match self.write_all(&mut connection) {
-                    Ok(rows) => return tracing::info!(rows, "dialogs written at the end"),
-                    Err(failure) => {
-                        self.link.failed(&self.storage, now, Some(connection), &failure);
-                    }
+                let done = self.write_all(&mut connection);
+                if let Some(rows) = self.link.settle(&self.storage, now, connection, done) {
+                    return tracing::info!(rows, "dialogs written at the end");
                 }
             }
             if Instant::now() >= until {
                 let trouble = self.link.trouble();
                 return tracing::error!("dialogs were not written at the end: {trouble}");
             }
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(pause);
         }
     }
 }

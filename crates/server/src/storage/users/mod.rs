@@ -31,16 +31,15 @@ const STATE_CHANGED: &str = "E_UL_DB_STATE_CHANGED";
 pub struct UserStorage {
     settings: UserStorageSettings,
     url: DatabaseUrl,
-    inbox: Inbox<Round>,
+    inbox: Inbox<ToDo>,
     counts: StorageCounts,
     state_changed: Publisher,
 }
 
-/// What there is to do now.
+/// What there is to do.
 #[derive(Debug, Default)]
-struct Round {
+struct ToDo {
     orders: Vec<Order>,
-    last: bool,
 }
 
 /// What an operator asks for.
@@ -80,7 +79,7 @@ impl UserStorage {
     /// # Errors
     /// What the database says, or that the program ends.
     pub fn flush(&self) -> Result<u64, String> {
-        self.inbox.ask(|round, answer| round.orders.push(Order::Flush(answer)))
+        self.inbox.ask(|to_do, answer| to_do.orders.push(Order::Flush(answer)))
     }
 
     /// Makes a table in memory, or one of its users, what the database says, and waits for that. How
@@ -90,7 +89,7 @@ impl UserStorage {
     /// As [`flush`](Self::flush).
     pub fn sync(&self, table: &str, aor: Option<&[u8]>) -> Result<u64, String> {
         let (table, aor) = (table.to_owned(), aor.map(<[u8]>::to_vec));
-        self.inbox.ask(|round, answer| round.orders.push(Order::Sync { table, aor, answer }))
+        self.inbox.ask(|to_do, answer| to_do.orders.push(Order::Sync { table, aor, answer }))
     }
 
     /// The names of the rows of a table.
@@ -109,17 +108,9 @@ impl UserStorage {
     }
 }
 
-impl Work for Round {
+impl Work for ToDo {
     fn is_urgent(&self) -> bool {
-        self.last || !self.orders.is_empty()
-    }
-
-    fn is_last(&self) -> bool {
-        self.last
-    }
-
-    fn end(&mut self) {
-        self.last = true;
+        !self.orders.is_empty()
     }
 }
 

@@ -3,25 +3,17 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use duologue_store::{ContactKeeper, Failure, FailureKind};
 use duologue_usrloc::Location;
 
 use super::connection::Connection;
-use super::{Now, Order, Round, UserStorage, WriteMode, start};
+use super::{Now, Order, ToDo, UserStorage, WriteMode, start};
 use crate::node::Node;
 use crate::storage::link::Link;
 use crate::storage::words::Words;
-
-/// In `write-through`, what differs within this time is written together. It is what a crash may cost.
-const TOGETHER: Duration = Duration::from_millis(50);
-
-/// How long the last round may take when the database is in trouble.
-const LAST_ROUND_MAX: Duration = Duration::from_secs(10);
-
-/// The pause between two attempts of the last round.
-const LAST_ROUND_PAUSE: Duration = Duration::from_millis(100);
+use crate::storage::{LAST_ROUND, TOGETHER};
 
 /// Writes what differs from its row.
 pub struct UserWriter {
@@ -78,22 +70,22 @@ impl UserWriter {
             let (marks_from, until) = self.next_round();
             let round = self.storage.inbox.wait(marks_from, until);
             if round.last {
-                return self.last_round(round);
+                return self.last_round(round.work);
             }
-            self.round(round);
+            self.round(round.work);
         }
     }
 
     /// Does at once what there is to do: for who drives a proxy by hand, in virtual time.
     pub fn work_now(&mut self) {
         let round = self.storage.inbox.take();
-        self.round(round);
+        self.round(round.work);
     }
 
     /// The last round, for who drives a proxy by hand: the process ends in good order.
     pub fn end_now(self) {
         let round = self.storage.inbox.take();
-        self.last_round(round);
+        self.last_round(round.work);
     }
 
     /// From when on marks are a reason for a round, and when there is one in any case.
@@ -106,21 +98,17 @@ impl UserWriter {
         (retry.map_or(together, |retry| retry.max(together)), until)
     }
 
-    fn round(&mut self, round: Round) {
+    fn round(&mut self, to_do: ToDo) {
         let now = (self.now)();
         let Some(mut connection) = self.link.take(&self.storage, now) else {
-            return self.refuse(round.orders);
+            return self.refuse(to_do.orders);
         };
-        let mut orders = round.orders.into_iter();
+        let mut orders = to_do.orders.into_iter();
         let done = self.work(&mut connection, &mut orders);
         self.written_at = Instant::now();
         self.storage.counts.pending.store(self.keeper.pending() as u64, Relaxed);
-        match done {
-            Ok(()) => self.link.worked(&self.storage, now, connection),
-            Err(failure) => {
-                self.link.failed(&self.storage, now, Some(connection), &failure);
-                self.refuse(orders.collect());
-            }
+        if self.link.settle(&self.storage, now, connection, done).is_none() {
+            self.refuse(orders.collect());
         }
     }
 
@@ -198,17 +186,16 @@ impl UserWriter {
 
     /// The program ends, nobody registers: what differs is written. A database in trouble is waited
     /// for, but not for ever.
-    fn last_round(mut self, round: Round) {
-        let mut orders = round.orders.into_iter();
-        let until = Instant::now() + LAST_ROUND_MAX;
+    fn last_round(mut self, to_do: ToDo) {
+        let mut orders = to_do.orders.into_iter();
+        let (patience, pause) = LAST_ROUND;
+        let until = Instant::now() + patience;
         loop {
             let now = (self.now)();
             if let Some(mut connection) = self.link.take(&self.storage, now) {
-                match self.work(&mut connection, &mut orders) {
-                    Ok(()) => return tracing::info!("users written at the end"),
-                    Err(failure) => {
-                        self.link.failed(&self.storage, now, Some(connection), &failure);
-                    }
+                let done = self.work(&mut connection, &mut orders);
+                if self.link.settle(&self.storage, now, connection, done).is_some() {
+                    return tracing::info!("users written at the end");
                 }
             }
             if Instant::now() >= until {
@@ -216,7 +203,7 @@ impl UserWriter {
                 let trouble = self.link.trouble();
                 return tracing::error!("users were not written at the end: {trouble}");
             }
-            std::thread::sleep(LAST_ROUND_PAUSE);
+            std::thread::sleep(pause);
         }
     }
 }
